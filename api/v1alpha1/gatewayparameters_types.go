@@ -1,0 +1,168 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// GatewayParameters configures the proxies of the Gateways that refer to it: a
+// GatewayClass by spec.parametersRef, a Gateway by
+// spec.infrastructure.parametersRef. A Gateway's own parameters are laid over
+// those of its class, field by field; what only the platform team may set is
+// refused on a Gateway, and says so in its status.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Namespaced,categories=gateway-api,shortName=gwparams
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type GatewayParameters struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Spec is the desired configuration.
+	// +optional
+	Spec GatewayParametersSpec `json:"spec,omitzero"`
+}
+
+// GatewayParametersList is a list of GatewayParameters.
+//
+// +kubebuilder:object:root=true
+type GatewayParametersList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []GatewayParameters `json:"items"`
+}
+
+// GatewayParametersSpec is the desired configuration.
+type GatewayParametersSpec struct {
+	// Proxy configures how the proxy treats traffic.
+	// +optional
+	Proxy *ProxyParameters `json:"proxy,omitempty"`
+}
+
+// ProxyParameters configures how the proxy treats traffic. A field that is not
+// set has its default.
+type ProxyParameters struct {
+	// ClientIP says whom to believe about a client's address. A GatewayClass's
+	// alone.
+	// +optional
+	ClientIP *ClientIPParameters `json:"clientIP,omitempty"`
+	// Timeouts bound what a client or a backend may hold.
+	// +optional
+	Timeouts *TimeoutParameters `json:"timeouts,omitempty"`
+	// Limits bound what a client may send.
+	// +optional
+	Limits *LimitParameters `json:"limits,omitempty"`
+	// TLS holds for every listener that terminates TLS.
+	// +optional
+	TLS *TLSParameters `json:"tls,omitempty"`
+	// AccessLog configures the log of requests.
+	// +optional
+	AccessLog *AccessLogParameters `json:"accessLog,omitempty"`
+	// AllowExternalName lets routes use Services of type ExternalName. The names
+	// are resolved by Sluice, and addresses that are loopback, link-local or a
+	// cloud's metadata service are refused. A GatewayClass's alone. Default:
+	// false.
+	// +optional
+	AllowExternalName *bool `json:"allowExternalName,omitempty"`
+	// Endpoints says where requests for a Service go: to its ready pods
+	// ("Pods"), or to its cluster IP ("ClusterIP"), for meshes and clusters that
+	// need it. Default: Pods.
+	// +kubebuilder:validation:Enum=Pods;ClusterIP
+	// +optional
+	Endpoints *EndpointsMode `json:"endpoints,omitempty"`
+}
+
+// EndpointsMode says where requests for a Service go.
+type EndpointsMode string
+
+// The modes of endpoints.
+const (
+	EndpointsPods      EndpointsMode = "Pods"
+	EndpointsClusterIP EndpointsMode = "ClusterIP"
+)
+
+// ClientIPParameters says whom to believe about a client's address.
+type ClientIPParameters struct {
+	// TrustedHops is the number of proxies in front of this one. Their entries
+	// in X-Forwarded-For are believed; with 0 the header is replaced, as anybody
+	// could have written it. Default: 0.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=32
+	// +optional
+	TrustedHops *int32 `json:"trustedHops,omitempty"`
+}
+
+// TimeoutParameters bound what a client or a backend may hold. "0s" turns a
+// bound off.
+type TimeoutParameters struct {
+	// RequestHeader bounds reading the header of a request. Default: 10s.
+	// +optional
+	RequestHeader *metav1.Duration `json:"requestHeader,omitempty"`
+	// Idle bounds a keep-alive connection's wait for its next request.
+	// Default: 2m.
+	// +optional
+	Idle *metav1.Duration `json:"idle,omitempty"`
+	// Request bounds a whole exchange where its rule sets no time-out. Streams
+	// and upgraded connections count. Default: 0s, no bound.
+	// +optional
+	Request *metav1.Duration `json:"request,omitempty"`
+	// Connect bounds opening a connection to an endpoint. Default: 5s.
+	// +optional
+	Connect *metav1.Duration `json:"connect,omitempty"`
+	// Drain bounds how long open connections are served after the proxy was
+	// told to stop. Default: 30s.
+	// +optional
+	Drain *metav1.Duration `json:"drain,omitempty"`
+}
+
+// LimitParameters bound what a client may send. 0 turns a bound off.
+type LimitParameters struct {
+	// RequestHeaderBytes bounds a request's line and header fields together; over
+	// it, 431. Default: 65536.
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=1048576
+	// +optional
+	RequestHeaderBytes *int32 `json:"requestHeaderBytes,omitempty"`
+	// RequestBodyBytes bounds a request's body; over it, 413. Default: 0.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	RequestBodyBytes *int64 `json:"requestBodyBytes,omitempty"`
+	// Connections bounds the open connections of one port; over it, new ones
+	// are closed. Default: 0.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	Connections *int32 `json:"connections,omitempty"`
+	// ConcurrentStreams bounds the requests under way on one HTTP/2 connection.
+	// Default: 100.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	ConcurrentStreams *int32 `json:"concurrentStreams,omitempty"`
+}
+
+// TLSParameters hold for every listener that terminates TLS.
+type TLSParameters struct {
+	// MinVersion is the oldest version of TLS that is spoken. Default: 1.2.
+	// +kubebuilder:validation:Enum="1.2";"1.3"
+	// +optional
+	MinVersion *string `json:"minVersion,omitempty"`
+	// Ciphers are the suites offered for TLS 1.2, by their IANA names, in order
+	// of preference. Suites without forward secrecy are refused. Default: the
+	// proxy's own choice.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	// +optional
+	Ciphers []string `json:"ciphers,omitempty"`
+	// ALPN lists the protocols offered, in order of preference. Default: h2,
+	// http/1.1.
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:Enum=h2;http/1.1
+	// +listType=set
+	// +optional
+	ALPN []string `json:"alpn,omitempty"`
+}
+
+// AccessLogParameters configures the log of requests: one JSON object a line on
+// the proxy's standard output.
+type AccessLogParameters struct {
+	// Enabled turns the log on. Default: true.
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
+}

@@ -1,0 +1,69 @@
+// Package dataplanes defines what a proxy must offer to be one of Sluice's
+// dataplanes. Each lives in a folder of its own, and none knows another.
+package dataplanes
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/feature"
+)
+
+// Dataplane is one kind of proxy.
+type Dataplane interface {
+	// Name is short and lower case: "go", "haproxy", "envoy".
+	Name() string
+	// Features are what the proxy can do. A front end refuses, rule by rule,
+	// what asks for more, so a unit never holds anything else.
+	Features() feature.Set
+	// Render returns what the proxy would read for a unit, as values that
+	// marshal to YAML, without secrets. It is deterministic.
+	Render(unit *ir.Unit) (any, error)
+	// Start returns a proxy that runs on this machine and serves units until
+	// the context ends; it then drains and closes Outcomes.
+	Start(ctx context.Context, opts Options) (Local, error)
+}
+
+// Local is a proxy that runs on this machine.
+//
+// Apply and Remove do not wait for the proxy: they take note and return, and
+// where several come before the proxy is done, the last one of an owner counts.
+// A unit that is applied replaces its owner's last one as a whole, without
+// losing a request. Every unit applied leads to an Outcome, unless a later one
+// overtook it.
+type Local interface {
+	Apply(Assignment)
+	Remove(owner ir.Object)
+	Outcomes() <-chan Outcome
+}
+
+// Options say how a local proxy runs.
+type Options struct {
+	// Admin is the address of /metrics, /healthz and /readyz; without a port it
+	// is off.
+	Admin netip.AddrPort
+	// AccessLog receives the access log, one JSON object a line; nil is none.
+	AccessLog interface{ Write([]byte) (int, error) }
+}
+
+// Assignment is a unit and where its listeners are to listen.
+type Assignment struct {
+	Unit *ir.Unit
+	// Version identifies the unit's content; the Outcome names it.
+	Version string
+	// Address is the local address that every listener of the unit binds.
+	Address netip.Addr
+	// PortOffset is added to every listener's port.
+	PortOffset int
+}
+
+// Outcome is what became of an assignment.
+type Outcome struct {
+	Owner ir.Object
+	// Version is the one that is active now: the one that was assigned, or the
+	// last good one where it could not be put in force.
+	Version string
+	// Problems are what the proxy objects to. What they do not name is in force.
+	Problems []ir.Problem
+}

@@ -1,0 +1,121 @@
+package ir
+
+// Object names one Kubernetes object. It is a struct and never a joined
+// string, so that "team/a-b" and "team-a/b" can never meet.
+type Object struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+}
+
+// Origin says which part of which object an element was made from, so that
+// what a proxy objects to lands on the right condition.
+type Origin struct {
+	Object
+	// Section is a listener's or a rule's name; empty where it has none.
+	Section string `json:"section,omitempty"`
+	// Rule is a route rule's index in its object; 0 for everything else.
+	Rule int `json:"rule,omitempty"`
+}
+
+// Proxy is the unit of translation, delivery and provisioning: all that one set
+// of proxy pods needs, but for the endpoints, which change far more often and
+// travel beside it.
+type Proxy struct {
+	// Owner is the Gateway, or the IngressClass group, that the unit belongs to.
+	Owner Object `json:"owner"`
+	// Listeners are ordered by port, then in order of precedence: the
+	// Gateway's own, then those of its ListenerSets, oldest first.
+	Listeners []*Listener `json:"listeners,omitempty"`
+	// Routes are in order of precedence: oldest first, then by namespace and
+	// name. Package ir/order says which of their matches wins for a request.
+	Routes []*Route `json:"routes,omitempty"`
+	// Backends are ordered by key and hold each key that a route names, once.
+	Backends []*Backend `json:"backends,omitempty"`
+	// Certificates are ordered by key and hold each key that a listener or a
+	// backend names, once.
+	Certificates []*Certificate `json:"certificates,omitempty"`
+	Settings     Settings       `json:"settings,omitzero"`
+}
+
+// Unit is what a dataplane runs for one owner.
+type Unit struct {
+	Proxy *Proxy `json:"proxy"`
+	// Endpoints hold one entry for each EndpointsKey that a backend names,
+	// ordered by key; an entry without endpoints answers 503.
+	Endpoints []*Endpoints `json:"endpoints,omitempty"`
+}
+
+// Problem is what a proxy objects to about one element of a unit.
+type Problem struct {
+	Origin Origin `json:"origin"`
+	// Message is the proxy's own words, without secrets.
+	Message string `json:"message"`
+}
+
+// Settings are the parts of GatewayParameters that a proxy reads. Every field
+// holds its effective value: defaults have been filled in.
+type Settings struct {
+	ClientIP  ClientIP       `json:"clientIP"`
+	Timeouts  ServerTimeouts `json:"timeouts"`
+	Limits    Limits         `json:"limits"`
+	TLS       TLSSettings    `json:"tls"`
+	AccessLog AccessLog      `json:"accessLog"`
+}
+
+// ClientIP says how far X-Forwarded-For is believed.
+type ClientIP struct {
+	// TrustedHops is the number of proxies in front of this one whose entries
+	// in X-Forwarded-For are believed. 0 means that the header is replaced.
+	TrustedHops int `json:"trustedHops"`
+}
+
+// ServerTimeouts bound what a client may hold. 0 means no bound.
+type ServerTimeouts struct {
+	// RequestHeader bounds reading one request's header.
+	RequestHeader Duration `json:"requestHeader"`
+	// Idle bounds a keep-alive connection's wait for its next request.
+	Idle Duration `json:"idle"`
+	// Request bounds a whole exchange where its rule sets no time-out.
+	Request Duration `json:"request"`
+	// Connect bounds opening a connection to an endpoint.
+	Connect Duration `json:"connect"`
+	// Drain bounds how long open connections are served after a stop.
+	Drain Duration `json:"drain"`
+}
+
+// Limits bound what a client may send. 0 means no bound.
+type Limits struct {
+	// RequestHeaderBytes bounds a request's line and fields together.
+	RequestHeaderBytes int `json:"requestHeaderBytes"`
+	// RequestBodyBytes bounds a request's body; over it, 413.
+	RequestBodyBytes int64 `json:"requestBodyBytes"`
+	// Connections bounds the connections of one listener port.
+	Connections int `json:"connections"`
+	// ConcurrentStreams bounds the requests under way on an HTTP/2 connection.
+	ConcurrentStreams int `json:"concurrentStreams"`
+}
+
+// TLSVersion is a protocol version, "1.2" or "1.3".
+type TLSVersion string
+
+// The versions of TLS that a listener may be held to.
+const (
+	TLS12 TLSVersion = "1.2"
+	TLS13 TLSVersion = "1.3"
+)
+
+// TLSSettings apply to every listener that terminates TLS.
+type TLSSettings struct {
+	MinVersion TLSVersion `json:"minVersion"`
+	// Ciphers are IANA names for TLS 1.2, in order; empty means the proxy's own
+	// choice. TLS 1.3 suites are not configurable.
+	Ciphers []string `json:"ciphers,omitempty"`
+	// ALPN lists "h2" and "http/1.1", in order of preference.
+	ALPN []string `json:"alpn"`
+}
+
+// AccessLog says whether each request is logged, as one JSON object a line.
+type AccessLog struct {
+	Enabled bool `json:"enabled"`
+}

@@ -1,0 +1,48 @@
+package gatewayapi
+
+import (
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/feature"
+	"github.com/sluice-gateway/sluice/operator/findings"
+)
+
+// Options are what a translation needs to know beside the objects.
+type Options struct {
+	// Controllers maps each controllerName that is ours to what its dataplane
+	// can do. A class of any other controller does not exist for this package.
+	Controllers map[gatewayv1.GatewayController]feature.Set
+}
+
+// Output is the translation of one unit.
+type Output struct {
+	// Owner is the Gateway that the unit belongs to.
+	Owner ir.Object
+	// Controller says which dataplane serves the unit.
+	Controller gatewayv1.GatewayController
+	// Proxy is nil where the Gateway is gone, is not ours, or is refused as a
+	// whole.
+	Proxy *ir.Proxy
+	// Reports say what this unit found out: about the Gateway, its
+	// ListenerSets, its routes and the policies on its backends, in the order of
+	// their keys. A report whose pointer is the same as last time has not
+	// changed.
+	Reports []*findings.Report
+	// Names are the DNS names that ExternalName Services need resolved, sorted.
+	// Their answers come in as objects of kind DNSAnswer.
+	Names []string
+	// Pending is true while something that was read may still appear: nothing of
+	// this output may be sent or written then.
+	Pending bool
+}
+
+// Touched is what a batch of changed facts concerns.
+type Touched struct {
+	// Units are to be translated again, ordered.
+	Units []ir.Object
+	// Endpoints are units of which nothing but endpoints changed, ordered.
+	Endpoints []ir.Object
+	// Classes is true where the reports about GatewayClasses may differ.
+	Classes bool
+}
