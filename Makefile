@@ -1,0 +1,90 @@
+# Sluice is built with Go and make alone. `make help` lists what there is.
+#
+# Whatever a target needs beyond Go is a file under .bin with a rule in this
+# file that makes it from sources pinned here: nothing is asked for, nothing is
+# installed on the machine, and root is never needed.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+BIN     := $(CURDIR)/.bin
+EXAMPLE ?= examples/quickstart
+FUZZTIME ?= 10s
+BENCH   ?= .
+PKG     ?= ./...
+
+# A checkout's owner may be another user than the one who builds, and git may be
+# absent; neither is a reason not to build.
+export GOFLAGS += -buildvcs=false
+
+##@ Use
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: build ## Build Sluice and serve EXAMPLE (examples/quickstart) in the foreground.
+	@exec $(BIN)/sluice run $(EXAMPLE)
+
+.PHONY: build
+build: ## Build the sluice program into .bin.
+	go build -o $(BIN)/sluice ./cmd/sluice
+
+##@ Check
+
+.PHONY: test
+test: unit check-generated lint ## Run everything: tests, generated files, lint. This is what CI runs.
+
+.PHONY: unit
+unit: ## Run the tests of PKG (./...), with the race detector where there is a C compiler.
+	go test $$(hack/race) -timeout 20m $(PKG)
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Run golangci-lint over every module of the repository.
+	hack/lint $(BIN)/golangci-lint
+
+.PHONY: check-generated
+check-generated: $(BIN)/controller-gen ## Fail where generated code is not what its sources say.
+	hack/generate --check $(BIN)/controller-gen
+
+.PHONY: bench
+bench: ## Run the benchmarks that match BENCH (.) in PKG (./...).
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m $(PKG)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (10s).
+	hack/fuzz $(FUZZTIME)
+
+.PHONY: nightly
+nightly: ## What takes too long for every change: fuzz targets for 10m each, tests 50 times.
+	hack/fuzz 10m
+	go test $$(hack/race) -count 50 -timeout 5h $(PKG)
+
+##@ Change
+
+.PHONY: generate
+generate: $(BIN)/controller-gen ## Write the code that is made from the API types.
+	hack/generate $(BIN)/controller-gen
+
+.PHONY: golden
+golden: ## Write the corpus's expected files anew. Read the diff: it is what changed for users.
+	go test ./test/corpus/... -update
+
+.PHONY: fmt
+fmt: $(BIN)/golangci-lint ## Format the code.
+	$(BIN)/golangci-lint fmt
+
+.PHONY: tools
+tools: $(BIN)/golangci-lint $(BIN)/controller-gen ## Build the tools that tools/go.mod pins.
+
+.PHONY: clean
+clean: ## Remove what the targets above have built.
+	rm -rf $(BIN)
+
+# The tools need no cgo, so a machine without a C compiler builds the same ones.
+$(BIN)/golangci-lint: PACKAGE = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(BIN)/controller-gen: PACKAGE = sigs.k8s.io/controller-tools/cmd/controller-gen
+$(BIN)/golangci-lint $(BIN)/controller-gen: tools/go.mod tools/go.sum
+	cd tools && CGO_ENABLED=0 GOBIN=$(BIN) go install $(PACKAGE)
+	@touch $@
