@@ -1,5 +1,3 @@
-// Package dataplanes defines what a proxy must offer to be one of Sluice's
-// dataplanes. Each lives in a folder of its own, and none knows another.
 package dataplanes
 
 import (
