@@ -64,12 +64,12 @@ nightly: ## What takes too long for every change: fuzz targets for 10m each, tes
 ##@ Change
 
 .PHONY: generate
-generate: $(BIN)/controller-gen ## Write the code that is made from the API types.
+generate: $(BIN)/controller-gen ## Write what is made from the API types and from Gateway API's module.
 	hack/generate $(BIN)/controller-gen
 
 .PHONY: golden
 golden: ## Write the corpus's expected files anew. Read the diff: it is what changed for users.
-	go test ./test/corpus/... -update
+	go test ./test/... -update
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.
