@@ -36,7 +36,7 @@ var rooms = []room{
 	{"operator/source/*", []string{"operator/source", "operator/resources", "api", "config"}},
 	{"operator/status", []string{"operator/findings", "operator/resources"}},
 	{"operator/explain", []string{"ir"}},
-	{"operator/echo", nil},
+	{"operator/echo", []string{"operator/resources", "operator/source"}},
 	{"operator/engine", []string{"ir", "dataplanes", "operator/resources", "operator/findings", "operator/gatewayapi", "operator/ingress", "operator/source", "operator/status"}},
 	{"operator/app", []string{"ir", "api", "operator", "dataplanes", "translators"}},
 
