@@ -1,0 +1,92 @@
+package table
+
+import (
+	"strings"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// Port is what one port serves.
+type Port struct {
+	tls       bool
+	listeners hostnames[*Listener]
+}
+
+// Listener is one listener of a port.
+type Listener struct {
+	Config *ir.Listener
+	hosts  hostnames[*host]
+}
+
+// Outcome is what a look-up came to.
+type Outcome int
+
+// The outcomes of a look-up.
+const (
+	// Found means that the rule serves the request.
+	Found Outcome = iota
+	// NoRoute is answered with 404.
+	NoRoute
+	// Misdirected is answered with 421: the request's host belongs to another
+	// listener than the connection's SNI (GEP-3567).
+	Misdirected
+)
+
+// Hit is the result of a look-up.
+type Hit struct {
+	Outcome Outcome
+	// Listener is nil where no listener covers the request's host or SNI.
+	Listener *Listener
+	// Rule is set where Found.
+	Rule *Rule
+	// Prefix is the path prefix that won; empty for another kind of match.
+	Prefix string
+}
+
+// Listener returns the listener that a TLS handshake belongs to, or nil where it
+// must be refused with unrecognized_name. The SNI may be in any case and have a
+// trailing dot; it is empty where the client sent none, which only a listener
+// without a hostname serves.
+func (p *Port) Listener(sni string) *Listener {
+	l, _ := p.listeners.first(serverName(sni))
+	return l
+}
+
+// serverName brings an SNI into the form of the ir's hostnames. It allocates
+// only where a client writes upper case.
+func serverName(sni string) string {
+	return strings.ToLower(strings.TrimSuffix(sni, "."))
+}
+
+// Lookup finds the rule for a request. The SNI is the connection's, and without
+// meaning on a port that does not end TLS. The rules of no other listener than
+// the one that the connection and the host belong to are looked at (listener
+// isolation).
+func (p *Port) Lookup(sni string, r *exchange.Request) Hit {
+	listener, _ := p.listeners.first(r.Host)
+	if p.tls {
+		bySNI := p.Listener(sni)
+		if listener != nil && bySNI != nil && listener != bySNI {
+			return Hit{Outcome: Misdirected, Listener: bySNI}
+		}
+		if bySNI == nil || listener == nil {
+			return Hit{Outcome: NoRoute, Listener: bySNI}
+		}
+	}
+	if listener == nil {
+		return Hit{Outcome: NoRoute}
+	}
+	return listener.lookup(r)
+}
+
+// lookup tries the hostnames that cover the request's host, the most specific
+// first.
+func (l *Listener) lookup(r *exchange.Request) Hit {
+	for h, at, ok := l.hosts.next(r.Host, 0); ok; h, at, ok = l.hosts.next(r.Host, at) {
+		if row := h.lookup(r); row != nil {
+			return Hit{Outcome: Found, Listener: l, Rule: row.rule, Prefix: row.prefix}
+		}
+	}
+	return Hit{Outcome: NoRoute, Listener: l}
+}

@@ -1,0 +1,66 @@
+package order
+
+import "strings"
+
+// QueryValue returns the first value of a query parameter, decoded as HTML
+// forms are ("+" is a space), and whether there is one. Parameters are separated
+// by "&" alone; an escape that is not one stands for itself, so that no text of
+// a client's can make the look-up fail.
+func QueryValue(query, name string) (value string, found bool) {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		key, raw, _ := strings.Cut(pair, "=")
+		if pair != "" && Unescape(key) == name {
+			return Unescape(raw), true
+		}
+	}
+	return "", false
+}
+
+// Unescape decodes one name or value of a query. It allocates only where there
+// is something to decode.
+func Unescape(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); {
+		c, size := UnescapeAt(s, i)
+		b.WriteByte(c)
+		i += size
+	}
+	return b.String()
+}
+
+// UnescapeAt decodes the octet that begins at s[i], and says how many bytes of
+// s it takes.
+func UnescapeAt(s string, i int) (octet byte, size int) {
+	switch {
+	case s[i] == '+':
+		return ' ', 1
+	case s[i] == '%' && i+2 < len(s):
+		high, low := unhex(s[i+1]), unhex(s[i+2])
+		if high < 0 || low < 0 {
+			return '%', 1
+		}
+		return byte(high<<4 | low), 3
+	default:
+		return s[i], 1
+	}
+}
+
+// unhex returns the value of a hexadecimal digit, and -1 for anything else.
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	default:
+		return -1
+	}
+}
