@@ -25,7 +25,8 @@ type Request struct {
 	// Header has neither Host nor any hop-by-hop field: those were taken off at
 	// the door.
 	Header Header
-	// Trailer is filled when Body has been read to its end.
+	// Trailer holds the names that were announced, without values, until Body
+	// has been read to its end; then what came. Nil where none can come.
 	Trailer *Header
 	// Body is never nil.
 	Body io.ReadCloser
@@ -61,4 +62,6 @@ type Response struct {
 	// Tunnel is set for 101 and for a CONNECT that was let through: the
 	// backend's side of the stream.
 	Tunnel io.ReadWriteCloser
+	// Close asks the client to make a new connection for its next request.
+	Close bool
 }

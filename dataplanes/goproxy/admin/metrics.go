@@ -1,0 +1,117 @@
+package admin
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are what is counted. Its methods do not block.
+type Metrics struct {
+	registry  *prometheus.Registry
+	requests  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	active    prometheus.Gauge
+	failures  *prometheus.CounterVec
+	retries   prometheus.Counter
+	conns     *prometheus.GaugeVec
+	refused   *prometheus.CounterVec
+	mirrors   prometheus.Counter
+	swaps     prometheus.Counter
+	logLost   prometheus.CounterFunc
+}
+
+// NewMetrics returns metrics of their own registry. LogDropped is the number of
+// lines that the access log has lost.
+func NewMetrics(logDropped func() uint64) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(opts("requests_total", "Requests answered, by listener, route and class of status."),
+			[]string{"listener", "route", "class"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "sluice", Subsystem: "proxy", Name: "request_duration_seconds",
+			Help:    "Time from a request's header to the end of its response, by listener.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"listener"}),
+		active:   prometheus.NewGauge(prometheus.GaugeOpts(opts("active_requests", "Requests under way, tunnels included."))),
+		failures: prometheus.NewCounterVec(opts("upstream_failures_total", "Requests that got no whole response from a backend, by kind."), []string{"kind"}),
+		retries:  prometheus.NewCounter(opts("upstream_retries_total", "Tries after the first.")),
+		conns:    prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("connections", "Open client connections, by port.")), []string{"port"}),
+		refused:  prometheus.NewCounterVec(opts("connections_refused_total", "Client connections refused, by port and reason."), []string{"port", "reason"}),
+		mirrors:  prometheus.NewCounter(opts("mirrors_dropped_total", "Copies of requests that were not sent.")),
+		swaps:    prometheus.NewCounter(opts("table_swaps_total", "Tables put in force.")),
+	}
+	m.logLost = prometheus.NewCounterFunc(opts("access_log_dropped_total", "Lines that the access log has lost."),
+		func() float64 { return float64(logDropped()) })
+	m.registry.MustRegister(m.requests, m.duration, m.active, m.failures, m.retries, m.conns, m.refused, m.mirrors, m.swaps, m.logLost)
+	return m
+}
+
+func opts(name, help string) prometheus.CounterOpts {
+	return prometheus.CounterOpts{Namespace: "sluice", Subsystem: "proxy", Name: name, Help: help}
+}
+
+// Request is one request that has ended.
+type Request struct {
+	// Listener and Route name objects, or are empty where none was found.
+	Listener, Route string
+	Status          int
+	Duration        time.Duration
+	// Failure is one of upstream's kinds; empty for none.
+	Failure string
+	Tries   int
+}
+
+// Began counts a request as under way until Ended.
+func (m *Metrics) Began() { m.active.Inc() }
+
+// Ended counts a request.
+func (m *Metrics) Ended(r Request) {
+	m.active.Dec()
+	m.requests.WithLabelValues(r.Listener, r.Route, class(r.Status)).Inc()
+	m.duration.WithLabelValues(r.Listener).Observe(r.Duration.Seconds())
+	if r.Failure != "" {
+		m.failures.WithLabelValues(r.Failure).Inc()
+	}
+	if r.Tries > 1 {
+		m.retries.Add(float64(r.Tries - 1))
+	}
+}
+
+func class(status int) string {
+	if status < 100 || status > 599 {
+		return "other"
+	}
+	return strconv.Itoa(status/100) + "xx"
+}
+
+// ConnOpened counts an open connection of a port.
+func (m *Metrics) ConnOpened(port uint16) { m.conns.WithLabelValues(portLabel(port)).Inc() }
+
+// ConnClosed counts it off.
+func (m *Metrics) ConnClosed(port uint16) { m.conns.WithLabelValues(portLabel(port)).Dec() }
+
+// ConnRefused counts a connection that was not let in.
+func (m *Metrics) ConnRefused(port uint16, reason string) {
+	m.refused.WithLabelValues(portLabel(port), reason).Inc()
+}
+
+func portLabel(port uint16) string { return strconv.Itoa(int(port)) }
+
+// MirrorDropped counts a copy that was not sent.
+func (m *Metrics) MirrorDropped() { m.mirrors.Inc() }
+
+// Swapped counts a table that was put in force.
+func (m *Metrics) Swapped() { m.swaps.Inc() }
+
+// Forget drops the series of a listener or route that has gone.
+func (m *Metrics) Forget(listener, route string) {
+	if listener != "" {
+		m.requests.DeletePartialMatch(prometheus.Labels{"listener": listener})
+		m.duration.DeletePartialMatch(prometheus.Labels{"listener": listener})
+	}
+	if route != "" {
+		m.requests.DeletePartialMatch(prometheus.Labels{"route": route})
+	}
+}

@@ -1,0 +1,23 @@
+package exchange
+
+import "net/netip"
+
+// Conn is what is known about the connection that a request came on. It does
+// not change once the connection was handed on.
+type Conn struct {
+	// Client and Local are the two ends of the connection.
+	Client, Local netip.AddrPort
+	// Port is the ir port of the listeners that share the socket.
+	Port uint16
+	// TLS is true for a connection that was handed on after a handshake.
+	TLS bool
+	// ServerName is the client's SNI, lower case and without a trailing dot;
+	// empty where the client sent none.
+	ServerName string
+	// Validation names the rules that the client's certificate was held to when
+	// the connection was made; empty where none was asked for.
+	Validation string
+}
+
+// Carrier is a connection that knows its Conn.
+type Carrier interface{ Exchange() *Conn }

@@ -1,0 +1,125 @@
+package goproxy
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
+	"github.com/sluice-gateway/sluice/ir"
+	translator "github.com/sluice-gateway/sluice/translators/goproxy"
+)
+
+// generation is all that requests read of one assignment. It never changes.
+type generation struct {
+	assignment dataplanes.Assignment
+	config     *translator.Config
+	table      *table.Table
+	pools      *upstream.Pools
+	tls        map[ir.ListenerKey]listen.TLSListener
+	// validation names what a listener demands of client certificates; only
+	// listeners that turn clients away without a valid one are here.
+	validation map[ir.ListenerKey]string
+	names      map[ir.ListenerKey]string
+	problems   []ir.Problem
+}
+
+// build compiles an assignment. It never fails as a whole: what cannot be
+// served is a problem, and is refused when it is asked for.
+func build(a dataplanes.Assignment, last *generation, sessions *filter.Sessions) *generation {
+	g := &generation{
+		assignment: a, tls: map[ir.ListenerKey]listen.TLSListener{},
+		validation: map[ir.ListenerKey]string{}, names: map[ir.ListenerKey]string{},
+	}
+	var lastConfig *translator.Config
+	var lastTable *table.Table
+	var lastPools *upstream.Pools
+	if last != nil {
+		lastConfig, lastTable, lastPools = last.config, last.table, last.pools
+	}
+	g.config = translator.Translate(a.Unit, lastConfig)
+	g.table, g.problems = table.Compile(g.config, lastTable)
+	certificates := byKey(g.config.Certificates)
+	g.pools = upstream.Next(lastPools, upstream.Input{
+		Backends: g.config.Backends, Certificates: certificates, Endpoints: g.config.Endpoints,
+		Connect: g.config.Settings.Timeouts.Connect,
+		ID: func(of ir.EndpointsKey, e ir.Endpoint) upstream.ID {
+			return upstream.ID(sessions.ID(of, e))
+		},
+	})
+	g.listeners(certificates)
+	return g
+}
+
+func byKey(certificates []*ir.Certificate) map[ir.CertificateKey]*ir.Certificate {
+	m := make(map[ir.CertificateKey]*ir.Certificate, len(certificates))
+	for _, c := range certificates {
+		m[c.Key] = c
+	}
+	return m
+}
+
+// listeners prepares what handshakes and logs need of each listener.
+func (g *generation) listeners(certificates map[ir.CertificateKey]*ir.Certificate) {
+	for _, port := range g.config.Ports {
+		for _, ordered := range port.Listeners {
+			l := ordered.Listener
+			g.names[l.Key] = listenerName(l.Key)
+			if port.Protocol != ir.HTTPS {
+				continue
+			}
+			prepared, err := listen.NewTLSListener(listen.TLSInput{
+				Listener: l, Certificates: certificates, Settings: g.config.Settings.TLS,
+			})
+			if err != nil {
+				g.object(l, err.Error())
+			}
+			g.tls[l.Key] = prepared
+			if l.TLS != nil && l.TLS.ClientValidation != nil && l.TLS.ClientValidation.Required {
+				g.validation[l.Key] = prepared.Validation
+			}
+		}
+	}
+}
+
+func (g *generation) object(l *ir.Listener, message string) {
+	g.problems = append(g.problems, ir.Problem{
+		Origin: ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}, Message: message,
+	})
+}
+
+func listenerName(k ir.ListenerKey) string {
+	return fmt.Sprintf("%s/%s/%s", k.Owner.Namespace, k.Owner.Name, k.Section)
+}
+
+func routeName(o ir.Origin) string {
+	return o.Kind + "/" + o.Namespace + "/" + o.Name
+}
+
+// address is where a port of the assignment is bound; not valid for a port that
+// the offset puts out of range.
+func (g *generation) address(port uint16) netip.AddrPort {
+	number := int(port) + g.assignment.PortOffset
+	if number < 1 || number > 65535 {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(g.assignment.Address, uint16(number))
+}
+
+// findTLS returns what handshakes of a port look their listener up with: the
+// table's own look-up, so that a handshake and the requests after it can never
+// disagree about whose they are.
+func (g *generation) findTLS(port uint16) func(string) (listen.TLSListener, bool) {
+	p := g.table.Port(port)
+	return func(serverName string) (listen.TLSListener, bool) {
+		l := p.Listener(serverName)
+		if l == nil {
+			return listen.TLSListener{}, false
+		}
+		prepared, ok := g.tls[l.Config.Key]
+		return prepared, ok
+	}
+}

@@ -1,0 +1,34 @@
+package listen
+
+import (
+	"net"
+	"time"
+)
+
+// Port is what is asked of the connections of one socket. It is immutable; a
+// change puts another in its place.
+type Port struct {
+	// Number is the port of the listeners, which is the socket's without an
+	// offset.
+	Number uint16
+	// TLS finds the listener for a normalised SNI, which is empty where the
+	// client sent none; false refuses the handshake. Nil is plain text.
+	TLS func(serverName string) (TLSListener, bool)
+	// MaxConnections bounds open connections; 0 is no bound. One more is closed
+	// at once.
+	MaxConnections int
+	// HandshakeTimeout bounds a TLS handshake; 0 is no bound.
+	HandshakeTimeout time.Duration
+	// Serve takes a connection that was let in, and returns soon. It is a
+	// *tls.Conn after its handshake, or plain; exchange.Carrier is found on it or
+	// below it.
+	Serve func(net.Conn)
+}
+
+// Observer is told about connections. Its methods must not block.
+type Observer interface {
+	ConnOpened(port uint16)
+	ConnClosed(port uint16)
+	// ConnRefused is told a reason from a fixed list: "limit", "handshake".
+	ConnRefused(port uint16, reason string)
+}

@@ -1,0 +1,109 @@
+package listen
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// socket is one bound address.
+type socket struct {
+	listener net.Listener
+	port     atomic.Pointer[Port]
+	open     atomic.Int64
+	observer Observer
+	// base is the same for the life of the socket, so that its session tickets
+	// survive a change of listeners.
+	base *tls.Config
+}
+
+func bind(addr netip.AddrPort, port *Port, observer Observer) (*socket, error) {
+	ln, err := net.Listen("tcp", addr.String())
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{listener: ln, observer: observer}
+	s.base = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: s.forClient}
+	s.port.Store(port)
+	go s.accept()
+	return s, nil
+}
+
+// accept runs until the socket is closed. Other errors, such as a lack of file
+// descriptors, pass: it waits for a moment and goes on.
+func (s *socket) accept() {
+	const most = time.Second
+	wait := time.Duration(0)
+	for {
+		c, err := s.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			wait = min(max(2*wait, 5*time.Millisecond), most)
+			<-time.After(wait)
+			continue
+		}
+		wait = 0
+		s.admit(c)
+	}
+}
+
+func (s *socket) admit(raw net.Conn) {
+	port := s.port.Load()
+	if n := s.open.Add(1); port.MaxConnections > 0 && n > int64(port.MaxConnections) {
+		s.open.Add(-1)
+		s.observer.ConnRefused(port.Number, "limit")
+		raw.Close()
+		return
+	}
+	s.observer.ConnOpened(port.Number)
+	c := newConn(raw, func() {
+		s.open.Add(-1)
+		s.observer.ConnClosed(port.Number)
+	})
+	c.about.Port = port.Number
+	if port.TLS == nil {
+		port.Serve(c)
+		return
+	}
+	go s.handshake(c, port)
+}
+
+// forClient meets a client's hello with the listeners of now, and not with
+// those of when the socket was bound.
+func (s *socket) forClient(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	c, ok := hello.Conn.(*conn)
+	port := s.port.Load()
+	if !ok || port.TLS == nil {
+		return nil, errors.New("the port has ceased to speak TLS")
+	}
+	c.about.ServerName = Normalise(hello.ServerName)
+	config, validation := port.forClient(c.about.ServerName)
+	c.about.Validation = validation
+	return config, nil
+}
+
+func (s *socket) handshake(c *conn, port *Port) {
+	ctx, cancel := handshakeContext(port.HandshakeTimeout)
+	defer cancel()
+	tlsConn := tls.Server(c, s.base)
+	if err := tlsConn.HandshakeContext(ctx); err != nil {
+		s.observer.ConnRefused(port.Number, "handshake")
+		c.Close()
+		return
+	}
+	c.about.TLS = true
+	port.Serve(tlsConn)
+}
+
+func handshakeContext(timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout <= 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), timeout)
+}

@@ -1,0 +1,46 @@
+package listen
+
+import (
+	"net/netip"
+)
+
+// Sockets are the bound addresses of one unit. Its methods are called by one
+// goroutine at a time.
+type Sockets struct {
+	open     map[netip.AddrPort]*socket
+	observer Observer
+}
+
+// NewSockets returns no sockets yet.
+func NewSockets(observer Observer) *Sockets {
+	return &Sockets{open: map[netip.AddrPort]*socket{}, observer: observer}
+}
+
+// Apply binds, keeps and closes sockets until they are the wanted ones. It
+// returns why an address could not be bound; the others are in force. A socket
+// that stays drops no connection.
+func (s *Sockets) Apply(want map[netip.AddrPort]*Port) map[netip.AddrPort]error {
+	for addr, sock := range s.open {
+		if want[addr] == nil {
+			sock.listener.Close()
+			delete(s.open, addr)
+		}
+	}
+	failed := map[netip.AddrPort]error{}
+	for addr, port := range want {
+		if sock := s.open[addr]; sock != nil {
+			sock.port.Store(port)
+			continue
+		}
+		sock, err := bind(addr, port, s.observer)
+		if err != nil {
+			failed[addr] = err
+			continue
+		}
+		s.open[addr] = sock
+	}
+	return failed
+}
+
+// Close closes every socket. Open connections are not touched.
+func (s *Sockets) Close() { s.Apply(nil) }

@@ -1,0 +1,135 @@
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+)
+
+const (
+	// maxBody bounds the body of one copy; a request with a longer one is not
+	// mirrored.
+	maxBody = 1 << 20
+	// maxHeld bounds the bodies of all copies together.
+	maxHeld    = 64 << 20
+	maxWaiting = 1024
+	maxRunning = 64
+	patience   = 15 * time.Second
+)
+
+// Send carries one copy to its backend and throws the answer away.
+type Send func(context.Context, *exchange.Request)
+
+// Mirrors are the copies of one proxy.
+type Mirrors struct {
+	ctx     context.Context //nolint:containedctx // It is the life of the proxy, and of no one request.
+	running chan struct{}
+	waiting atomic.Int64
+	held    atomic.Int64
+	group   sync.WaitGroup
+	dropped func()
+}
+
+// New returns mirrors that live until the context ends. Dropped is called for
+// each copy that is not sent.
+func New(ctx context.Context, dropped func()) *Mirrors {
+	return &Mirrors{ctx: ctx, running: make(chan struct{}, maxRunning), dropped: dropped}
+}
+
+// Wait returns once no copy is under way.
+func (m *Mirrors) Wait() { m.group.Wait() }
+
+// Copy arranges for copies of a request as it is now, one for each Send. A body
+// is copied while the request itself reads it: it must be read through
+// r.Body, which is replaced.
+func (m *Mirrors) Copy(r *exchange.Request, sends []Send) {
+	if len(sends) == 0 {
+		return
+	}
+	c := *r
+	c.Header, c.Trailer, c.Upgrade = r.Header.Clone(), nil, ""
+	launch := func(body []byte) { m.launch(&c, body, sends) }
+	if r.Length == 0 {
+		launch(nil)
+		return
+	}
+	r.Body = &tee{ReadCloser: r.Body, mirrors: m, launch: launch, copies: len(sends)}
+}
+
+func (m *Mirrors) launch(r *exchange.Request, body []byte, sends []Send) {
+	for _, send := range sends {
+		if m.waiting.Add(1) > maxWaiting {
+			m.waiting.Add(-1)
+			m.dropped()
+			continue
+		}
+		own := *r
+		own.Header, own.Length = r.Header.Clone(), int64(len(body))
+		own.Body = io.NopCloser(bytes.NewReader(body))
+		m.held.Add(own.Length)
+		m.group.Go(func() { m.run(&own, send) })
+	}
+}
+
+func (m *Mirrors) run(r *exchange.Request, send Send) {
+	defer m.waiting.Add(-1)
+	defer m.held.Add(-r.Length)
+	select {
+	case m.running <- struct{}{}:
+		defer func() { <-m.running }()
+	case <-m.ctx.Done():
+		m.dropped()
+		return
+	}
+	ctx, cancel := context.WithTimeout(m.ctx, patience)
+	defer cancel()
+	send(ctx, r)
+}
+
+// tee keeps what passes, and launches the copies at the body's end.
+type tee struct {
+	io.ReadCloser
+	mirrors *Mirrors
+	launch  func([]byte)
+	copies  int
+	kept    bytes.Buffer
+	over    bool
+}
+
+// Read never waits for a copy.
+func (t *tee) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if !t.over {
+		t.keep(p[:n], err)
+	}
+	return n, err
+}
+
+func (t *tee) keep(b []byte, err error) {
+	if t.kept.Len()+len(b) > maxBody || t.mirrors.held.Load() > maxHeld {
+		t.giveUp()
+		return
+	}
+	t.kept.Write(b)
+	switch err {
+	case nil:
+	case io.EOF: //nolint:errorlint // A reader's io.EOF is never wrapped.
+		t.over = true
+		t.launch(t.kept.Bytes())
+	default:
+		t.giveUp()
+	}
+}
+
+func (t *tee) giveUp() {
+	t.over = true
+	t.kept = bytes.Buffer{}
+	for range t.copies {
+		t.mirrors.dropped()
+	}
+}

@@ -1,0 +1,83 @@
+package goproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/accesslog"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// done counts and logs a request that has ended.
+func (t *transaction) done(response *exchange.Response, sent wire.Sent) {
+	defer t.end()
+	if sent.Err != nil && t.flag == "" {
+		t.flag = cutOff(sent.Err)
+		t.failure = t.flag
+	}
+	took := time.Since(t.began)
+	request := admin.Request{
+		Status: response.Status, Duration: took, Failure: t.failure, Tries: t.reply.Tries,
+	}
+	if t.hit.Listener != nil {
+		request.Listener = t.generation.names[t.hit.Listener.Config.Key]
+	}
+	if t.hit.Rule != nil {
+		request.Route = routeName(t.hit.Rule.Origin)
+	}
+	t.shared.metrics.Ended(request)
+	if t.settings().AccessLog.Enabled && t.shared.log != nil {
+		t.shared.log.Write(t.entry(request, sent.Bytes))
+	}
+}
+
+// cutOff names why a response was not whole.
+func cutOff(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return string(upstream.Timeout)
+	case errors.Is(err, context.Canceled):
+		return string(upstream.ClientGone)
+	default:
+		return "cut_off"
+	}
+}
+
+func (t *transaction) entry(r admin.Request, bytes int64) *accesslog.Entry {
+	in := t.in.Request
+	e := &accesslog.Entry{
+		Time: t.began, Client: in.Peer.String(), Method: in.Method, Host: t.host, Path: t.path,
+		Protocol: protocol(in), Status: r.Status, Bytes: bytes, Millis: r.Duration.Milliseconds(),
+		Listener: r.Listener, Route: r.Route, Tries: r.Tries, Flags: t.flag,
+	}
+	if t.hit.Rule != nil {
+		e.Rule = &t.hit.Rule.Origin.Rule
+	}
+	if t.use != nil && t.use.Backend != nil {
+		e.Backend = backendName(*t.use.Backend)
+	}
+	if t.reply.Endpoint.IsValid() {
+		e.Endpoint = t.reply.Endpoint.String()
+	}
+	e.RequestID, _ = in.Header.Get("X-Request-Id")
+	e.UserAgent, _ = in.Header.Get("User-Agent")
+	return e
+}
+
+func protocol(r *exchange.Request) string {
+	if r.Proto == 1 {
+		return "HTTP/1"
+	}
+	return "HTTP/" + strconv.Itoa(r.Proto)
+}
+
+func backendName(k ir.BackendKey) string {
+	return fmt.Sprintf("%s/%s:%d", k.Namespace, k.Service, k.Port)
+}

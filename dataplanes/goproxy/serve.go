@@ -1,0 +1,172 @@
+package goproxy
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// transaction is one request on its way through the proxy. It holds one
+// generation from its beginning to its end.
+type transaction struct {
+	shared     *shared
+	generation *generation
+	in         wire.Incoming
+	began      time.Time
+	hit        table.Hit
+	use        *table.Use
+	reply      upstream.Reply
+	// flag is why the proxy itself answered; failure is upstream's kind.
+	flag    string
+	failure string
+	// host and path are the client's, for the log.
+	host, path string
+	end        context.CancelFunc
+}
+
+// Serve answers one request.
+func (u *unit) Serve(ctx context.Context, in wire.Incoming) wire.Answer {
+	t := &transaction{
+		shared: u.shared, generation: u.current.Load(), in: in, began: time.Now(),
+		host: in.Request.Host, path: in.Request.Path, end: func() {},
+	}
+	u.shared.metrics.Began()
+	forwarding := filter.Forwarding{TrustedHops: t.settings().ClientIP.TrustedHops}
+	forwarding.Apply(in.Request, requestID())
+	response := t.answer(ctx)
+	return wire.Answer{Response: response, Done: func(sent wire.Sent) { t.done(response, sent) }}
+}
+
+func (t *transaction) settings() *ir.Settings { return &t.generation.config.Settings }
+
+func requestID() filter.RequestID {
+	var id filter.RequestID
+	binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(id[8:], rand.Uint64())
+	return id
+}
+
+// answer finds the rule, or says why there is none.
+func (t *transaction) answer(ctx context.Context) *exchange.Response {
+	if t.in.Refused != 0 {
+		return t.refuse(t.in.Refused, t.in.Reason)
+	}
+	port := t.generation.table.Port(t.in.Conn.Port)
+	if port == nil {
+		return closing(t.refuse(http.StatusNotFound, "no_listener"))
+	}
+	t.hit = port.Lookup(t.in.Conn.ServerName, t.in.Request)
+	switch {
+	case t.hit.Outcome == table.Misdirected || t.foreign():
+		return t.refuse(http.StatusMisdirectedRequest, "misdirected")
+	case t.stale():
+		return closing(t.refuse(http.StatusMisdirectedRequest, "stale_connection"))
+	case t.hit.Outcome == table.NoRoute:
+		return t.refuse(http.StatusNotFound, "no_route")
+	default:
+		return t.serve(ctx)
+	}
+}
+
+// foreign says whether the connection does not speak as its listener does now:
+// it was made when the port had another protocol.
+func (t *transaction) foreign() bool {
+	l := t.hit.Listener
+	return l != nil && t.in.Conn.TLS != (l.Config.Protocol == ir.HTTPS)
+}
+
+// stale says whether the client was let in under other rules for certificates
+// than those of now. A client may repeat such a request on a new connection,
+// where it is asked (RFC 9110, section 15.5.20).
+func (t *transaction) stale() bool {
+	l := t.hit.Listener
+	if l == nil {
+		return false
+	}
+	demanded, ok := t.generation.validation[l.Config.Key]
+	return ok && demanded != t.in.Conn.Validation
+}
+
+func closing(r *exchange.Response) *exchange.Response {
+	r.Close = true
+	return r
+}
+
+// refuse makes an answer of the proxy's own.
+func (t *transaction) refuse(status int, flag string) *exchange.Response {
+	t.flag = flag
+	message := http.StatusText(status)
+	return filter.Answer(status, message, t.in.Request.GRPC)
+}
+
+// serve runs the rule's filters around what its backend says.
+func (t *transaction) serve(ctx context.Context) *exchange.Response {
+	rule := t.hit.Rule
+	if rule.Refused != "" {
+		return t.refuse(http.StatusInternalServerError, "refused_rule")
+	}
+	ctx, t.end = bound(ctx, rule.Timeouts.Request, t.settings().Timeouts.Request)
+	x := filter.Start(t.in.Request, t.hit.Prefix, rand.Uint64())
+	x.Ask, x.GRPC = asker{t.generation.pools}, t.in.Request.GRPC
+	response := rule.Filters.Request(ctx, &x)
+	if response != nil {
+		t.flag = "filter"
+	} else {
+		response = t.useBackend(ctx, &x)
+	}
+	rule.Filters.Response(&x, response)
+	return response
+}
+
+// bound applies a rule's time-out, or the unit's where the rule has none.
+func bound(ctx context.Context, own, fallback ir.Duration) (context.Context, context.CancelFunc) {
+	if own == 0 {
+		own = fallback
+	}
+	if own <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(own))
+}
+
+// useBackend chooses a backend and runs the filters of its use.
+func (t *transaction) useBackend(ctx context.Context, x *filter.Exchange) *exchange.Response {
+	session := t.readSession()
+	t.use = t.choose(session)
+	if t.use == nil || t.use.Backend == nil {
+		return t.refuse(http.StatusInternalServerError, "no_backend")
+	}
+	response := t.use.Filters.Request(ctx, x)
+	if response != nil {
+		t.flag = "filter"
+	} else {
+		t.mirror(x.Mirrors)
+		response = t.forward(ctx, session)
+	}
+	t.use.Filters.Response(x, response)
+	return response
+}
+
+// choose keeps a session with the backend of its endpoint, and otherwise draws
+// by weight.
+func (t *transaction) choose(session upstream.ID) *table.Use {
+	rule := t.hit.Rule
+	if session != (upstream.ID{}) {
+		for i := range rule.Uses {
+			use := &rule.Uses[i]
+			if use.Weight > 0 && use.Backend != nil && t.generation.pools.Has(*use.Backend, session) {
+				return use
+			}
+		}
+	}
+	return rule.Pick(rand.Uint64())
+}

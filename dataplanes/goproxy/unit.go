@@ -1,0 +1,213 @@
+package goproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
+	"github.com/sluice-gateway/sluice/ir"
+	translator "github.com/sluice-gateway/sluice/translators/goproxy"
+)
+
+// unit serves one owner. Its methods are called by one goroutine, but for those
+// of wire.Handler.
+type unit struct {
+	shared  *shared
+	current atomic.Pointer[generation]
+	sockets *listen.Sockets
+	servers map[netip.AddrPort]*portServers
+	// failed are addresses that could not be bound; they are tried again.
+	failed map[netip.AddrPort]error
+}
+
+var _ wire.Handler = (*unit)(nil)
+
+// portServers are the servers of one socket: connections outlive the settings
+// that they were accepted with, and stay with their server.
+type portServers struct {
+	settings ir.Settings
+	now      *wire.Server
+	before   []*wire.Server
+}
+
+func newUnit(s *shared) *unit {
+	return &unit{shared: s, sockets: listen.NewSockets(s.metrics), servers: map[netip.AddrPort]*portServers{}}
+}
+
+// apply puts an assignment in force: the table first, so that no socket is open
+// before its requests can be answered.
+func (u *unit) apply(a dataplanes.Assignment) dataplanes.Outcome {
+	last := u.current.Load()
+	next := build(a, last, u.shared.sessions)
+	u.current.Store(next)
+	if last != nil {
+		last.pools.Retire(next.pools)
+		u.forget(last, next)
+	}
+	u.shared.metrics.Swapped()
+	u.bind(next)
+	return u.outcome()
+}
+
+// rebind tries addresses again that could not be bound, and says whether that
+// changed anything.
+func (u *unit) rebind() bool {
+	before := len(u.failed)
+	if before == 0 {
+		return false
+	}
+	u.bind(u.current.Load())
+	return len(u.failed) != before
+}
+
+func (u *unit) bind(g *generation) {
+	want := map[netip.AddrPort]*listen.Port{}
+	for _, p := range g.config.Ports {
+		if addr := g.address(p.Port); addr.IsValid() {
+			want[addr] = u.port(g, p, addr)
+		}
+	}
+	u.failed = u.sockets.Apply(want)
+	for addr, servers := range u.servers {
+		if want[addr] == nil {
+			delete(u.servers, addr)
+			u.drain(servers, g.config.Settings.Timeouts.Drain)
+		}
+	}
+}
+
+func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *listen.Port {
+	const handshake = 10 * time.Second
+	port := &listen.Port{
+		Number: p.Port, MaxConnections: g.config.Settings.Limits.Connections,
+		HandshakeTimeout: handshake, Serve: u.server(g, addr).ServeConn,
+	}
+	if p.Protocol == ir.HTTPS {
+		port.TLS = g.findTLS(p.Port)
+	}
+	return port
+}
+
+// server returns the server of a socket's new connections.
+func (u *unit) server(g *generation, addr netip.AddrPort) *wire.Server {
+	settings := ir.Settings{Timeouts: g.config.Settings.Timeouts, Limits: g.config.Settings.Limits}
+	servers := u.servers[addr]
+	if servers == nil {
+		servers = &portServers{}
+		u.servers[addr] = servers
+	}
+	if servers.now != nil && sameServer(servers.settings, settings) {
+		return servers.now
+	}
+	if servers.now != nil {
+		servers.before = append(servers.before, servers.now)
+	}
+	servers.settings = settings
+	servers.now = wire.New(wire.Config{Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits})
+	return servers.now
+}
+
+func sameServer(a, b ir.Settings) bool { return a.Timeouts == b.Timeouts && a.Limits == b.Limits }
+
+// drain lets the connections of a socket that was closed come to an end.
+func (u *unit) drain(servers *portServers, bound ir.Duration) {
+	for _, s := range append(servers.before, servers.now) {
+		u.shared.draining.Go(func() {
+			ctx, cancel := drainContext(bound)
+			defer cancel()
+			s.Drain(ctx)
+		})
+	}
+}
+
+func drainContext(bound ir.Duration) (context.Context, context.CancelFunc) {
+	if bound <= 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), time.Duration(bound))
+}
+
+// stop closes the sockets and begins to drain; shared.draining ends with it.
+func (u *unit) stop() {
+	u.sockets.Close()
+	g := u.current.Load()
+	var draining sync.WaitGroup
+	for addr, servers := range u.servers {
+		delete(u.servers, addr)
+		for _, s := range append(servers.before, servers.now) {
+			draining.Go(func() {
+				ctx, cancel := drainContext(g.config.Settings.Timeouts.Drain)
+				defer cancel()
+				s.Drain(ctx)
+			})
+		}
+	}
+	u.shared.draining.Go(func() {
+		draining.Wait()
+		g.pools.Retire(nil)
+	})
+}
+
+// outcome says what is in force.
+func (u *unit) outcome() dataplanes.Outcome {
+	g := u.current.Load()
+	out := dataplanes.Outcome{Owner: g.config.Owner, Version: g.assignment.Version}
+	out.Problems = append(out.Problems, g.problems...)
+	for _, p := range g.config.Ports {
+		addr := g.address(p.Port)
+		message := u.bindMessage(p.Port, addr, g.assignment.PortOffset)
+		if message == "" {
+			continue
+		}
+		for _, l := range p.Listeners {
+			out.Problems = append(out.Problems, ir.Problem{
+				Origin:  ir.Origin{Object: l.Listener.Key.Owner, Section: l.Listener.Key.Section},
+				Message: message,
+			})
+		}
+	}
+	return out
+}
+
+func (u *unit) bindMessage(port uint16, addr netip.AddrPort, offset int) string {
+	err := u.failed[addr]
+	switch {
+	case !addr.IsValid():
+		return fmt.Sprintf("port %d with an offset of %d is not a port between 1 and 65535: choose another offset", port, offset)
+	case err == nil:
+		return ""
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Sprintf("port %d cannot be bound at %s: another program has it; stop that program, or choose another port", port, addr)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Sprintf("port %d cannot be bound at %s: this user may not bind ports that low; choose a higher port or an offset", port, addr)
+	default:
+		return fmt.Sprintf("port %d cannot be bound at %s: %v", port, addr, cause(err))
+	}
+}
+
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// forget takes the metrics of what has gone with it.
+func (u *unit) forget(last, next *generation) {
+	for key, name := range last.names {
+		if _, stays := next.names[key]; !stays {
+			u.shared.metrics.Forget(name, "")
+		}
+	}
+}

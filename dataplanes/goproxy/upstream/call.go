@@ -1,0 +1,190 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// maxConnects bounds how many endpoints a request looks for a connection at
+// beyond its tries.
+const maxConnects = 10
+
+// Call is one request to one backend. The context of Do bounds it as a whole.
+type Call struct {
+	Backend ir.BackendKey
+	Request *exchange.Request
+	// Retry is nil where only a connection that could not be made is tried again.
+	Retry *ir.Retry
+	// PerTry bounds each try, its response included; 0 is no bound.
+	PerTry time.Duration
+	// Pinned is the endpoint to prefer, as a session names it; zero for none.
+	Pinned ID
+}
+
+// Reply is a response and who gave it.
+type Reply struct {
+	Response *exchange.Response
+	// Endpoint is the one that was tried last; not valid where none was.
+	Endpoint netip.AddrPort
+	ID       ID
+	Tries    int
+}
+
+// Do sends a request and returns the response's beginning; the caller closes
+// its body or tunnel. An error is always an *Error; the Reply then still says
+// which endpoint was tried last.
+//
+// A try whose connection failed before anything was sent goes to the next
+// endpoint, whatever the method, so that an endpoint that goes away costs no
+// request. Anything else is tried again only as Retry says, and only while the
+// body can be sent again in full (64 KiB).
+func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
+	t := &tries{call: call, tape: newTape(call.Request.Body, replayLimit(call.Retry))}
+	if t.pool = p.byKey[call.Backend]; t.pool == nil {
+		return Reply{}, t.fail(Unknown, errors.New("not part of the unit"))
+	}
+	if t.pool.invalid != nil {
+		return Reply{}, t.fail(InvalidTLS, t.pool.invalid)
+	}
+	return t.run(ctx)
+}
+
+func replayLimit(r *ir.Retry) int {
+	if r == nil {
+		return 0
+	}
+	return maxReplay
+}
+
+// tries is a call under way.
+type tries struct {
+	call  Call
+	pool  *Pool
+	tape  *tape
+	tried []*endpoint
+	// connects counts failed connections, spent the tries that Retry allows.
+	connects, spent int
+	reply           Reply
+}
+
+func (t *tries) fail(kind Kind, err error) *Error {
+	return &Error{Kind: kind, Backend: t.call.Backend, Err: err}
+}
+
+func (t *tries) run(ctx context.Context) (Reply, error) {
+	var last *Error
+	for {
+		e := t.next(last)
+		if e == nil {
+			return t.reply, t.exhausted(last)
+		}
+		t.reply.Tries++
+		t.reply.Endpoint, t.reply.ID = e.addr, e.id
+		t.tried = append(t.tried, e)
+		response, err := t.try(ctx, e)
+		if !t.again(ctx, response, err) {
+			t.reply.Response = response
+			return t.reply, orNil(err)
+		}
+		last = err
+		if response != nil && response.Body != nil {
+			response.Body.Close()
+		}
+	}
+}
+
+func orNil(err *Error) error {
+	if err == nil {
+		return nil
+	}
+	return err
+}
+
+// next returns an endpoint that was not tried; where all were, Retry may send
+// to one of them again.
+func (t *tries) next(last *Error) *endpoint {
+	if e := t.pool.pick(t.call.Pinned, t.tried); e != nil {
+		return e
+	}
+	if len(t.tried) == 0 || t.spent == 0 && last != nil && last.Kind == NoConnection {
+		return nil
+	}
+	return t.pool.pick(t.call.Pinned, nil)
+}
+
+func (t *tries) exhausted(last *Error) *Error {
+	if last != nil {
+		return last
+	}
+	return t.fail(NoEndpoints, errors.New("there is no endpoint"))
+}
+
+// again decides whether to try once more, and waits as Retry asks.
+func (t *tries) again(ctx context.Context, response *exchange.Response, err *Error) bool {
+	if ctx.Err() != nil || !t.tape.replayable() {
+		return false
+	}
+	if err != nil && err.Kind == NoConnection && t.elsewhere() {
+		return true
+	}
+	r := t.call.Retry
+	if r == nil || t.spent >= r.Attempts || !counts(r, response, err) {
+		return false
+	}
+	t.spent++
+	return wait(ctx, time.Duration(r.Backoff))
+}
+
+// elsewhere says whether a failed connection costs nothing but a look at the
+// next endpoint.
+func (t *tries) elsewhere() bool {
+	if t.connects++; t.connects > maxConnects {
+		return false
+	}
+	return t.pool.pick(ID{}, t.tried) != nil
+}
+
+func counts(r *ir.Retry, response *exchange.Response, err *Error) bool {
+	if err != nil {
+		return err.Kind == NoConnection || err.Kind == Timeout || err.Kind == Broken
+	}
+	return response.Tunnel == nil && slices.Contains(r.Codes, response.Status)
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// classify says what a failed try means.
+func (t *tries) classify(ctx context.Context, err error, connected bool) *Error {
+	source := t.tape.failure()
+	switch {
+	case errors.Is(source, exchange.ErrBodyTooLarge):
+		return t.fail(BodyTooLarge, source)
+	case source != nil || errors.Is(ctx.Err(), context.Canceled):
+		return t.fail(ClientGone, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return t.fail(Timeout, err)
+	case !connected:
+		return t.fail(NoConnection, err)
+	default:
+		return t.fail(Broken, err)
+	}
+}
+

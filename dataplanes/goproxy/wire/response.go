@@ -1,0 +1,134 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strconv"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+)
+
+// serve is one request's way in and its response's way out.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	in := s.read(r)
+	control := http.NewResponseController(w)
+	if r.ProtoMajor == 1 {
+		// A backend may answer before it has read the whole body.
+		_ = control.EnableFullDuplex()
+	}
+	answer := s.config.Handler.Serve(r.Context(), in)
+	out := &outgoing{w: w, control: control, request: r, response: answer.Response}
+	sent := s.send(r.Context(), out)
+	answer.Done(sent)
+	if sent.Err != nil && answer.Response.Tunnel == nil {
+		// Clients must see that the response is not whole.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// outgoing is a response on its way to a net/http client.
+type outgoing struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	request  *http.Request
+	response *exchange.Response
+}
+
+func (s *Server) send(ctx context.Context, out *outgoing) Sent {
+	if out.response.Tunnel != nil {
+		return s.tunnel(ctx, out)
+	}
+	out.writeHeader()
+	if out.response.Body == nil {
+		return Sent{}
+	}
+	defer out.response.Body.Close()
+	n, err := out.copyBody()
+	if err == nil {
+		out.writeTrailer()
+	}
+	return Sent{Bytes: n, Err: err}
+}
+
+func (o *outgoing) writeHeader() {
+	h := o.w.Header()
+	for _, f := range o.response.Header {
+		name := textproto.CanonicalMIMEHeaderKey(f.Name)
+		h[name] = append(h[name], f.Value)
+	}
+	if _, typed := h["Content-Type"]; !typed {
+		// Nil keeps net/http from guessing one.
+		h["Content-Type"] = nil
+	}
+	if o.response.Close {
+		// On HTTP/2, net/http turns this into GOAWAY.
+		h["Connection"] = []string{"close"}
+	}
+	if length := o.response.Length; length >= 0 && o.mayHaveLength() {
+		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	}
+	o.w.WriteHeader(o.response.Status)
+}
+
+// mayHaveLength follows RFC 9110, section 8.6. A 304 and the answer to HEAD
+// speak of a body that is not there, so they have one only if it is known.
+func (o *outgoing) mayHaveLength() bool {
+	switch status := o.response.Status; {
+	case status < 200 || status == http.StatusNoContent:
+		return false
+	case status == http.StatusNotModified || o.request.Method == http.MethodHead:
+		return o.response.Length > 0
+	default:
+		return true
+	}
+}
+
+// copyBody streams. A body of unknown length may be a stream whose reader waits
+// for each piece, so nothing of it is held back, the header included.
+func (o *outgoing) copyBody() (int64, error) {
+	if o.request.Method == http.MethodHead {
+		return 0, nil
+	}
+	streaming := o.response.Length < 0
+	if streaming {
+		if err := o.control.Flush(); err != nil {
+			return 0, err
+		}
+	}
+	buffer := buffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
+	defer buffers.Put(buffer)
+	var sent int64
+	for {
+		n, err := o.response.Body.Read(*buffer)
+		if n > 0 {
+			written, werr := o.w.Write((*buffer)[:n])
+			sent += int64(written)
+			if werr == nil && streaming {
+				werr = o.control.Flush()
+			}
+			if werr != nil {
+				return sent, werr
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return sent, nil
+		}
+		if err != nil {
+			return sent, err
+		}
+	}
+}
+
+func (o *outgoing) writeTrailer() {
+	if o.response.Trailer == nil {
+		return
+	}
+	h := o.w.Header()
+	for _, f := range *o.response.Trailer {
+		name := http.TrailerPrefix + textproto.CanonicalMIMEHeaderKey(f.Name)
+		h[name] = append(h[name], f.Value)
+	}
+}
