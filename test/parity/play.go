@@ -1,0 +1,277 @@
+package parity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// play is one case against one dataplane.
+type play struct {
+	world   *world
+	proxy   Proxy
+	sockets map[string]*websocket.Conn
+	tries   int
+	mu      sync.Mutex
+}
+
+// between is how often a condition that nothing announces is looked at.
+const between = 10 * time.Millisecond
+
+// Run plays every step and returns the first failure, with all that is needed
+// to understand it.
+func (p *play) run(ctx context.Context, steps []Step) error {
+	defer p.closeSockets()
+	if steps[0].Wait == nil {
+		if err := p.programmed(ctx); err != nil {
+			return err
+		}
+	}
+	for i := range steps {
+		if err := p.step(ctx, i, &steps[i]); err != nil {
+			return fmt.Errorf("step %d (%s):\n%w", i+1, steps[i].Name, err)
+		}
+	}
+	return nil
+}
+
+func (p *play) closeSockets() {
+	for _, conn := range p.sockets {
+		conn.CloseNow()
+	}
+}
+
+// programmed waits for every Gateway of the case.
+func (p *play) programmed(ctx context.Context) error {
+	for _, o := range p.world.objects {
+		if o.kind() != "Gateway" {
+			continue
+		}
+		u := Until{Object: o.id(), Type: "Programmed", Status: "True"}
+		if err := p.until(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step plays one step, again and again where it is to go well eventually.
+func (p *play) step(ctx context.Context, index int, s *Step) error {
+	deadline := time.Now().Add(patience)
+	for {
+		p.tries++
+		id := fmt.Sprintf("step-%d-%d", index+1, p.tries)
+		err := p.try(ctx, id, s)
+		if err == nil || !s.Eventually || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(between)
+	}
+}
+
+func (p *play) try(ctx context.Context, id string, s *Step) error {
+	switch {
+	case s.Edit != nil:
+		return p.edit(ctx, s.Edit)
+	case s.Wait != nil:
+		return p.untilAll(ctx, s.Wait)
+	case s.Raw != nil:
+		got, err := p.raw(ctx, id, s.Raw)
+		return p.explain(id, err, fmt.Sprintf("sent %q\ngot  %q", s.Raw.Send, got))
+	case s.WebSocket != nil:
+		a, err := p.webSocket(ctx, id, s.WebSocket)
+		if err != nil {
+			return p.explain(id, err, fmt.Sprintf("websocket %+v", *s.WebSocket))
+		}
+		return p.judge(id, s, []*answer{a}, 1)
+	case s.GRPC != nil:
+		answers, dials, err := p.grpc(ctx, id, s.GRPC)
+		if err != nil {
+			return err
+		}
+		return p.judge(id, s, answers, dials)
+	default:
+		answers, dials, err := p.http(ctx, id, s.Request)
+		if err != nil {
+			return err
+		}
+		return p.judge(id, s, answers, dials)
+	}
+}
+
+// judge compares answers with what the step expects.
+func (p *play) judge(id string, s *Step, answers []*answer, connections int) error {
+	expect := p.filled(s.Expect)
+	j := &judge{want: &expect}
+	j.all(answers, connections)
+	p.save(s.Save, answers[len(answers)-1], j)
+	for i := range s.Arrived {
+		p.awaitArrived(id, &s.Arrived[i], j)
+	}
+	if len(j.problems) == 0 {
+		return nil
+	}
+	shown := answers[0]
+	for _, a := range answers {
+		one := &judge{want: &expect}
+		if one.one(a); len(one.problems) > 0 {
+			shown = a
+			break
+		}
+	}
+	return p.explain(id, errors.New(j.text()), s.sent()+"\ngot "+shown.String())
+}
+
+func (s *Step) sent() string {
+	switch {
+	case s.Request != nil:
+		return fmt.Sprintf("request %+v", *s.Request)
+	case s.GRPC != nil:
+		return fmt.Sprintf("call %+v", *s.GRPC)
+	default:
+		return fmt.Sprintf("websocket %+v", *s.WebSocket)
+	}
+}
+
+// explain puts what happened beside what is wrong.
+func (p *play) explain(id string, err error, happened string) error {
+	if err == nil {
+		return nil
+	}
+	text := fmt.Sprintf("  %s\n%s", err, happened)
+	if lines := p.proxy.AccessLog(id); len(lines) > 0 {
+		text += "\naccess log " + lines[len(lines)-1]
+	}
+	return errors.New(text)
+}
+
+// awaitArrived waits until a backend got its share of a step: a mirrored
+// request has no moment at which it must have come.
+func (p *play) awaitArrived(id string, want *Arrived, j *judge) {
+	deadline := time.Now().Add(patience / 4)
+	for {
+		trial := &judge{want: j.want}
+		trial.arrived(p.world.record.Arrived(qualify(want.Backend), id), want)
+		if len(trial.problems) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			j.problems = append(j.problems, trial.problems...)
+			return
+		}
+		time.Sleep(between)
+	}
+}
+
+// save keeps values of an answer for later steps.
+func (p *play) save(what map[string]string, a *answer, j *judge) {
+	for name, from := range what {
+		kind, key, _ := strings.Cut(from, ":")
+		value := ""
+		switch {
+		case kind == "header":
+			value = a.header.Get(key)
+		case kind == "answer" && a.seen != nil:
+			value = map[string]string{"endpoint": a.seen.Endpoint, "backend": a.seen.Backend}[key]
+		}
+		if value == "" {
+			j.addf("save %s: %s is empty", name, from)
+		}
+		p.world.saved[name] = value
+	}
+}
+
+// fill writes saved values into a text.
+func (p *play) fill(text string) string {
+	for name, value := range p.world.saved {
+		text = strings.ReplaceAll(text, "${"+name+"}", value)
+	}
+	return text
+}
+
+func (p *play) filled(e Expect) Expect {
+	e.Endpoint = p.fill(e.Endpoint)
+	return e
+}
+
+func (p *play) edit(ctx context.Context, e *Edit) error {
+	if err := p.world.apply(e.Apply); err != nil {
+		return err
+	}
+	for _, id := range e.Delete {
+		if err := p.world.remove(id); err != nil {
+			return err
+		}
+	}
+	for name, text := range e.Write {
+		if err := p.world.writeFile(name, []byte(text)); err != nil {
+			return err
+		}
+	}
+	for _, name := range e.Remove {
+		if err := p.world.removeFile(name); err != nil {
+			return err
+		}
+	}
+	if err := p.world.write(); err != nil {
+		return err
+	}
+	return p.untilAll(ctx, e.Until)
+}
+
+func (p *play) untilAll(ctx context.Context, list []Until) error {
+	for _, u := range list {
+		if err := p.until(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// until waits for one condition.
+func (p *play) until(ctx context.Context, u Until) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		changed := p.proxy.Changed()
+		conditions, generation, ok := p.proxy.Conditions(u)
+		if ok && u.holds(conditions, generation) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%s never had %s=%s %s; its conditions are %s", u.Object, u.Type, u.Status, u.Reason, describe(conditions))
+		}
+	}
+}
+
+func (u Until) holds(conditions []metav1.Condition, generation int64) bool {
+	for _, c := range conditions {
+		if c.Type != u.Type {
+			continue
+		}
+		matches, err := regexp.MatchString(u.Message, c.Message)
+		return c.ObservedGeneration == generation && string(c.Status) == u.Status &&
+			(u.Reason == "" || u.Reason == c.Reason) && matches && err == nil
+	}
+	return false
+}
+
+func describe(conditions []metav1.Condition) string {
+	if len(conditions) == 0 {
+		return "none"
+	}
+	var lines []string
+	for _, c := range conditions {
+		lines = append(lines, fmt.Sprintf("\n  %s=%s %s (generation %d): %s", c.Type, c.Status, c.Reason, c.ObservedGeneration, c.Message))
+	}
+	return strings.Join(lines, "")
+}
