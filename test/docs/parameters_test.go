@@ -36,9 +36,9 @@ func leaves(t reflect.Type, path string) []string {
 		return []string{path}
 	}
 	var all []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		all = append(all, leaves(t.Field(i).Type, path+"."+name)...)
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		all = append(all, leaves(field.Type, path+"."+name)...)
 	}
 	return all
 }
