@@ -1,0 +1,122 @@
+package goproxy
+
+import (
+	"encoding/json"
+
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
+)
+
+// The types below are how a configuration is written down, for people and for
+// golden files: each rule once, and each row by what it matches and the rule
+// that it leads to. Secrets redact themselves (ir.Secret).
+type (
+	configView struct {
+		Owner        ir.Object         `json:"owner"`
+		Settings     ir.Settings       `json:"settings"`
+		Ports        []*Port           `json:"ports"`
+		Rules        []ruleView        `json:"rules,omitempty"`
+		Backends     []*ir.Backend     `json:"backends,omitempty"`
+		Endpoints    []*ir.Endpoints   `json:"endpoints,omitempty"`
+		Certificates []*ir.Certificate `json:"certificates,omitempty"`
+	}
+	portView struct {
+		Port      uint16         `json:"port"`
+		Protocol  ir.Protocol    `json:"protocol"`
+		Listeners []listenerView `json:"listeners"`
+	}
+	listenerView struct {
+		Key      ir.ListenerKey  `json:"key"`
+		Hostname string          `json:"hostname"`
+		TLS      *ir.ListenerTLS `json:"tls,omitempty"`
+		Hosts    []hostView      `json:"hosts,omitempty"`
+	}
+	hostView struct {
+		Hostname string    `json:"hostname"`
+		Rows     []rowView `json:"rows"`
+	}
+	rowView struct {
+		Match *ir.Match `json:"match"`
+		Rule  ruleName  `json:"rule"`
+	}
+	ruleName struct {
+		ir.Object
+		Rule int `json:"rule"`
+	}
+	ruleView struct {
+		ruleName
+		Section  string           `json:"section,omitempty"`
+		Refused  string           `json:"refused,omitempty"`
+		Filters  []ir.Filter      `json:"filters,omitempty"`
+		Backends []ir.BackendUse  `json:"backends,omitempty"`
+		Timeouts *ir.RuleTimeouts `json:"timeouts,omitempty"`
+		Retry    *ir.Retry        `json:"retry,omitempty"`
+		Session  *ir.Session      `json:"session,omitempty"`
+	}
+)
+
+var (
+	_ json.Marshaler = (*Config)(nil)
+	_ json.Marshaler = (*Port)(nil)
+)
+
+// MarshalJSON writes the configuration without secrets, always in the same way.
+func (c *Config) MarshalJSON() ([]byte, error) {
+	return json.Marshal(configView{
+		Owner: c.Owner, Settings: c.Settings, Ports: c.Ports, Rules: c.rules(),
+		Backends: c.Backends, Endpoints: c.Endpoints, Certificates: c.Certificates,
+	})
+}
+
+// MarshalJSON writes the port with its listeners, hosts and rows.
+func (p *Port) MarshalJSON() ([]byte, error) {
+	view := portView{Port: p.Port, Protocol: p.Protocol, Listeners: []listenerView{}}
+	for _, l := range p.Listeners {
+		view.Listeners = append(view.Listeners, viewListener(l))
+	}
+	return json.Marshal(view)
+}
+
+func viewListener(l *order.Listener) listenerView {
+	view := listenerView{Key: l.Listener.Key, Hostname: l.Listener.Hostname, TLS: l.Listener.TLS}
+	for _, h := range l.Hosts {
+		rows := make([]rowView, 0, len(h.Entries))
+		for _, e := range h.Entries {
+			rows = append(rows, rowView{Match: e.Match(), Rule: nameOf(e)})
+		}
+		view.Hosts = append(view.Hosts, hostView{Hostname: h.Hostname, Rows: rows})
+	}
+	return view
+}
+
+func nameOf(e order.Entry) ruleName { return ruleName{Object: e.Route.Origin, Rule: e.RuleIndex} }
+
+// rules lists each rule that a row leads to once, in the order in which the rows
+// name them first.
+func (c *Config) rules() []ruleView {
+	var all []ruleView
+	seen := map[*ir.Rule]bool{}
+	for _, l := range c.listeners() {
+		for _, h := range l.Hosts {
+			for _, e := range h.Entries {
+				if !seen[e.Rule] {
+					seen[e.Rule] = true
+					all = append(all, viewRule(e))
+				}
+			}
+		}
+	}
+	return all
+}
+
+func viewRule(e order.Entry) ruleView {
+	r := e.Rule
+	view := ruleView{
+		ruleName: nameOf(e), Section: r.Origin.Section, Refused: r.Refused,
+		Filters: r.Filters, Backends: r.Backends, Retry: r.Retry, Session: r.Session,
+	}
+	if r.Timeouts != (ir.RuleTimeouts{}) {
+		view.Timeouts = &r.Timeouts
+	}
+	return view
+}
