@@ -3,6 +3,7 @@ package filter
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -122,7 +123,8 @@ func bracketed(host string) string {
 func validHost(host string) bool {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		address, closed := strings.CutSuffix(inner, "]")
-		return closed && address != "" && strings.Trim(address, "0123456789abcdefABCDEF:.") == ""
+		parsed, err := netip.ParseAddr(address)
+		return closed && err == nil && parsed.Is6() && parsed.Zone() == ""
 	}
 	for i := 0; i < len(host); i++ {
 		c := host[i]
