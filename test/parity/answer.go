@@ -34,10 +34,27 @@ type answer struct {
 
 // readSeen takes the backend's account out of the body.
 func (a *answer) readSeen() {
-	var seen peer.Seen
-	if json.Unmarshal(a.body, &seen) == nil && seen.Backend != "" {
-		a.seen = &seen
+	var seen struct {
+		peer.Seen
+		echoed
 	}
+	if json.Unmarshal(a.body, &seen) != nil {
+		return
+	}
+	if seen.Backend == "" && seen.Service != "" {
+		seen.Backend = seen.Namespace + "/" + seen.Service
+		seen.Path += seen.Query
+	}
+	if seen.Backend != "" {
+		a.seen = &seen.Seen
+	}
+}
+
+// echoed are the fields that the product's own echo server names differently.
+type echoed struct {
+	Namespace string `json:"namespace"`
+	Service   string `json:"service"`
+	Query     string `json:"query"`
 }
 
 // outcome names what answered: a Service's name, or the status.

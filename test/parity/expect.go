@@ -2,6 +2,7 @@ package parity
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -75,6 +76,8 @@ type Want struct {
 	Regex   *regexp.Regexp
 	Present bool
 	Absent  bool
+	// Not is an expression that the value must not hold anywhere.
+	Not *regexp.Regexp
 	// List compares the value's comma-separated elements without their order.
 	List []string
 }
@@ -83,6 +86,7 @@ var _ json.Unmarshaler = (*Want)(nil)
 
 type wantFields struct {
 	Regex   *string  `json:"regex"`
+	Not     *string  `json:"not"`
 	Present *bool    `json:"present"`
 	List    []string `json:"list"`
 }
@@ -113,14 +117,14 @@ func (w *Want) unmarshalFields(data []byte) error {
 	w.List = f.List
 	w.Present = f.Present != nil && *f.Present
 	w.Absent = f.Present != nil && !*f.Present
+	var err, notErr error
 	if f.Regex != nil {
-		pattern, err := regexp.Compile("^(?:" + *f.Regex + ")$")
-		if err != nil {
-			return fmt.Errorf("regex: %w", err)
-		}
-		w.Regex = pattern
+		w.Regex, err = regexp.Compile("^(?:" + *f.Regex + ")$")
 	}
-	return nil
+	if f.Not != nil {
+		w.Not, notErr = regexp.Compile(*f.Not)
+	}
+	return errors.Join(err, notErr)
 }
 
 // Check returns what is wrong with the values of one name, or "".
@@ -135,6 +139,8 @@ func (w *Want) Check(name string, values []string) string {
 		return ""
 	case w.Regex != nil:
 		return complain(w.Regex.MatchString(got), name, got, w.String())
+	case w.Not != nil:
+		return complain(!w.Not.MatchString(got), name, got, w.String())
 	case w.List != nil:
 		return complain(sameElements(got, w.List), name, got, w.String())
 	default:
@@ -151,6 +157,8 @@ func (w *Want) String() string {
 		return "anything"
 	case w.Regex != nil:
 		return "a match of " + w.Regex.String()
+	case w.Not != nil:
+		return "no match of " + w.Not.String()
 	case w.List != nil:
 		return "the elements " + strings.Join(w.List, ", ")
 	default:

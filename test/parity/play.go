@@ -4,22 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/coder/websocket"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // play is one case against one dataplane.
 type play struct {
 	world   *world
-	proxy   Proxy
+	proxy   *Proxy
 	sockets map[string]*websocket.Conn
 	tries   int
-	mu      sync.Mutex
+	// logged is how much of the access log was there when the step began.
+	logged int
+	mu     sync.Mutex
 }
 
 // between is how often a condition that nothing announces is looked at.
@@ -67,12 +67,13 @@ func (p *play) step(ctx context.Context, index int, s *Step) error {
 	deadline := time.Now().Add(patience)
 	for {
 		p.tries++
+		_, p.logged = p.proxy.AccessLog(0)
 		id := fmt.Sprintf("step-%d-%d", index+1, p.tries)
 		err := p.try(ctx, id, s)
 		if err == nil || !s.Eventually || time.Now().After(deadline) {
 			return err
 		}
-		time.Sleep(between)
+		pause()
 	}
 }
 
@@ -146,7 +147,7 @@ func (p *play) explain(id string, err error, happened string) error {
 		return nil
 	}
 	text := fmt.Sprintf("  %s\n%s", err, happened)
-	if lines := p.proxy.AccessLog(id); len(lines) > 0 {
+	if lines, _ := p.proxy.AccessLog(p.logged); len(lines) > 0 {
 		text += "\naccess log " + lines[len(lines)-1]
 	}
 	return errors.New(text)
@@ -166,7 +167,7 @@ func (p *play) awaitArrived(id string, want *Arrived, j *judge) {
 			j.problems = append(j.problems, trial.problems...)
 			return
 		}
-		time.Sleep(between)
+		pause()
 	}
 }
 
@@ -241,37 +242,25 @@ func (p *play) until(ctx context.Context, u Until) error {
 	defer cancel()
 	for {
 		changed := p.proxy.Changed()
-		conditions, generation, ok := p.proxy.Conditions(u)
-		if ok && u.holds(conditions, generation) {
+		holds, now := p.proxy.Holds(u)
+		if holds {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("%s never had %s=%s %s; its conditions are %s", u.Object, u.Type, u.Status, u.Reason, describe(conditions))
+			return fmt.Errorf("waited in vain for %s; there is %s", u, or(now, "nothing"))
 		}
 	}
 }
 
-func (u Until) holds(conditions []metav1.Condition, generation int64) bool {
-	for _, c := range conditions {
-		if c.Type != u.Type {
-			continue
-		}
-		matches, err := regexp.MatchString(u.Message, c.Message)
-		return c.ObservedGeneration == generation && string(c.Status) == u.Status &&
-			(u.Reason == "" || u.Reason == c.Reason) && matches && err == nil
+// String is the condition as a message names it.
+func (u Until) String() string {
+	if u.Problem != "" {
+		return fmt.Sprintf("a problem of the directory that matches %q", u.Problem)
 	}
-	return false
+	return strings.TrimSpace(fmt.Sprintf("%s %s: %s=%s %s", u.Object, u.Listener, u.Type, u.Status, u.Reason))
 }
 
-func describe(conditions []metav1.Condition) string {
-	if len(conditions) == 0 {
-		return "none"
-	}
-	var lines []string
-	for _, c := range conditions {
-		lines = append(lines, fmt.Sprintf("\n  %s=%s %s (generation %d): %s", c.Type, c.Status, c.Reason, c.ObservedGeneration, c.Message))
-	}
-	return strings.Join(lines, "")
-}
+// pause waits a moment between two looks at what announces nothing.
+func pause() { <-time.After(between) }

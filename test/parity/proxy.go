@@ -2,24 +2,250 @@ package parity
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/ir/feature"
+	"github.com/sluice-gateway/sluice/operator/echo"
+	"github.com/sluice-gateway/sluice/operator/engine"
+	"github.com/sluice-gateway/sluice/operator/findings"
+	"github.com/sluice-gateway/sluice/operator/gatewayapi"
+	"github.com/sluice-gateway/sluice/operator/resources"
+	"github.com/sluice-gateway/sluice/operator/source"
+	"github.com/sluice-gateway/sluice/operator/source/dir"
 )
 
-// Proxy is a dataplane under test, run over a directory as `sluice run` does.
-type Proxy interface {
-	// Address is where the listeners of a Gateway ("namespace/name", or the only
-	// one) are, as the Gateway's status says.
-	Address(gateway string) (string, error)
-	// Conditions are those of a part of an object's status, and the generation
-	// that the object has now; ok is false where there are none yet.
-	Conditions(of Until) (conditions []metav1.Condition, generation int64, ok bool)
-	// Gateways are those of our class, "Gateway namespace/name".
-	Gateways() []string
-	// Changed is closed when any status or the access log changes.
-	Changed() <-chan struct{}
-	// AccessLog returns the lines that hold a text.
-	AccessLog(text string) []string
-	// Stop drains and stops it.
-	Stop(ctx context.Context) error
+// Proxy is a dataplane under test, run over a directory by the code that
+// `sluice run` runs.
+type Proxy struct {
+	stop context.CancelFunc
+	done chan error
+	pool *echo.Pool
+
+	mu       sync.Mutex
+	snapshot engine.Snapshot
+	problems []dir.Problem
+	// generations are those that the directory has handed over.
+	generations map[resources.Key]int64
+	log         []string
+	changed     chan struct{}
+}
+
+var (
+	_ engine.Sink   = (*Proxy)(nil)
+	_ source.Source = (*watched)(nil)
+)
+
+// ProxyOptions say what to run.
+type ProxyOptions struct {
+	Dataplane dataplanes.Dataplane
+	// Controller is the controllerName of the case's GatewayClass.
+	Controller string
+	// Directory is what is served, Address where.
+	Directory, Address string
+	Resolve            engine.Resolve
+}
+
+// StartProxy serves a directory until Stop.
+func StartProxy(opts ProxyOptions) (*Proxy, error) {
+	bind, err := netip.ParseAddr(opts.Address)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{changed: make(chan struct{}), done: make(chan error, 1), generations: map[resources.Key]int64{}}
+	files := dir.New(dir.Options{Root: opts.Directory, Report: p.report})
+	p.pool = echo.NewPool(files, false)
+	controller := gatewayv1.GatewayController(opts.Controller)
+	able := map[gatewayv1.GatewayController]feature.Set{controller: opts.Dataplane.Features()}
+	e := engine.New(engine.Options{
+		Source: &watched{Source: p.pool, proxy: p},
+		FrontEnds: func(set *resources.Set) []engine.FrontEnd {
+			return []engine.FrontEnd{gatewayapi.New(set, gatewayapi.Options{Controllers: able})}
+		},
+		Indexes:    gatewayapi.Indexes(),
+		Dataplanes: map[gatewayv1.GatewayController]dataplanes.Dataplane{controller: opts.Dataplane},
+		Sink:       p, Bind: bind, PortOffset: portOffset,
+		Local:   dataplanes.Options{AccessLog: p},
+		Resolve: opts.Resolve,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	p.stop = cancel
+	go func() { p.done <- e.Run(ctx) }()
+	return p, nil
+}
+
+// Stop drains the proxy and stops it.
+func (p *Proxy) Stop() error {
+	p.stop()
+	err := <-p.done
+	p.pool.Close()
+	return err
+}
+
+// watched notes the generation of what a source hands over.
+type watched struct {
+	source.Source
+	proxy *Proxy
+}
+
+// Run implements source.Source.
+func (w *watched) Run(ctx context.Context, emit func(source.Batch)) error {
+	return w.Source.Run(ctx, func(b source.Batch) {
+		w.proxy.note(b.Events)
+		emit(b)
+	})
+}
+
+func (p *Proxy) note(events []resources.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range events {
+		delete(p.generations, e.Key)
+		if e.Object != nil {
+			p.generations[e.Key] = e.Object.GetGeneration()
+		}
+	}
+	p.announce()
+}
+
+// Publish implements engine.Sink.
+func (p *Proxy) Publish(s engine.Snapshot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.snapshot = s
+	p.announce()
+}
+
+func (p *Proxy) report(problems []dir.Problem) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.problems = problems
+	p.announce()
+}
+
+// Write takes the access log.
+func (p *Proxy) Write(line []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.log = append(p.log, strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
+func (p *Proxy) announce() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Changed is closed at the next change of any status.
+func (p *Proxy) Changed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
+}
+
+// AccessLog returns the lines from one on, and how many there are.
+func (p *Proxy) AccessLog(from int) ([]string, int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.log[min(from, len(p.log)):]), len(p.log)
+}
+
+// Address is where the listeners of a Gateway ("namespace/name", or the only
+// one) are.
+func (p *Proxy) Address(gateway string) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var found []string
+	for _, u := range p.snapshot.Units {
+		if u.Address.IsValid() && (gateway == "" || gateway == u.Owner.Namespace+"/"+u.Owner.Name) {
+			found = append(found, u.Address.String())
+		}
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("gateway %q: %d Gateways are served by that name; name one", gateway, len(found))
+	}
+	return found[0], nil
+}
+
+// Holds reports whether a condition is there, of the generation that the
+// directory has and in force in the proxy, and what is there now.
+func (p *Proxy) Holds(u Until) (bool, string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if u.Problem != "" {
+		return p.hasProblem(u.Problem)
+	}
+	found, good := 0, 0
+	var lines []string
+	for i := range p.snapshot.Units {
+		unit := &p.snapshot.Units[i]
+		settled := unit.Outcome != nil && unit.Outcome.Version == unit.Version || unit.Version == ""
+		for _, r := range unit.Reports() {
+			if r.Object.String() != u.Object {
+				continue
+			}
+			fresh := r.Generation == p.generations[r.Object] && settled
+			for j := range r.Subjects {
+				if !u.names(&r.Subjects[j]) {
+					continue
+				}
+				conditions := findings.Derive(&r.Subjects[j], r.Generation)
+				found++
+				if fresh && u.holds(conditions) {
+					good++
+				}
+				lines = append(lines, describe(conditions))
+			}
+		}
+	}
+	return found > 0 && found == good, strings.Join(lines, "")
+}
+
+func (p *Proxy) hasProblem(pattern string) (bool, string) {
+	var lines []string
+	for _, problem := range p.problems {
+		lines = append(lines, problem.String())
+	}
+	text := strings.Join(lines, "\n")
+	matches, err := regexp.MatchString(pattern, text)
+	return matches && err == nil, text
+}
+
+// names reports whether a subject is the one that is meant.
+func (u Until) names(s *findings.Subject) bool {
+	switch s.Kind {
+	case findings.Listener, findings.ListenerEntry:
+		return u.Listener == string(s.Section) && u.Listener != ""
+	case findings.Route, findings.Policy:
+		return u.Parent == "" || s.Parent != nil && u.Parent == string(s.Parent.Name)
+	default:
+		return u.Listener == ""
+	}
+}
+
+func (u Until) holds(conditions []metav1.Condition) bool {
+	for _, c := range conditions {
+		if c.Type != u.Type {
+			continue
+		}
+		matches, err := regexp.MatchString(u.Message, c.Message)
+		return string(c.Status) == u.Status && (u.Reason == "" || u.Reason == c.Reason) && matches && err == nil
+	}
+	return false
+}
+
+func describe(conditions []metav1.Condition) string {
+	var lines []string
+	for _, c := range conditions {
+		lines = append(lines, fmt.Sprintf("\n  %s=%s %s (generation %d): %s", c.Type, c.Status, c.Reason, c.ObservedGeneration, c.Message))
+	}
+	return strings.Join(lines, "")
 }

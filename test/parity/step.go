@@ -126,19 +126,22 @@ type Edit struct {
 	Until  []Until           `json:"until,omitempty"`
 }
 
-// Until is a condition of an object's status.
+// Until is a condition of an object's status, or a problem of the directory.
 type Until struct {
 	// Object is "Kind namespace/name".
-	Object string `json:"object"`
+	Object string `json:"object,omitempty"`
 	// Listener names a section of a Gateway or ListenerSet.
 	Listener string `json:"listener,omitempty"`
 	// Parent is the name of a route's parent, where it has several.
 	Parent string `json:"parent,omitempty"`
-	Type   string `json:"type"`
-	Status string `json:"status"`
+	Type   string `json:"type,omitempty"`
+	Status string `json:"status,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// Message is a regular expression.
 	Message string `json:"message,omitempty"`
+	// Problem is a regular expression that something which the directory's
+	// reader objects to must match; nothing else is set with it.
+	Problem string `json:"problem,omitempty"`
 }
 
 // Arrived is what one backend got of a step.

@@ -49,7 +49,11 @@ func newWorld(dir, controller string) (*world, error) {
 	return &world{
 		dir: dir, controller: controller, address: address, claim: claim,
 		book: pki.NewBook(), record: peer.NewRecord(),
-		peers: map[string]*running{}, saved: map[string]string{},
+		peers: map[string]*running{},
+		saved: map[string]string{
+			"long7k":  strings.Repeat("x", 7<<10),
+			"long20k": strings.Repeat("x", 20<<10),
+		},
 		jars: map[string]map[string]string{},
 	}, nil
 }

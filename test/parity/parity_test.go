@@ -1,0 +1,46 @@
+package parity
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
+)
+
+var (
+	planes = flag.String("dataplanes", "go", "the dataplanes to run the cases against, separated by commas")
+	only   = flag.String("case", "", "run only the cases whose name contains this")
+)
+
+// known are the dataplanes by name.
+var known = map[string]dataplanes.Dataplane{
+	"go": goproxy.Dataplane{},
+}
+
+// TestParity plays every case against every dataplane.
+func TestParity(t *testing.T) {
+	cases, err := Load(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.SplitSeq(*planes, ",") {
+		dataplane := known[name]
+		if dataplane == nil {
+			t.Fatalf("-dataplanes: %q is not known", name)
+		}
+		for _, c := range cases {
+			if !strings.Contains(c.Name, *only) {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%s", name, c.Name), func(t *testing.T) {
+				t.Parallel()
+				if err := c.Run(t.Context(), dataplane); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+}
