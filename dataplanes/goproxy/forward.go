@@ -103,4 +103,3 @@ func (a asker) Ask(ctx context.Context, backend ir.BackendKey, r *exchange.Reque
 	}
 	return reply.Response, nil
 }
-

@@ -9,17 +9,17 @@ import (
 
 // Metrics are what is counted. Its methods do not block.
 type Metrics struct {
-	registry  *prometheus.Registry
-	requests  *prometheus.CounterVec
-	duration  *prometheus.HistogramVec
-	active    prometheus.Gauge
-	failures  *prometheus.CounterVec
-	retries   prometheus.Counter
-	conns     *prometheus.GaugeVec
-	refused   *prometheus.CounterVec
-	mirrors   prometheus.Counter
-	swaps     prometheus.Counter
-	logLost   prometheus.CounterFunc
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	active   prometheus.Gauge
+	failures *prometheus.CounterVec
+	retries  prometheus.Counter
+	conns    *prometheus.GaugeVec
+	refused  *prometheus.CounterVec
+	mirrors  prometheus.Counter
+	swaps    prometheus.Counter
+	logLost  prometheus.CounterFunc
 }
 
 // NewMetrics returns metrics of their own registry. LogDropped is the number of

@@ -187,4 +187,3 @@ func (t *tries) classify(ctx context.Context, err error, connected bool) *Error 
 		return t.fail(Broken, err)
 	}
 }
-

@@ -177,4 +177,3 @@ func (b *requestBody) Read(p []byte) (int, error) {
 
 // Close closes the body.
 func (b *requestBody) Close() error { return b.from.Body.Close() }
-

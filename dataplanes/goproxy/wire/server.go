@@ -89,14 +89,15 @@ func protocols() *http.Protocols {
 	return p
 }
 
-// headerBytes is what net/http may read of a header. It counts roughly; the
-// exact bound is held at the door.
+// headerBytes is what net/http may read of a header. It is several times the
+// limit, which is held at the door: net/http answers an HTTP/2 client that is
+// over it by closing the connection.
 func headerBytes(l ir.Limits) int {
 	const none = 1 << 26
 	if l.RequestHeaderBytes <= 0 {
 		return none
 	}
-	return l.RequestHeaderBytes
+	return 4 * l.RequestHeaderBytes
 }
 
 // ServeConn takes a connection; on a server that drains, it closes it.

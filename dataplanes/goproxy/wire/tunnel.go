@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ func (s *Server) tunnel(ctx context.Context, out *outgoing) Sent {
 		backend.Close()
 	})
 	defer stop()
-	return join(stream{client, early.Reader}, backend)
+	return join(stream{client, unread(client, early.Reader)}, backend)
 }
 
 func (o *outgoing) writeSwitch(client net.Conn) error {
@@ -57,6 +58,13 @@ func (o *outgoing) writeSwitch(client net.Conn) error {
 	}
 	_, err := io.WriteString(client, "\r\n")
 	return err
+}
+
+// unread puts what net/http has read of a connection in front of the rest. The
+// rest is not read through net/http, which takes a client that ends its side
+// for one that has gone.
+func unread(c net.Conn, early *bufio.Reader) io.Reader {
+	return io.MultiReader(io.LimitReader(early, int64(early.Buffered())), c)
 }
 
 // stream is the client's connection, with what was read of it already in front.
