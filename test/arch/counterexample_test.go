@@ -35,6 +35,7 @@ var counterexamples = []counterexample{
 	{"imports follow the table", "dataplane imports the operator", map[string]string{"dataplanes/goproxy/wire/a.go": importing("wire", Module+"/operator/findings")}, "dataplanes/goproxy may import"},
 	{"imports follow the table", "one proxy imports another", map[string]string{"dataplanes/envoy/a.go": importing("envoy", Module+"/translators/haproxy")}, "imports translators/haproxy"},
 	{"imports follow the table", "a test imports the app", map[string]string{"test/parity/a_test.go": importing("parity", Module+"/operator/app")}, "imports operator/app"},
+	{"imports follow the table", "a test of the other half", map[string]string{"operator/gatewayapi/a_test.go": importing("gatewayapi", Module+"/operator/status", Module+"/dataplanes")}, "a_test.go imports dataplanes"},
 	{"imports follow the table", "ir imports the house", map[string]string{"ir/order/a.go": importing("order", Module+"/operator/resources")}, "ir may import nothing else"},
 	{"imports follow the table", "a folder without a room", map[string]string{"stuff/a.go": file("stuff")}, "no line of the table"},
 	{"imports follow the table", "what is allowed", map[string]string{
