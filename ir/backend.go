@@ -10,7 +10,9 @@ const (
 	BackendH2    BackendProtocol = "h2"
 	BackendH2C   BackendProtocol = "h2c"
 	BackendTCP   BackendProtocol = "tcp"
-	BackendUDP   BackendProtocol = "udp"
+	// BackendTLSStream is any stream in TLS of ours, for what TLSRoutes terminate.
+	BackendTLSStream BackendProtocol = "tls"
+	BackendUDP       BackendProtocol = "udp"
 )
 
 // EndpointsKey names the endpoints of one port of a Service.

@@ -47,6 +47,9 @@ type Subject struct {
 	// SupportedKinds and AttachedRoutes are for Listener and ListenerEntry.
 	SupportedKinds []gatewayv1.RouteGroupKind
 	AttachedRoutes int32
+	// Rules is how many rules the object has, for Route: what a proxy objects
+	// to in all of them refuses the route.
+	Rules int
 }
 
 // Report is what one unit has to say about one object. The reports of several

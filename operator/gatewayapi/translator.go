@@ -6,6 +6,7 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/feature"
 	"github.com/sluice-gateway/sluice/operator/findings"
+	"github.com/sluice-gateway/sluice/operator/resources"
 )
 
 // Options are what a translation needs to know beside the objects.
@@ -13,6 +14,9 @@ type Options struct {
 	// Controllers maps each controllerName that is ours to what its dataplane
 	// can do. A class of any other controller does not exist for this package.
 	Controllers map[gatewayv1.GatewayController]feature.Set
+	// ReservedPorts are ports that no listener can have, and why not ("the
+	// proxy's metrics use it").
+	ReservedPorts map[uint16]string
 }
 
 // Output is the translation of one unit.
@@ -45,4 +49,42 @@ type Touched struct {
 	Endpoints []ir.Object
 	// Classes is true where the reports about GatewayClasses may differ.
 	Classes bool
+}
+
+// Translator translates Gateways, and keeps of each translation what a change
+// leaves as it was. It is not safe for concurrent use: the loop that owns the
+// Set owns it too.
+type Translator struct {
+	set  *resources.Set
+	opts Options
+
+	classes   *resources.Memo[string, *class]
+	frames    *resources.Memo[ir.Object, *frame]
+	members   *resources.Memo[*routing, membership]
+	routes    *resources.Memo[routeID, *routed]
+	services  *resources.Memo[serviceID, *service]
+	policies  *resources.Memo[resources.Key, *policy]
+	endpoints *resources.Memo[endpointsID, *ir.Endpoints]
+
+	// units are what is kept of each unit between two translations.
+	units map[ir.Object]*unit
+	// users are the units that use an entry of endpoints.
+	users map[endpointsID]map[ir.Object]struct{}
+}
+
+// New returns a Translator of a set that keeps the Indexes.
+func New(set *resources.Set, opts Options) *Translator {
+	return &Translator{
+		set:       set,
+		opts:      opts,
+		classes:   resources.NewMemo[string, *class](),
+		frames:    resources.NewMemo[ir.Object, *frame](),
+		members:   resources.NewMemo[*routing, membership](),
+		routes:    resources.NewMemo[routeID, *routed](),
+		services:  resources.NewMemo[serviceID, *service](),
+		policies:  resources.NewMemo[resources.Key, *policy](),
+		endpoints: resources.NewMemo[endpointsID, *ir.Endpoints](),
+		units:     map[ir.Object]*unit{},
+		users:     map[endpointsID]map[ir.Object]struct{}{},
+	}
 }

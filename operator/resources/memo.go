@@ -8,8 +8,9 @@ type Memo[ID comparable, V any] struct {
 }
 
 type entry[V any] struct {
-	value V
-	reads map[Fact]struct{}
+	value   V
+	reads   map[Fact]struct{}
+	pending bool
 }
 
 // NewMemo returns an empty memo.
@@ -19,11 +20,27 @@ func NewMemo[ID comparable, V any]() *Memo[ID, V] {
 
 // Do returns the kept result of id, or computes and keeps it.
 func (m *Memo[ID, V]) Do(set *Set, id ID, compute func(*View) V) V {
+	return m.do(set, id, compute).value
+}
+
+// Within is Do as a part of another computation, which then depends on all that
+// this one read.
+func (m *Memo[ID, V]) Within(outer *View, id ID, compute func(*View) V) V {
+	e := m.do(outer.set, id, compute)
+	for fact := range e.reads {
+		outer.reads[fact] = struct{}{}
+	}
+	outer.pending = outer.pending || e.pending
+	return e.value
+}
+
+func (m *Memo[ID, V]) do(set *Set, id ID, compute func(*View) V) entry[V] {
 	if e, ok := m.entries[id]; ok {
-		return e.value
+		return e
 	}
 	view := set.NewView()
-	e := entry[V]{value: compute(view), reads: view.reads}
+	value := compute(view)
+	e := entry[V]{value: value, reads: view.reads, pending: view.pending}
 	m.entries[id] = e
 	for fact := range e.reads {
 		if m.readers[fact] == nil {
@@ -31,7 +48,7 @@ func (m *Memo[ID, V]) Do(set *Set, id ID, compute func(*View) V) V {
 		}
 		m.readers[fact][id] = struct{}{}
 	}
-	return e.value
+	return e
 }
 
 // Invalidate forgets every result that read one of the facts, and returns

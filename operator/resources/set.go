@@ -1,7 +1,6 @@
 package resources
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -58,7 +57,10 @@ type Fact struct {
 // Index answers which objects carry a value. Values returns the values of one
 // object, nil for kinds that it does not index.
 type Index struct {
-	Name   string
+	Name string
+	// Kinds are those of the objects that it indexes: while one of them is
+	// pending, so is every answer.
+	Kinds  []Kind
 	Values func(Key, Object) []Key
 }
 
@@ -70,6 +72,8 @@ const ByKind = "kind"
 type Set struct {
 	objects map[Key]Object
 	indexes []Index
+	// kinds are what each index holds, by its name.
+	kinds   map[string][]Kind
 	members map[Fact]*members
 	pending map[Kind]bool
 }
@@ -77,8 +81,13 @@ type Set struct {
 // NewSet returns an empty set that keeps the given indexes.
 func NewSet(indexes ...Index) *Set {
 	kind := Index{Name: ByKind, Values: func(k Key, _ Object) []Key { return []Key{{Kind: k.Kind}} }}
+	kinds := map[string][]Kind{}
+	for _, index := range indexes {
+		kinds[index.Name] = index.Kinds
+	}
 	return &Set{
 		objects: map[Key]Object{},
+		kinds:   kinds,
 		indexes: append([]Index{kind}, indexes...),
 		members: map[Fact]*members{},
 		pending: map[Kind]bool{},
@@ -159,31 +168,13 @@ func (s *Set) join(f Fact, key Key) {
 		s.members[f] = &members{keys: map[Key]struct{}{}}
 	}
 	s.members[f].keys[key] = struct{}{}
-	s.members[f].sorted = nil
+	s.members[f].changed = append(s.members[f].changed, key)
 }
 
 func (s *Set) leave(f Fact, key Key) {
 	delete(s.members[f].keys, key)
-	s.members[f].sorted = nil
+	s.members[f].changed = append(s.members[f].changed, key)
 	if len(s.members[f].keys) == 0 {
 		delete(s.members, f)
 	}
-}
-
-// members are the keys that an index holds for one value. The order is made
-// when it is asked for: keeping it while 100,000 objects arrive would be
-// quadratic.
-type members struct {
-	keys   map[Key]struct{}
-	sorted []Key
-}
-
-func (m *members) list() []Key {
-	if m == nil {
-		return nil
-	}
-	if m.sorted == nil {
-		m.sorted = slices.SortedFunc(maps.Keys(m.keys), Key.Compare)
-	}
-	return m.sorted
 }

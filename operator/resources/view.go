@@ -30,12 +30,21 @@ func (v *View) Get(key Key) (Object, State) {
 	if obj, ok := v.set.objects[key]; ok {
 		return obj, Present
 	}
-	if v.set.pending[key.Kind] {
-		v.reads[Fact{Index: ByKind, Key: Key{Kind: key.Kind}}] = struct{}{}
-		v.pending = true
+	if v.Await(key.Kind) {
 		return nil, Pending
 	}
 	return nil, Absent
+}
+
+// Await reports whether a kind is still pending, and if so makes this
+// computation depend on that.
+func (v *View) Await(kind Kind) bool {
+	if !v.set.pending[kind] {
+		return false
+	}
+	v.reads[Fact{Index: ByKind, Key: Key{Kind: kind}}] = struct{}{}
+	v.pending = true
+	return true
 }
 
 // List returns the keys that an index holds for a value, ordered. The slice is
@@ -43,6 +52,12 @@ func (v *View) Get(key Key) (Object, State) {
 func (v *View) List(index string, value Key) []Key {
 	fact := Fact{Index: index, Key: value}
 	v.reads[fact] = struct{}{}
+	if index == ByKind {
+		v.Await(value.Kind)
+	}
+	for _, kind := range v.set.kinds[index] {
+		v.Await(kind)
+	}
 	return v.set.members[fact].list()
 }
 

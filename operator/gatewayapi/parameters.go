@@ -1,0 +1,135 @@
+package gatewayapi
+
+import (
+	"crypto/tls"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-gateway/sluice/api/v1alpha1"
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/operator/findings"
+)
+
+// maxTimeout bounds every time-out: what is longer is a typing error, and some
+// proxies count in 32 bits of milliseconds.
+const maxTimeout = 24 * 24 * time.Hour
+
+// checkParameters states what is wrong with parameters, wherever they came from.
+func checkParameters(p *v1alpha1.ProxyParameters, ref string, found *notes) {
+	if p == nil {
+		return
+	}
+	c := parametersCheck{ref: ref, found: found}
+	for _, check := range []func(*v1alpha1.ProxyParameters){c.clientIP, c.timeouts, c.limits, c.tls, c.endpoints} {
+		check(p)
+	}
+}
+
+type parametersCheck struct {
+	ref   string
+	found *notes
+}
+
+func (c parametersCheck) refuse(path, format string, args ...any) {
+	c.found.add(findings.ParametersInvalid, fieldOf(c.ref, path), format, args...)
+}
+
+func (c parametersCheck) clientIP(p *v1alpha1.ProxyParameters) {
+	if p.ClientIP != nil {
+		inRange(c, "clientIP.trustedHops", p.ClientIP.TrustedHops, 0, 32)
+	}
+}
+
+func (c parametersCheck) endpoints(p *v1alpha1.ProxyParameters) {
+	if m := p.Endpoints; m != nil && *m != v1alpha1.EndpointsPods && *m != v1alpha1.EndpointsClusterIP {
+		c.refuse("endpoints", "%q is unknown; it is Pods or ClusterIP", *m)
+	}
+}
+
+func (c parametersCheck) timeouts(p *v1alpha1.ProxyParameters) {
+	if p.Timeouts == nil {
+		return
+	}
+	t := p.Timeouts
+	for _, f := range []struct {
+		name  string
+		value *metav1.Duration
+	}{
+		{"requestHeader", t.RequestHeader}, {"idle", t.Idle}, {"request", t.Request},
+		{"connect", t.Connect}, {"drain", t.Drain},
+	} {
+		if f.value != nil && (f.value.Duration < 0 || f.value.Duration > maxTimeout) {
+			c.refuse("timeouts."+f.name, "%v is out of range; it is 0s (no bound) to %v", f.value.Duration, maxTimeout)
+		}
+	}
+}
+
+func (c parametersCheck) limits(p *v1alpha1.ProxyParameters) {
+	if p.Limits == nil {
+		return
+	}
+	inRange(c, "limits.requestHeaderBytes", p.Limits.RequestHeaderBytes, 1024, 1<<20)
+	inRange(c, "limits.requestBodyBytes", p.Limits.RequestBodyBytes, 0, 1<<62)
+	inRange(c, "limits.connections", p.Limits.Connections, 0, 1<<31-1)
+	inRange(c, "limits.concurrentStreams", p.Limits.ConcurrentStreams, 1, 65535)
+}
+
+func inRange[T int32 | int64](c parametersCheck, path string, value *T, least, most T) {
+	if value != nil && (*value < least || *value > most) {
+		c.refuse(path, "%d is out of range; it is %d to %d", *value, least, most)
+	}
+}
+
+func (c parametersCheck) tls(p *v1alpha1.ProxyParameters) {
+	if p.TLS == nil {
+		return
+	}
+	if v := p.TLS.MinVersion; v != nil && *v != string(ir.TLS12) && *v != string(ir.TLS13) {
+		c.refuse("tls.minVersion", "%q is not offered; it is 1.2 or 1.3", *v)
+	}
+	for i, name := range p.TLS.Ciphers {
+		if !offered(name) {
+			c.refuse(item("tls.ciphers", i), "%q is not offered; use IANA names of TLS 1.2 suites with forward secrecy: %s",
+				name, strings.Join(cipherNames, ", "))
+		}
+	}
+	for i, name := range p.TLS.ALPN {
+		if name != "h2" && name != "http/1.1" || slices.Contains(p.TLS.ALPN[:i], name) {
+			c.refuse(item("tls.alpn", i), "%q is unknown or repeated; list h2 and http/1.1, each once", name)
+		}
+	}
+}
+
+func offered(cipher string) bool { return slices.Contains(cipherNames, cipher) }
+
+// cipherNames are the suites of TLS 1.2 with forward secrecy that Go knows no
+// weakness of.
+var cipherNames = func() []string {
+	var names []string
+	for _, s := range tls.CipherSuites() {
+		if slices.Contains(s.SupportedVersions, tls.VersionTLS12) && strings.HasPrefix(s.Name, "TLS_ECDHE_") {
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}()
+
+// refuseClassOnly states which fields a Gateway's parameters may not have: those
+// that would let an application team decide what only the platform may.
+func refuseClassOnly(p *v1alpha1.ProxyParameters, ref string, found *notes) {
+	if p == nil {
+		return
+	}
+	c := parametersCheck{ref: ref, found: found}
+	const why = "only the GatewayClass's parameters may set this; remove it here, or ask the platform team"
+	if p.ClientIP != nil {
+		c.refuse("clientIP", why)
+	}
+	if p.AllowExternalName != nil {
+		c.refuse("allowExternalName", why)
+	}
+}

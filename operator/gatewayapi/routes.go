@@ -1,0 +1,239 @@
+package gatewayapi
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/feature"
+	"github.com/sluice-gateway/sluice/operator/findings"
+	"github.com/sluice-gateway/sluice/operator/resources"
+)
+
+// routeID names the translation of a route by one unit. When what routes see of
+// the unit changes, the pointer does.
+type routeID struct {
+	routing *routing
+	key     resources.Key
+}
+
+// routed is a route as one unit sees it. It is kept for as long as nothing that
+// it was made from changes.
+type routed struct {
+	age age
+	// route is nil where no live listener takes the route.
+	route  *ir.Route
+	report *findings.Report
+	// attached are the listeners that the route counts for, per parentRef of the
+	// report's subjects.
+	attached [][]ir.ListenerKey
+	// accepted is false where the route as a whole is refused: it then counts
+	// for no listener.
+	accepted bool
+	backends []*ir.Backend
+	// endpoints are those of the backends, in the same order.
+	endpoints []endpointsID
+	policies  []verdict
+	names     []string
+	pending   bool
+}
+
+// routeOf returns a route's translation; nil where the object is gone.
+func (t *Translator) routeOf(r *routing, key resources.Key) *routed {
+	return t.routes.Do(t.set, routeID{r, key}, func(v *resources.View) *routed {
+		obj, state := v.Get(key)
+		if state != resources.Present {
+			return nil
+		}
+		made := t.route(v, r, key, obj)
+		made.pending = v.Pending()
+		return made
+	})
+}
+
+func (t *Translator) route(view *resources.View, r *routing, key resources.Key, obj resources.Object) *routed {
+	b := &routeBuilder{Translator: t, view: view, routing: r, backends: map[ir.BackendKey]upstream{}, names: map[string]struct{}{}}
+	b.made = &routed{age: age{obj.GetCreationTimestamp().Time, key}}
+	why := guard(func() { b.build(sourceOf(key, obj)) })
+	if why == "" {
+		return b.made
+	}
+	broken := newFinding(findings.RouteBroken, "", "Sluice cannot translate %v: %s; please report this", key, why)
+	made := &routed{age: b.made.age, report: newReport(key, obj, r)}
+	refs := commonSpec(obj).ParentRefs
+	for i := range refs {
+		if parent, ok := parentKey(&refs[i], key.Namespace); ok && r.parents[parent] != nil {
+			made.report.Subjects = append(made.report.Subjects, findings.Subject{
+				Kind: findings.Route, Parent: &refs[i], Findings: []findings.Finding{broken}})
+			made.attached = append(made.attached, nil)
+		}
+	}
+	return made
+}
+
+func newReport(key resources.Key, obj resources.Object, r *routing) *findings.Report {
+	return &findings.Report{Object: key, Generation: obj.GetGeneration(), Controller: r.controller}
+}
+
+// routeBuilder makes one route, step by step.
+type routeBuilder struct {
+	*Translator
+	view    *resources.View
+	routing *routing
+	source  *source
+	made    *routed
+	// hostnames are the route's own, lower case; none for every host.
+	hostnames []string
+	// passthrough and terminated say what TLS a TLSRoute is attached to.
+	passthrough, terminated bool
+	// found are the facts that hold whichever parent looks.
+	found    notes
+	backends map[ir.BackendKey]upstream
+	names    map[string]struct{}
+	rules    []*ir.Rule
+	// dropped are why rules were refused, one finding for each, and droppedAt
+	// are their indexes.
+	dropped   []findings.Finding
+	droppedAt []int
+}
+
+// upstream is a backend and where its endpoints come from.
+type upstream struct {
+	backend   *ir.Backend
+	endpoints endpointsID
+}
+
+func (b *routeBuilder) build(s *source) {
+	b.source = s
+	b.made.report = newReport(s.key, s.object, b.routing)
+	refusal := b.checkRoute()
+	attachments := b.attachAll(refusal)
+	b.makeRules()
+	b.settleRules()
+	b.finish(attachments)
+}
+
+// checkRoute finds what refuses the route as a whole; an empty code is nothing.
+func (b *routeBuilder) checkRoute() findings.Finding {
+	for _, check := range []func() findings.Finding{b.checkKind, b.checkDefaultGateways, b.checkHostnames} {
+		if f := check(); f.Code != "" {
+			return f
+		}
+	}
+	return findings.Finding{}
+}
+
+func (b *routeBuilder) checkKind() findings.Finding {
+	if !b.routing.features.Has(feature.OfKind(b.source.kind)) {
+		return newFinding(findings.RouteKindUnsupported, "kind",
+			"%s is not supported by the dataplane of %s; attach it to a Gateway whose dataplane serves it", b.source.key.Kind, b.routing.controller)
+	}
+	return findings.Finding{}
+}
+
+func (b *routeBuilder) checkDefaultGateways() findings.Finding {
+	if s := b.source.common.UseDefaultGateways; s != "" && s != "None" {
+		return newFinding(findings.RouteUnsupportedValue, "spec.useDefaultGateways",
+			"default Gateways are not supported; remove it, and name the Gateway in spec.parentRefs")
+	}
+	return findings.Finding{}
+}
+
+func (b *routeBuilder) checkHostnames() findings.Finding {
+	for i, h := range b.source.hostnames {
+		host := listenerHostname(&h)
+		if !validHostname(host) {
+			return newFinding(findings.RouteUnsupportedValue, item("spec.hostnames", i),
+				"%q is no hostname; use a DNS name, with *. before it for a wildcard", h)
+		}
+		b.hostnames = append(b.hostnames, host)
+	}
+	return findings.Finding{}
+}
+
+// settleRules decides what refused rules mean for the route: all of them refuse
+// it, some leave it partly invalid.
+func (b *routeBuilder) settleRules() {
+	whole := len(b.dropped) > 0 && len(b.dropped) == len(b.source.rules)
+	b.made.accepted = !whole
+	for i, f := range b.dropped {
+		if !whole {
+			f.Code = findings.RouteRuleDropped
+			f.Message = fmt.Sprintf("Dropped Rule %d, which answers 500: %s", b.droppedAt[i], f.Message)
+		}
+		b.found.put(f)
+	}
+}
+
+// finish writes down what was made.
+func (b *routeBuilder) finish(attachments []ir.Attachment) {
+	for i := range b.made.report.Subjects {
+		s := &b.made.report.Subjects[i]
+		s.Findings = append(s.Findings, b.found.found...)
+		s.Rules = len(b.source.rules)
+	}
+	for _, key := range usedBackends(b.rules) {
+		b.made.backends = append(b.made.backends, b.backends[key].backend)
+		b.made.endpoints = append(b.made.endpoints, b.backends[key].endpoints)
+	}
+	b.made.names = slices.Sorted(maps.Keys(b.names))
+	if len(attachments) == 0 {
+		return
+	}
+	b.made.route = &ir.Route{
+		Origin:      objectOf(b.source.key),
+		Kind:        b.source.kind,
+		Created:     b.made.age.created.UTC(),
+		Attachments: attachments,
+		Rules:       b.rules,
+	}
+}
+
+// usedBackends are the keys that rules name, ordered, each once. What only a
+// refused rule named is not among them.
+func usedBackends(rules []*ir.Rule) []ir.BackendKey {
+	var keys []ir.BackendKey
+	for _, rule := range rules {
+		keys = append(keys, filterBackends(rule.Filters)...)
+		for i := range rule.Backends {
+			if use := &rule.Backends[i]; use.Backend != nil {
+				keys = append(keys, *use.Backend)
+				keys = append(keys, filterBackends(use.Filters)...)
+			}
+		}
+	}
+	slices.SortFunc(keys, compareBackendKeys)
+	return slices.Compact(keys)
+}
+
+func filterBackends(filters []ir.Filter) []ir.BackendKey {
+	var keys []ir.BackendKey
+	for i := range filters {
+		if m := filters[i].Mirror; m != nil {
+			keys = append(keys, m.Backend)
+		}
+		if a := filters[i].ExternalAuth; a != nil {
+			keys = append(keys, a.Backend)
+		}
+	}
+	return keys
+}
+
+func compareBackendKeys(a, b ir.BackendKey) int {
+	if c := compareEndpointsKeys(a.EndpointsKey, b.EndpointsKey); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Protocol, b.Protocol)
+}
+
+func compareEndpointsKeys(a, b ir.EndpointsKey) int {
+	if c := cmp.Compare(a.Namespace, b.Namespace); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Service, b.Service); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Port, b.Port)
+}
