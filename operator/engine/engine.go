@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/operator/findings"
+	"github.com/sluice-gateway/sluice/operator/gatewayapi"
+	"github.com/sluice-gateway/sluice/operator/resources"
+	"github.com/sluice-gateway/sluice/operator/source"
+)
+
+// FrontEnd turns objects of a Set into units. It is pure, and the engine's
+// goroutine alone calls it.
+type FrontEnd interface {
+	// Touched says which units a batch of changed facts concerns.
+	Touched([]resources.Fact) gatewayapi.Touched
+	// Translate makes one unit.
+	Translate(owner ir.Object) gatewayapi.Output
+	// Endpoints are those of the unit's last translation, as they are now.
+	Endpoints(owner ir.Object) []*ir.Endpoints
+	// Units are the owners that the front end translates, ordered.
+	Units() []ir.Object
+	// Classes are the reports about GatewayClasses.
+	Classes() []*findings.Report
+}
+
+// Sink takes the status of everything.
+type Sink interface {
+	// Publish is called by one goroutine, whenever something may have changed.
+	// What it is given is immutable.
+	Publish(Snapshot)
+}
+
+// Options are the parts that an engine joins.
+type Options struct {
+	Source source.Source
+	// FrontEnds read the Set that they are made for.
+	FrontEnds func(*resources.Set) []FrontEnd
+	// Indexes are those that the front ends need.
+	Indexes []resources.Index
+	// Dataplanes serve the units of their controllerName. One is started when
+	// the first unit needs it. Without any, nothing is served: units are
+	// translated and reported alone.
+	Dataplanes map[gatewayv1.GatewayController]dataplanes.Dataplane
+	Sink       Sink
+	// Bind is the address that listeners bind. Default: 127.0.0.1.
+	Bind netip.Addr
+	// PortOffset is added to the port of every listener.
+	PortOffset int
+	// Local is passed on to the dataplanes.
+	Local dataplanes.Options
+	// Resolve looks DNS names of ExternalName Services up; nil leaves them
+	// unresolved.
+	Resolve Resolve
+}
+
+// Counters count what an engine did, for tests and metrics.
+type Counters struct {
+	Rounds       atomic.Int64
+	Translations atomic.Int64
+	// Assignments are units sent because their content changed,
+	// EndpointUpdates those of which nothing but endpoints did.
+	Assignments     atomic.Int64
+	EndpointUpdates atomic.Int64
+}
+
+// Engine is the loop. Make one with New.
+type Engine struct {
+	opts     Options
+	Counters Counters
+
+	set       *resources.Set
+	fronts    []FrontEnd
+	units     map[ir.Object]*unit
+	classes   map[int][]*findings.Report
+	unclaimed []Unclaimed
+	addresses *addresses
+	resolver  *resolver
+
+	inbox    *mailbox[source.Batch]
+	outcomes *mailbox[dataplanes.Outcome]
+	locals   map[gatewayv1.GatewayController]dataplanes.Local
+	failed   map[gatewayv1.GatewayController]error
+	draining sync.WaitGroup
+}
+
+// New returns an engine that has not begun.
+func New(opts Options) *Engine {
+	if !opts.Bind.IsValid() {
+		opts.Bind = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	e := &Engine{
+		opts:      opts,
+		set:       resources.NewSet(opts.Indexes...),
+		units:     map[ir.Object]*unit{},
+		classes:   map[int][]*findings.Report{},
+		addresses: newAddresses(opts.Bind),
+		inbox:     newMailbox[source.Batch](),
+		outcomes:  newMailbox[dataplanes.Outcome](),
+		locals:    map[gatewayv1.GatewayController]dataplanes.Local{},
+		failed:    map[gatewayv1.GatewayController]error{},
+	}
+	for _, kind := range opts.Source.Kinds() {
+		e.set.SetPending(kind, true)
+	}
+	e.fronts = opts.FrontEnds(e.set)
+	e.resolver = newResolver(opts.Resolve, e.inbox.put)
+	return e
+}
+
+// Run serves until the context ends, then waits until the dataplanes have
+// drained. It returns the source's error, where that ends first with one. A
+// source that ends without an error leaves the engine serving; where there is
+// nothing to serve, the engine ends with it.
+func (e *Engine) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer e.draining.Wait()
+	defer e.resolver.stop()
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- e.opts.Source.Run(ctx, e.inbox.put) }()
+	for running := ended; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.inbox.filled:
+			e.round(ctx, e.inbox.take())
+		case <-e.outcomes.filled:
+			e.settle(e.outcomes.take())
+		case err := <-running:
+			running = nil
+			if err != nil || len(e.opts.Dataplanes) == 0 {
+				e.round(ctx, e.inbox.take())
+				return err
+			}
+		}
+	}
+}
+
+// round takes gathered batches in and brings everything to where they lead.
+func (e *Engine) round(ctx context.Context, batches []source.Batch) {
+	if len(batches) == 0 {
+		return
+	}
+	e.Counters.Rounds.Add(1)
+	facts := e.apply(batches)
+	for i, front := range e.fronts {
+		touched := front.Touched(facts)
+		if touched.Classes {
+			e.classes[i] = front.Classes()
+		}
+		for _, owner := range touched.Units {
+			e.translate(ctx, front, owner)
+		}
+		for _, owner := range touched.Endpoints {
+			e.refresh(front, owner)
+		}
+	}
+	e.unclaim(facts)
+	e.resolver.want(ctx, e.names())
+	e.publish()
+}
+
+func (e *Engine) apply(batches []source.Batch) []resources.Fact {
+	var events []resources.Event
+	var facts []resources.Fact
+	for _, b := range batches {
+		events = append(events, b.Events...)
+		for _, kind := range b.Listed {
+			facts = append(facts, e.set.SetPending(kind, false)...)
+		}
+	}
+	return append(facts, e.set.Apply(events)...)
+}
+
+func (e *Engine) names() []string {
+	var names []string
+	for _, u := range e.units {
+		names = append(names, u.output.Names...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// local returns the running dataplane of a controller; nil where there is none.
+func (e *Engine) local(ctx context.Context, controller gatewayv1.GatewayController) dataplanes.Local {
+	plane := e.opts.Dataplanes[controller]
+	if local := e.locals[controller]; local != nil || plane == nil || e.failed[controller] != nil {
+		return local
+	}
+	local, err := plane.Start(ctx, e.opts.Local)
+	if err != nil {
+		e.failed[controller] = fmt.Errorf("the %s dataplane cannot start: %w", plane.Name(), err)
+		return nil
+	}
+	e.locals[controller] = local
+	e.draining.Go(func() {
+		for o := range local.Outcomes() {
+			e.outcomes.put(o)
+		}
+	})
+	return local
+}

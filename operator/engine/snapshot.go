@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/operator/findings"
+	"github.com/sluice-gateway/sluice/operator/gatewayapi"
+)
+
+// Snapshot is everything that is known at one moment.
+type Snapshot struct {
+	Classes []*findings.Report
+	// Units are ordered by owner.
+	Units []Unit
+	// Unclaimed are objects that nobody here looks after.
+	Unclaimed []Unclaimed
+}
+
+// Unit is what is known of one unit.
+type Unit struct {
+	Owner      ir.Object
+	Controller gatewayv1.GatewayController
+	Output     gatewayapi.Output
+	// Endpoints are those that go with Output.Proxy.
+	Endpoints []*ir.Endpoints
+	// Version is the one that was sent; empty where none was.
+	Version string
+	// Address is where its listeners bind; invalid where it is not served.
+	Address    netip.Addr
+	PortOffset int
+	// Outcome is nil until the proxy has answered for the first time.
+	Outcome *dataplanes.Outcome
+	// Failure says why no proxy runs.
+	Failure string
+}
+
+func (e *Engine) publish() {
+	if e.opts.Sink != nil {
+		e.opts.Sink.Publish(e.snapshot())
+	}
+}
+
+func (e *Engine) snapshot() Snapshot {
+	s := Snapshot{Unclaimed: e.unclaimed}
+	for i := range e.fronts {
+		s.Classes = append(s.Classes, e.classes[i]...)
+	}
+	for _, owner := range slices.SortedFunc(maps.Keys(e.units), compareOwners) {
+		u := e.units[owner]
+		known := Unit{
+			Owner: owner, Controller: u.output.Controller, Output: u.output,
+			Version: u.assigned.Version, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Outcome: u.outcome,
+		}
+		if u.assigned.Unit != nil {
+			known.Endpoints = u.assigned.Unit.Endpoints
+		}
+		if err := e.failed[u.output.Controller]; err != nil {
+			known.Failure = err.Error()
+		}
+		s.Units = append(s.Units, known)
+	}
+	return s
+}

@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/operator/gatewayapi"
+)
+
+// unit is what the engine knows of one owner.
+type unit struct {
+	output gatewayapi.Output
+	// served is where the unit was sent; nil while it was not.
+	served     dataplanes.Local
+	controller gatewayv1.GatewayController
+	assigned   dataplanes.Assignment
+	outcome    *dataplanes.Outcome
+}
+
+// translate makes a unit anew and sends what changed.
+func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object) {
+	e.Counters.Translations.Add(1)
+	output := front.Translate(owner)
+	if output.Pending {
+		return
+	}
+	u := e.units[owner]
+	if u == nil {
+		u = &unit{}
+		e.units[owner] = u
+	}
+	u.output = output
+	if u.served != nil && (output.Proxy == nil || output.Controller != u.controller) {
+		e.withdraw(owner, u)
+	}
+	switch {
+	case output.Proxy != nil:
+		e.assign(e.local(ctx, output.Controller), u, front.Endpoints(owner))
+	case len(output.Reports) == 0:
+		delete(e.units, owner)
+	}
+}
+
+// withdraw takes a unit from its dataplane.
+func (e *Engine) withdraw(owner ir.Object, u *unit) {
+	u.served.Remove(owner)
+	e.addresses.release(owner)
+	u.served, u.outcome, u.assigned = nil, nil, dataplanes.Assignment{}
+}
+
+// assign sends a unit where its content or its address changed.
+func (e *Engine) assign(local dataplanes.Local, u *unit, endpoints []*ir.Endpoints) {
+	proxy := u.output.Proxy
+	next := dataplanes.Assignment{
+		Unit:       &ir.Unit{Proxy: proxy, Endpoints: endpoints},
+		Version:    version(proxy),
+		Address:    e.addresses.assign(proxy.Owner, ports(proxy)),
+		PortOffset: e.opts.PortOffset,
+	}
+	same := u.served != nil && next.Version == u.assigned.Version && next.Address == u.assigned.Address
+	if same {
+		// The one that is in force is kept, so that its parts stay shared.
+		next.Unit.Proxy = u.assigned.Unit.Proxy
+		if slices.Equal(endpoints, u.assigned.Unit.Endpoints) {
+			return
+		}
+		e.Counters.EndpointUpdates.Add(1)
+	} else {
+		e.Counters.Assignments.Add(1)
+	}
+	u.assigned, u.controller = next, u.output.Controller
+	if local != nil {
+		u.served = local
+		local.Apply(next)
+	}
+}
+
+// refresh sends new endpoints of a unit that is otherwise as it was.
+func (e *Engine) refresh(front FrontEnd, owner ir.Object) {
+	u := e.units[owner]
+	if u == nil || u.served == nil {
+		return
+	}
+	endpoints := front.Endpoints(owner)
+	if slices.Equal(endpoints, u.assigned.Unit.Endpoints) {
+		return
+	}
+	u.assigned.Unit = &ir.Unit{Proxy: u.assigned.Unit.Proxy, Endpoints: endpoints}
+	e.Counters.EndpointUpdates.Add(1)
+	u.served.Apply(u.assigned)
+}
+
+// settle notes what became of assignments.
+func (e *Engine) settle(outcomes []dataplanes.Outcome) {
+	for _, o := range outcomes {
+		if u := e.units[o.Owner]; u != nil && u.served != nil {
+			u.outcome = &o
+		}
+	}
+	e.publish()
+}
+
+// ports are those that a unit listens at, ordered, each once.
+func ports(proxy *ir.Proxy) []uint16 {
+	var list []uint16
+	for _, l := range proxy.Listeners {
+		list = append(list, l.Port)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// addresses gives each unit a local address at which its ports are free.
+type addresses struct {
+	bind  netip.Addr
+	taken map[endpoint]ir.Object
+	of    map[ir.Object]netip.Addr
+}
+
+type endpoint struct {
+	address netip.Addr
+	port    uint16
+}
+
+func newAddresses(bind netip.Addr) *addresses {
+	return &addresses{bind: bind, taken: map[endpoint]ir.Object{}, of: map[ir.Object]netip.Addr{}}
+}
+
+// assign returns the address of a unit: the one that it has while its ports are
+// free there, else the first one of 127.0.0.0/8 from the bound one on at which
+// they are. Outside of 127.0.0.0/8 there is the bound address alone, and the
+// proxy objects to a port that is taken.
+func (a *addresses) assign(owner ir.Object, ports []uint16) netip.Addr {
+	old, had := a.of[owner]
+	a.release(owner)
+	address := a.bind
+	if had {
+		address = old
+	}
+	if a.bind.Is4() && a.bind.IsLoopback() {
+		if !a.free(address, ports) {
+			address = a.bind
+		}
+		for !a.free(address, ports) && address.Next().IsLoopback() {
+			address = address.Next()
+		}
+	}
+	a.of[owner] = address
+	for _, p := range ports {
+		if _, taken := a.taken[endpoint{address, p}]; !taken {
+			a.taken[endpoint{address, p}] = owner
+		}
+	}
+	return address
+}
+
+func (a *addresses) free(address netip.Addr, ports []uint16) bool {
+	for _, p := range ports {
+		if _, taken := a.taken[endpoint{address, p}]; taken {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *addresses) release(owner ir.Object) {
+	for at, by := range a.taken {
+		if by == owner {
+			delete(a.taken, at)
+		}
+	}
+	delete(a.of, owner)
+}
+
+func compareOwners(a, b ir.Object) int {
+	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+}
