@@ -112,6 +112,25 @@ func match(kind ir.MatchKind, value string) ir.Match {
 	return ir.Match{Path: ir.PathMatch{Kind: kind, Value: value}}
 }
 
+func TestCompareWithinARoute(t *testing.T) {
+	route := &ir.Route{}
+	twice := []ir.Match{match(ir.Prefix, "/a"), match(ir.Prefix, "/a")}
+	first, second := &ir.Rule{Matches: twice}, &ir.Rule{Matches: twice}
+	ranked := []Entry{
+		{Route: route, Rule: first, RuleIndex: 0, Index: 0},
+		{Route: route, Rule: first, RuleIndex: 0, Index: 1},
+		{Route: route, Rule: second, RuleIndex: 1, Index: 0},
+		{Route: route, Rule: second, RuleIndex: 1, Index: 1},
+	}
+	for i := range ranked {
+		for j := range ranked {
+			if got := Compare(ranked[i], ranked[j]); (got < 0) != (i < j) || (got == 0) != (i == j) {
+				t.Errorf("Compare(%d, %d) = %d", i, j, got)
+			}
+		}
+	}
+}
+
 // TestCompare lists entries in winning order: each wins over all that follow.
 func TestCompare(t *testing.T) {
 	value := []ir.ValueMatch{{Name: "a", Kind: ir.Exact, Value: "1"}}

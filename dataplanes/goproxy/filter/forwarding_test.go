@@ -66,7 +66,7 @@ func TestForwardingKeepsWhatATrustedProxySays(t *testing.T) {
 		exchange.Field{Name: "X-Forwarded-Proto", Value: "http"}, exchange.Field{Name: "X-Forwarded-Proto", Value: "https"},
 		exchange.Field{Name: "X-Forwarded-Host", Value: "shop.example"}, exchange.Field{Name: "X-Forwarded-Port", Value: "443"},
 		exchange.Field{Name: "x-request-id", Value: "abc"}, exchange.Field{Name: "Forwarded", Value: "for=a"},
-		exchange.Field{Name: "x_request_id", Value: "evil"},
+		exchange.Field{Name: "x_request_id", Value: "evil"}, exchange.Field{Name: "X-Forwarded_For", Value: "evil"},
 	)
 	Forwarding{TrustedHops: 1}.Apply(r, noise)
 	want := "X-Forwarded-For: 192.0.2.1\nX-Forwarded-Proto: https\nX-Forwarded-Host: shop.example\nX-Forwarded-Port: 443\nForwarded: for=a\nX-Request-Id: abc"

@@ -54,8 +54,15 @@ func (p *Port) Listener(sni string) *Listener {
 }
 
 // serverName brings an SNI into the form of the ir's hostnames. It allocates
-// only where a client writes upper case.
+// only where a client writes upper case. What is not ASCII is no host name and
+// matches nothing: Unicode's lower case would let "\u212Aey.example" (a Kelvin
+// sign) pass for "key.example".
 func serverName(sni string) string {
+	for i := 0; i < len(sni); i++ {
+		if sni[i] >= 0x80 {
+			return ""
+		}
+	}
 	return strings.ToLower(strings.TrimSuffix(sni, "."))
 }
 

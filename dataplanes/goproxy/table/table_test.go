@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
 	"github.com/sluice-gateway/sluice/translators/goproxy"
 )
 
@@ -125,6 +126,7 @@ func TestListenersAreChosenBySNI(t *testing.T) {
 	port := table.Port(plainPort)
 	for sni, want := range map[string]bool{
 		"a.example": true, "A.Example.": true, "b.example": true, "example": false, "": false, "a.example..": false,
+		"\u212Aey.example": false,
 	} {
 		if got := port.Listener(sni) != nil; got != want {
 			t.Errorf("SNI %q finds a listener: %v, want %v", sni, got, want)
@@ -218,4 +220,29 @@ func TestALongPathIsNotSearchedInFull(t *testing.T) {
 	if hit.Prefix != "/a" {
 		t.Errorf("got %+v", hit)
 	}
+}
+
+// FuzzSNI: a handshake meets the listener that order selects, whatever the
+// client writes.
+func FuzzSNI(f *testing.F) {
+	for _, seed := range []string{"", "a.example", "A.Example.", "*.example", ".example", "x.y.a.example", "\u212Aey.example", "a\x00.example"} {
+		f.Add(seed)
+	}
+	unit := unitOf()
+	unit.Proxy.Listeners = nil
+	for _, hostname := range []string{"a.example", "*.example", "*.a.example", "key.example"} {
+		key := ir.ListenerKey{Owner: owner, Section: hostname}
+		unit.Proxy.Listeners = append(unit.Proxy.Listeners, &ir.Listener{Key: key, Port: 443, Protocol: ir.HTTPS, Hostname: hostname})
+	}
+	table, _ := compileUnit(f, unit)
+	f.Fuzz(func(t *testing.T, sni string) {
+		got := table.Port(443).Listener(sni)
+		want := order.Select(unit.Proxy.Listeners, strings.ToLower(strings.TrimSuffix(sni, ".")))
+		if strings.ContainsFunc(sni, func(r rune) bool { return r >= 0x80 }) {
+			want = nil
+		}
+		if (got == nil) != (want == nil) || got != nil && got.Config != want {
+			t.Fatalf("SNI %q meets %+v, want %+v", sni, got, want)
+		}
+	})
 }
