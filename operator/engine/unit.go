@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/hash"
 	"github.com/sluice-gateway/sluice/operator/gatewayapi"
 )
 
@@ -60,7 +61,7 @@ func (e *Engine) assign(local dataplanes.Local, u *unit, endpoints []*ir.Endpoin
 	proxy := u.output.Proxy
 	next := dataplanes.Assignment{
 		Unit:       &ir.Unit{Proxy: proxy, Endpoints: endpoints},
-		Version:    version(proxy),
+		Version:    hash.Of(proxy).String(),
 		Address:    e.addresses.assign(proxy.Owner, ports(proxy)),
 		PortOffset: e.opts.PortOffset,
 	}

@@ -25,7 +25,10 @@ func listening(u *engine.Unit) []string {
 	return list
 }
 
-// addressesToTry are URLs that a person can open, one for each listener.
+// mostHosts is how many hosts of one listener are shown.
+const mostHosts = 3
+
+// addressesToTry are URLs that a person can open, a few for each listener.
 func addressesToTry(u *engine.Unit) []string {
 	if u.Output.Proxy == nil || !u.Address.IsValid() {
 		return nil
@@ -35,14 +38,16 @@ func addressesToTry(u *engine.Unit) []string {
 		if l.Protocol != ir.HTTP && l.Protocol != ir.HTTPS {
 			continue
 		}
-		if url := urlOf(u, l); !slices.Contains(list, url) {
-			list = append(list, url)
+		for _, host := range hostsOf(u.Output.Proxy, l) {
+			if url := urlOf(u, l, host); !slices.Contains(list, url) {
+				list = append(list, url)
+			}
 		}
 	}
 	return list
 }
 
-func urlOf(u *engine.Unit, l *ir.Listener) string {
+func urlOf(u *engine.Unit, l *ir.Listener, host string) string {
 	scheme, known := "http", 80
 	if l.Protocol == ir.HTTPS {
 		scheme, known = "https", 443
@@ -52,7 +57,6 @@ func urlOf(u *engine.Unit, l *ir.Listener) string {
 	if port != known {
 		suffix = fmt.Sprintf(":%d", port)
 	}
-	host := hostOf(u.Output.Proxy, l)
 	address := hostText(u.Address)
 	switch {
 	case host == "":
@@ -76,22 +80,38 @@ func hostText(a netip.Addr) string {
 	}
 }
 
-// hostOf is a host that a listener serves something under; empty for any.
-func hostOf(proxy *ir.Proxy, l *ir.Listener) string {
-	for _, route := range proxy.Routes {
-		for _, a := range route.Attachments {
-			if a.Listener != l.Key {
-				continue
-			}
-			for _, h := range a.Hostnames {
-				if !strings.HasPrefix(h, "*") {
-					return h
-				}
+// hostsOf are hosts that a listener serves something under: those that a
+// browser can ask for first, an empty one for any.
+func hostsOf(proxy *ir.Proxy, l *ir.Listener) []string {
+	var hosts []string
+	for _, kind := range []ir.RouteKind{ir.HTTPRoute, ir.GRPCRoute} {
+		for _, route := range proxy.Routes {
+			if route.Kind == kind {
+				hosts = append(hosts, exactHosts(route, l)...)
 			}
 		}
 	}
-	if strings.HasPrefix(l.Hostname, "*.") {
-		return "any" + l.Hostname[1:]
+	switch {
+	case len(hosts) > 0:
+		return hosts[:min(len(hosts), mostHosts)]
+	case strings.HasPrefix(l.Hostname, "*."):
+		return []string{"any" + l.Hostname[1:]}
+	default:
+		return []string{strings.TrimPrefix(l.Hostname, "*")}
 	}
-	return strings.TrimPrefix(l.Hostname, "*")
+}
+
+func exactHosts(route *ir.Route, l *ir.Listener) []string {
+	var hosts []string
+	for _, a := range route.Attachments {
+		if a.Listener != l.Key {
+			continue
+		}
+		for _, h := range a.Hostnames {
+			if !strings.HasPrefix(h, "*") {
+				hosts = append(hosts, h)
+			}
+		}
+	}
+	return hosts
 }

@@ -71,6 +71,7 @@ func newBoard(s engine.Snapshot, served bool, locate func(resources.Key, string)
 	b := &builder{locate: locate, rows: map[resources.Key]*row{}, about: map[resources.Key][]string{}}
 	for _, r := range s.Classes {
 		b.add(r)
+		b.about[r.Object] = []string{string(r.Controller)}
 	}
 	for i := range s.Units {
 		b.unit(&s.Units[i], served)
@@ -89,7 +90,9 @@ func newBoard(s engine.Snapshot, served bool, locate func(resources.Key, string)
 		return cmp.Or(cmp.Compare(kindRank(a.key.Kind), kindRank(b.key.Kind)), a.key.Compare(b.key))
 	})
 	for i := range s.Units {
-		made.try = append(made.try, addressesToTry(&s.Units[i])...)
+		if served {
+			made.try = append(made.try, addressesToTry(&s.Units[i])...)
+		}
 	}
 	return made
 }

@@ -1,0 +1,107 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func command(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = Main(context.Background(), args, Streams{Out: &o, Err: &e})
+	return code, o.String(), e.String()
+}
+
+func example(name string) string { return filepath.Join("..", "..", "examples", name) }
+
+func TestExamplesAreAccepted(t *testing.T) {
+	entries, err := os.ReadDir(example(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		if code, out, errs := command(t, "run", "--once", example(e.Name())); code != 0 {
+			t.Errorf("%s: exit code %d\n%s%s", e.Name(), code, out, errs)
+		}
+	}
+}
+
+const broken = `apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: sluice}
+spec: {controllerName: sluice.dev/go}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: demo}
+spec:
+  gatewayClassName: sluice
+  listeners:
+  - {name: http, protocol: HTTP, port: 8080}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  parentRefs: [{name: demo}]
+  rules:
+  - backendRefs: [{name: nobody, port: 80}]
+`
+
+func TestExitCodes(t *testing.T) {
+	root := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(root, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	dangling := write("dangling.yaml", broken)
+	unknown := write("unknown.yaml", strings.Replace(broken, "backendRefs: [", "backendRef: [", 1))
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"run", "--once", dangling}, 1, "dangling.yaml:20"},
+		{[]string{"run", "--once", unknown}, 1, `unknown field "backendRef": remove it or correct its spelling; did you mean "backendRefs"?`},
+		{[]string{"run", "--once", "-o", "json", dangling}, 1, `"reason": "BackendNotFound"`},
+		{[]string{"run", "--once", filepath.Join(root, "nowhere")}, 2, "name a directory of YAML files"},
+		{[]string{"run"}, 2, "sluice run wants DIR, and got 0 arguments; for example: sluice run examples/quickstart"},
+		{[]string{"run", "--bind", "here", root}, 2, "want an IP address"},
+		{[]string{"run", "--engine", "apache", root}, 2, "want one of go"},
+		{[]string{"run", "--nonsense"}, 2, "--help lists the flags"},
+		{[]string{"translate", "--to", "nginx", example("quickstart")}, 2, "want ir or goproxy"},
+		{[]string{"translate", "--gateway", "default/x", example("quickstart")}, 2, "there is default/demo"},
+		{[]string{"explain", example("quickstart"), "GET", "demo.localhost"}, 2, "want http://host/path"},
+		{[]string{"explain", example("quickstart"), "GET", "http://demo.localhost:8080/", "-H", "x"}, 2, "want 'name: value'"},
+		{[]string{"explain", example("quickstart"), "GET", "http://demo.localhost:8080/"}, 0, "HTTPRoute default/shop rule 1 serves it"},
+		{[]string{"explain", "-o", "json", example("quickstart"), "GET", "http://demo.localhost:8080/"}, 0, `"served": true`},
+		{[]string{"version"}, 0, "gateway-api v1.6.3"},
+		{[]string{"completion", "bash"}, 0, "__start_sluice"},
+		{[]string{"__complete", "translate", "--to", ""}, 0, "goproxy"},
+		{[]string{"__complete", "run", ""}, 0, ":16"},
+	} {
+		code, out, errs := command(t, c.args...)
+		if code != c.code || !strings.Contains(out+errs, c.want) {
+			t.Errorf("sluice %s: exit code %d, want %d and %q\n%s%s", strings.Join(c.args, " "), code, c.code, c.want, out, errs)
+		}
+	}
+}
+
+func TestTranslatePrintsNoSecrets(t *testing.T) {
+	for _, to := range []string{"ir", "goproxy"} {
+		code, out, errs := command(t, "translate", "--to", to, example("quickstart"))
+		if code != 0 || strings.Contains(out, "PRIVATE KEY") || !strings.Contains(out, "demo.localhost") {
+			t.Errorf("--to %s: exit code %d\n%s%s", to, code, out, errs)
+		}
+	}
+}
