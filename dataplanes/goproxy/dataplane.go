@@ -34,22 +34,24 @@ func (Dataplane) Start(ctx context.Context, opts dataplanes.Options) (dataplanes
 	return l, nil
 }
 
-// served are features by the names of Gateway API v1.6.3 (pkg/features), and of
-// our own where it has none.
+// served is all of the table but layer 4: filters are compiled alike for a rule
+// and for one of its backends, so what a rule can have a backend can.
 var served = []feature.Name{
-	"Gateway", "GatewayPort8080", "GatewayStaticAddresses", "GatewayHTTPListenerIsolation",
-	"GatewayHTTPSListenerDetectMisdirectedRequests", "GatewayInfrastructureMetadata", "GatewayInfrastructurePropagation",
-	"GatewayAddressEmpty", "ListenerSet", "GatewayBackendClientCertificate",
-	"GatewayFrontendClientCertificateValidation", "GatewayFrontendClientCertificateValidationInsecureFallback",
-	"ReferenceGrant", "BackendTLSPolicy", "BackendTLSPolicySANValidation",
-	"HTTPRoute", "HTTPRouteDestinationPortMatching", "HTTPRouteBackendRequestHeaderModification",
-	"HTTPRouteQueryParamMatching", "HTTPRouteMethodMatching", "HTTPRouteResponseHeaderModification",
-	"HTTPRoutePortRedirect", "HTTPRouteSchemeRedirect", "HTTPRoutePathRedirect",
-	"HTTPRouteHostRewrite", "HTTPRoutePathRewrite",
-	"HTTPRouteRequestMirror", "HTTPRouteRequestMultipleMirrors", "HTTPRouteRequestPercentageMirror",
-	"HTTPRouteRequestTimeout", "HTTPRouteBackendTimeout", "HTTPRouteParentRefPort",
-	"HTTPRouteBackendProtocolH2C", "HTTPRouteBackendProtocolWebSocket", "HTTPRouteNamedRouteRule", "HTTPRouteCORS",
-	"HTTPRoute303RedirectStatusCode", "HTTPRoute307RedirectStatusCode", "HTTPRoute308RedirectStatusCode",
-	"HTTPRouteRetry", "HTTPRouteRetryBackendTimeout", "HTTPRouteRetryConnectionError",
-	"GRPCRoute", "GRPCRouteNamedRouteRule",
+	feature.Gateway, feature.GatewayAddressEmpty, feature.GatewayStaticAddresses, feature.GatewayInfrastructure,
+	feature.GatewayPort8080, feature.GatewayHTTPListenerIsolation, feature.GatewayHTTPSListenerDetectMisdirectedRequests,
+	feature.GatewayFrontendClientCertificateValidation, feature.GatewayFrontendInsecureFallback,
+	feature.GatewayBackendClientCertificate, feature.ListenerSet, feature.ReferenceGrant, feature.BackendTLSPolicy,
+	feature.BackendTLSPolicySANValidation, feature.HTTPRoute, feature.HTTPRouteMethodMatching, feature.HTTPRouteQueryParamMatching,
+	feature.RegularExpressions, feature.HTTPRouteNamedRouteRule, feature.HTTPRouteParentRefPort,
+	feature.HTTPRouteResponseHeaderModification, feature.HTTPRouteHostRewrite, feature.HTTPRoutePathRewrite,
+	feature.HTTPRoutePathRedirect, feature.HTTPRoutePortRedirect, feature.HTTPRouteSchemeRedirect,
+	feature.HTTPRoute303RedirectStatusCode, feature.HTTPRoute307RedirectStatusCode, feature.HTTPRoute308RedirectStatusCode,
+	feature.HTTPRouteRequestMirror, feature.HTTPRouteRequestMultipleMirrors, feature.HTTPRouteRequestPercentageMirror,
+	feature.HTTPRouteCORS, feature.HTTPRouteRequestTimeout, feature.HTTPRouteBackendTimeout, feature.HTTPRouteRetry,
+	feature.HTTPRouteRetryBackendTimeout, feature.HTTPRouteRetryConnectionError, feature.SessionPersistence,
+	feature.SessionPersistenceHeader, feature.ExternalAuthHTTP, feature.ExternalAuthGRPC, feature.ExternalAuthForwardBody,
+	feature.HTTPRouteBackendProtocolH2C, feature.HTTPRouteBackendProtocolWebSocket,
+	feature.HTTPRouteBackendRequestHeaderModification, feature.BackendResponseHeaders, feature.BackendRedirect,
+	feature.BackendRewrite, feature.BackendMirror, feature.BackendCORS, feature.BackendExternalAuth, feature.GRPCRoute,
+	feature.GRPCRouteNamedRouteRule,
 }

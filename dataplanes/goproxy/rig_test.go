@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -164,14 +165,26 @@ func named(t *testing.T, name string) string {
 	return serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
 }
 
+// handedOut are the ports of this process's tests. A port that was given twice
+// could make the proxy its own backend.
+var handedOut sync.Map
+
+// freePort returns a port below those that the system gives to connections.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := uint16(12000 + rand.IntN(20000))
+		if _, taken := handedOut.LoadOrStore(port, true); taken {
+			continue
+		}
+		ln, err := net.Listen("tcp", netip.AddrPortFrom(loopback, port).String())
+		if err == nil {
+			ln.Close()
+			return port
+		}
 	}
-	defer ln.Close()
-	return netip.MustParseAddrPort(ln.Addr().String()).Port()
+	t.Fatal("no port is free")
+	return 0
 }
 
 // answer is what a client got.
@@ -210,7 +223,7 @@ func do(t *testing.T, client *http.Client, req *http.Request) answer {
 func newClient(t *testing.T, transport *http.Transport) *http.Client {
 	t.Helper()
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+	return &http.Client{Transport: transport, Timeout: 2 * patience, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
 }
