@@ -52,6 +52,11 @@ func TestEditsUnderLoad(t *testing.T) {
 	halt()
 	streams.finish(t, time.Since(began))
 	t.Logf("%d edits in %s\n%s", editsUnderLoad, edits.Round(time.Millisecond), counts(clients))
+	noneFailed(t, clients)
+}
+
+func noneFailed(t *testing.T, clients []*client) {
+	t.Helper()
 	for _, c := range clients {
 		if c.failed.Load() > 0 {
 			t.Errorf("%s: %d of %d requests failed, the first with: %v", c.name, c.failed.Load(), c.requests.Load(), c.why)
