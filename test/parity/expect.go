@@ -76,7 +76,8 @@ type Want struct {
 	Regex   *regexp.Regexp
 	Present bool
 	Absent  bool
-	// Not is an expression that the value must not hold anywhere.
+	// Not is an expression that the value, if there is one, must not hold
+	// anywhere.
 	Not *regexp.Regexp
 	// List compares the value's comma-separated elements without their order.
 	List []string
@@ -133,7 +134,7 @@ func (w *Want) Check(name string, values []string) string {
 	switch {
 	case w.Absent:
 		return complain(len(values) == 0, name, got, "nothing")
-	case len(values) == 0:
+	case len(values) == 0 && w.Not == nil:
 		return fmt.Sprintf("%s: got nothing, want %s", name, w)
 	case w.Present:
 		return ""

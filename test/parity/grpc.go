@@ -49,7 +49,7 @@ func (p *play) grpc(ctx context.Context, id string, g *GRPC) ([]*answer, int, er
 		return nil, 0, err
 	}
 	defer conn.Close()
-	answers := p.repeat(g.Times, g.Concurrency, func() *answer { return p.call(ctx, id, g, conn) })
+	answers := p.repeat(max(g.Times, 1), g.Concurrency, func() *answer { return p.call(ctx, id, g, conn) })
 	return answers, int(l.dials.Load()), nil
 }
 

@@ -33,15 +33,16 @@ func (p *play) http(ctx context.Context, id string, r *Request) ([]*answer, int,
 		return nil, 0, err
 	}
 	defer transport.CloseIdleConnections()
-	answers := p.repeat(request.Times, request.Concurrency, func() *answer {
-		return p.exchange(ctx, id, &request, transport)
-	})
+	once := func() *answer { return p.exchange(ctx, id, &request, transport) }
+	// The first goes alone: a client that has no connection yet opens one for
+	// each request, even of HTTP/2.
+	answers := append(p.repeat(1, 1, once), p.repeat(request.Times-1, request.Concurrency, once)...)
 	return answers, int(l.dials.Load()), nil
 }
 
 // repeat does something several times, several at once.
 func (p *play) repeat(times, concurrency int, once func() *answer) []*answer {
-	answers := make([]*answer, max(times, 1))
+	answers := make([]*answer, max(times, 0))
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range max(concurrency, 1) {
@@ -148,6 +149,7 @@ func (p *play) httpRequest(ctx context.Context, id string, r *Request) (*http.Re
 	}
 	request := (&http.Request{
 		Method: r.Method, Host: r.Host, Header: http.Header{},
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		// An opaque path goes out as it is written, and a connection is kept
 		// under the address alone.
 		URL: &url.URL{Scheme: r.Scheme, Host: address, Opaque: r.Path},

@@ -33,6 +33,9 @@ func (p *play) run(ctx context.Context, steps []Step) error {
 		if err := p.programmed(ctx); err != nil {
 			return err
 		}
+		if problem := p.proxy.Problems(); problem != "" {
+			return fmt.Errorf("in.yaml: the directory's reader objects to it: %s", problem)
+		}
 	}
 	for i := range steps {
 		if err := p.step(ctx, i, &steps[i]); err != nil {
@@ -202,29 +205,45 @@ func (p *play) filled(e Expect) Expect {
 	return e
 }
 
+// edit changes the directory and waits until its reader has handed the change
+// over: until then, what the status says is about what was before.
 func (p *play) edit(ctx context.Context, e *Edit) error {
-	if err := p.world.apply(e.Apply); err != nil {
+	before, err := p.world.texts()
+	if err != nil {
 		return err
 	}
-	for _, id := range e.Delete {
-		if err := p.world.remove(id); err != nil {
-			return err
-		}
+	if err := p.world.change(e); err != nil {
+		return err
 	}
-	for name, text := range e.Write {
-		if err := p.world.writeFile(name, []byte(text)); err != nil {
-			return err
-		}
+	after, err := p.world.texts()
+	if err != nil {
+		return err
 	}
-	for _, name := range e.Remove {
-		if err := p.world.removeFile(name); err != nil {
-			return err
-		}
-	}
+	seen := p.proxy.Seen()
 	if err := p.world.write(); err != nil {
 		return err
 	}
+	for _, id := range differing(before, after) {
+		if err := p.await(ctx, id+" to be read", func() (bool, string) { return p.proxy.HasRead(id, seen[id]) }); err != nil {
+			return err
+		}
+	}
 	return p.untilAll(ctx, e.Until)
+}
+
+func differing(before, after map[string]string) []string {
+	var ids []string
+	for id := range after {
+		if before[id] != after[id] {
+			ids = append(ids, id)
+		}
+	}
+	for id := range before {
+		if _, stays := after[id]; !stays {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func (p *play) untilAll(ctx context.Context, list []Until) error {
@@ -238,18 +257,23 @@ func (p *play) untilAll(ctx context.Context, list []Until) error {
 
 // until waits for one condition.
 func (p *play) until(ctx context.Context, u Until) error {
+	return p.await(ctx, u.String(), func() (bool, string) { return p.proxy.Holds(u) })
+}
+
+// await waits until something is so, and looks whenever anything has changed.
+func (p *play) await(ctx context.Context, what string, look func() (bool, string)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		changed := p.proxy.Changed()
-		holds, now := p.proxy.Holds(u)
+		holds, now := look()
 		if holds {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("waited in vain for %s; there is %s", u, or(now, "nothing"))
+			return fmt.Errorf("waited in vain for %s; there is %s", what, or(now, "nothing"))
 		}
 	}
 }

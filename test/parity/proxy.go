@@ -3,6 +3,7 @@ package parity
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -35,8 +36,10 @@ type Proxy struct {
 	problems []dir.Problem
 	// generations are those that the directory has handed over.
 	generations map[resources.Key]int64
-	log         []string
-	changed     chan struct{}
+	// events counts the changes of each object that were handed over.
+	events  map[string]int
+	log     []string
+	changed chan struct{}
 }
 
 var (
@@ -60,7 +63,7 @@ func StartProxy(opts ProxyOptions) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{changed: make(chan struct{}), done: make(chan error, 1), generations: map[resources.Key]int64{}}
+	p := &Proxy{changed: make(chan struct{}), done: make(chan error, 1), generations: map[resources.Key]int64{}, events: map[string]int{}}
 	files := dir.New(dir.Options{Root: opts.Directory, Report: p.report})
 	p.pool = echo.NewPool(files, false)
 	controller := gatewayv1.GatewayController(opts.Controller)
@@ -108,6 +111,7 @@ func (p *Proxy) note(events []resources.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range events {
+		p.events[e.Key.String()]++
 		delete(p.generations, e.Key)
 		if e.Object != nil {
 			p.generations[e.Key] = e.Object.GetGeneration()
@@ -209,12 +213,41 @@ func (p *Proxy) Holds(u Until) (bool, string) {
 	return found > 0 && found == good, strings.Join(lines, "")
 }
 
-func (p *Proxy) hasProblem(pattern string) (bool, string) {
+// Seen counts the changes of each object that were handed over so far.
+func (p *Proxy) Seen() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.events)
+}
+
+// HasRead reports whether an object changed after so many changes, or is
+// objected to.
+func (p *Proxy) HasRead(id string, changes int) (bool, string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text := p.problemText()
+	return p.events[id] > changes || strings.Contains(text, id), text
+}
+
+// Problems are what the directory's reader objects to, one a line.
+func (p *Proxy) Problems() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.problemText()
+}
+
+func (p *Proxy) problemText() string {
 	var lines []string
 	for _, problem := range p.problems {
-		lines = append(lines, problem.String())
+		if !problem.Note {
+			lines = append(lines, problem.String())
+		}
 	}
-	text := strings.Join(lines, "\n")
+	return strings.Join(lines, "\n")
+}
+
+func (p *Proxy) hasProblem(pattern string) (bool, string) {
+	text := p.problemText()
 	matches, err := regexp.MatchString(pattern, text)
 	return matches && err == nil, text
 }

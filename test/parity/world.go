@@ -211,4 +211,40 @@ func strictJSON(data []byte, into any) error {
 	return decoder.Decode(into)
 }
 
+// change does what an edit says, but for writing the objects out.
+func (w *world) change(e *Edit) error {
+	if err := w.apply(e.Apply); err != nil {
+		return err
+	}
+	for _, id := range e.Delete {
+		if err := w.remove(id); err != nil {
+			return err
+		}
+	}
+	for name, text := range e.Write {
+		if err := w.writeFile(name, []byte(text)); err != nil {
+			return err
+		}
+	}
+	for _, name := range e.Remove {
+		if err := w.removeFile(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// texts are the objects as they are written, by id.
+func (w *world) texts() (map[string]string, error) {
+	texts := map[string]string{}
+	for _, o := range w.objects {
+		text, err := render([]object{o})
+		if err != nil {
+			return nil, err
+		}
+		texts[o.id()] = string(text)
+	}
+	return texts, nil
+}
+
 func (w *world) removeFile(name string) error { return os.Remove(filepath.Join(w.dir, name)) }

@@ -28,7 +28,7 @@ func serveGRPC(c Config, w http.ResponseWriter, r *http.Request) {
 	}
 	if status != "" && status != "0" {
 		c.Record.Add(see(c, r, nil))
-		endGRPC(w, r, status)
+		refuseGRPC(w, r, status)
 		return
 	}
 	controller := http.NewResponseController(w)
@@ -52,6 +52,13 @@ func serveGRPC(c Config, w http.ResponseWriter, r *http.Request) {
 		controller.Flush()
 	}
 	endGRPC(w, r, "0")
+}
+
+// refuseGRPC ends a call with its status in the header, without any message
+// ("Trailers-Only" in the protocol of gRPC over HTTP/2).
+func refuseGRPC(w http.ResponseWriter, r *http.Request, status string) {
+	w.Header().Set("Grpc-Status", status)
+	w.Header().Set("Grpc-Message", r.Header.Get("X-Parity-Grpc-Message"))
 }
 
 func endGRPC(w http.ResponseWriter, r *http.Request, status string) {
