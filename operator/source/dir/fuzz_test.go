@@ -3,8 +3,6 @@ package dir
 import (
 	"strings"
 	"testing"
-
-	"github.com/sluice-gateway/sluice/operator/source/dir/schema"
 )
 
 // FuzzSource: whatever bytes a file holds, reading it ends, and every error
@@ -17,7 +15,6 @@ func FuzzSource(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	catalog := schema.NewCatalog()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		lines := strings.Count(string(data), "\n") + 1
 		r := &reading{unsure: map[string]bool{}}

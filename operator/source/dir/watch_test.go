@@ -42,6 +42,7 @@ func watchDir(t *testing.T, files map[string]string) *watched {
 		w.write(name, text)
 	}
 	w.source = New(Options{Root: w.root, Rescan: 50 * time.Millisecond, Settle: 10 * time.Millisecond, Report: func(p []Problem) { w.reports <- p }})
+	w.source.catalog = catalog
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -184,6 +185,7 @@ func TestConfigMapMountIsFollowed(t *testing.T) {
 	w := &watched{t: t, root: root, events: make(chan source.Batch, 1000), reports: make(chan []Problem, 1000), objects: map[resources.Key]resources.Object{}}
 	// The rescan is off: the watch alone must see the swap.
 	w.source = New(Options{Root: root, Rescan: time.Hour, Report: func(p []Problem) { w.reports <- p }})
+	w.source.catalog = catalog
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = w.source.Run(ctx, func(b source.Batch) { w.events <- b }) }()

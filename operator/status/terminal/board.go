@@ -28,6 +28,8 @@ const (
 type row struct {
 	key  resources.Key
 	mark mark
+	// generation makes an edit that changes no condition seen, too.
+	generation int64
 	// about is what there is to say of a healthy object.
 	about string
 	// troubles are the conditions that are not as they should be.
@@ -126,6 +128,7 @@ func (b *builder) row(key resources.Key) *row {
 
 func (b *builder) add(r *findings.Report) {
 	row := b.row(r.Object)
+	row.generation = r.Generation
 	for i := range r.Subjects {
 		s := &r.Subjects[i]
 		for _, c := range findings.Derive(s, r.Generation) {
