@@ -105,6 +105,7 @@ func TestDoubtfulTargetsAreRefused(t *testing.T) {
 		"GET /a%2 HTTP/1.1\r\nHost: x\r\n\r\n":                     400,
 		"GET /a%00 HTTP/1.1\r\nHost: x\r\n\r\n":                    400,
 		"GET /a HTTP/1.1\r\nHost: x/y\r\n\r\n":                     400,
+		"GET /a HTTP/1.1\r\nHost: \u212aey.example\r\n\r\n":        400,
 		"GET /a HTTP/1.1\r\n\r\n":                                  400,
 		"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n":                405,
 		"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n":                      405,

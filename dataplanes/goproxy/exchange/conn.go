@@ -11,8 +11,9 @@ type Conn struct {
 	Port uint16
 	// TLS is true for a connection that was handed on after a handshake.
 	TLS bool
-	// ServerName is the client's SNI, lower case and without a trailing dot;
-	// empty where the client sent none.
+	// ServerName is the client's SNI as it wrote it, empty where it wrote none.
+	// Only the table compares it, so that a handshake and the requests after it
+	// cannot read it in two ways.
 	ServerName string
 	// Validation names the rules that the client's certificate was held to when
 	// the connection was made; empty where none was asked for.

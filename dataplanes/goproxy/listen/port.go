@@ -11,8 +11,8 @@ type Port struct {
 	// Number is the port of the listeners, which is the socket's without an
 	// offset.
 	Number uint16
-	// TLS finds the listener for a normalised SNI, which is empty where the
-	// client sent none; false refuses the handshake. Nil is plain text.
+	// TLS finds the listener for an SNI as the client wrote it, empty where it
+	// wrote none; false refuses the handshake. Nil is plain text.
 	TLS func(serverName string) (TLSListener, bool)
 	// MaxConnections bounds open connections; 0 is no bound. One more is closed
 	// at once.

@@ -82,7 +82,7 @@ func (s *socket) forClient(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if !ok || port.TLS == nil {
 		return nil, errors.New("the port has ceased to speak TLS")
 	}
-	c.about.ServerName = Normalise(hello.ServerName)
+	c.about.ServerName = hello.ServerName
 	config, validation := port.forClient(c.about.ServerName)
 	c.about.Validation = validation
 	return config, nil

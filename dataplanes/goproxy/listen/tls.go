@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -136,11 +135,4 @@ func (p *Port) forClient(name string) (*tls.Config, string) {
 		return &tls.Config{MinVersion: tls.VersionTLS12}, ""
 	}
 	return l.Config, l.Validation
-}
-
-// Normalise returns a host name as it is compared: lower case, without one
-// trailing dot. Clients write both freely, and a name that compares unequal
-// would meet another listener's rules.
-func Normalise(name string) string {
-	return strings.ToLower(strings.TrimSuffix(name, "."))
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
@@ -45,7 +46,16 @@ func host(authority string) string {
 		h = name
 	}
 	h = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
-	return strings.ToLower(strings.TrimSuffix(h, "."))
+	return lower(strings.TrimSuffix(h, "."))
+}
+
+// lower knows ASCII alone: Unicode's lower case would make a Kelvin sign a "k",
+// and another host's name out of what is no host name at all.
+func lower(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+		return s
+	}
+	return strings.ToLower(s)
 }
 
 // readMethod refuses CONNECT, which would make the proxy an open one, and TRACE,

@@ -1,0 +1,75 @@
+package mirror_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/mirror"
+)
+
+func request(body string) *exchange.Request {
+	r := &exchange.Request{Method: "POST", Path: "/", Header: exchange.Header{{Name: "A", Value: "1"}}, Length: -1}
+	r.Body = io.NopCloser(strings.NewReader(body))
+	return r
+}
+
+func TestEachCopyIsItsOwn(t *testing.T) {
+	var dropped atomic.Int64
+	m := mirror.New(t.Context(), func() { dropped.Add(1) })
+	got := make(chan string, 2)
+	send := func(_ context.Context, r *exchange.Request) {
+		r.Header.Set("A", "changed")
+		body, _ := io.ReadAll(r.Body)
+		got <- string(body)
+	}
+	r := request("body")
+	m.Copy(r, []mirror.Send{send, send})
+	if body, _ := io.ReadAll(r.Body); string(body) != "body" {
+		t.Errorf("the request itself read %q", body)
+	}
+	m.Wait()
+	if a, b := <-got, <-got; a != "body" || b != "body" || dropped.Load() != 0 {
+		t.Errorf("copies %q and %q, %d dropped", a, b, dropped.Load())
+	}
+	if v, _ := r.Header.Get("A"); v != "1" {
+		t.Error("a copy changed the request's header")
+	}
+}
+
+func TestOverloadDropsAndCounts(t *testing.T) {
+	var dropped, sent atomic.Int64
+	m := mirror.New(t.Context(), func() { dropped.Add(1) })
+	hold := make(chan struct{})
+	send := func(context.Context, *exchange.Request) {
+		sent.Add(1)
+		<-hold
+	}
+	const many = 3000
+	for range many {
+		r := request("")
+		r.Length = 0
+		m.Copy(r, []mirror.Send{send})
+	}
+	if dropped.Load() == 0 {
+		t.Error("nothing was dropped")
+	}
+	close(hold)
+	m.Wait()
+	if sent.Load()+dropped.Load() != many {
+		t.Errorf("%d sent and %d dropped of %d", sent.Load(), dropped.Load(), many)
+	}
+}
+
+func TestEndOfTheProxyEndsItsCopies(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	m := mirror.New(ctx, func() {})
+	r := request("")
+	r.Length = 0
+	m.Copy(r, []mirror.Send{func(ctx context.Context, _ *exchange.Request) { <-ctx.Done() }})
+	cancel()
+	m.Wait()
+}
