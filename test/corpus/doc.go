@@ -12,6 +12,7 @@
 //	# dataplane: full              the dataplane has every feature there is; else it is the Go proxy
 //	# admission: off               objects as no API server would store them: neither checked nor defaulted
 //	# dns: name=address, ...       what names resolve to
+//	# outcome: ...                 what the dataplane makes of it, where it does not run it: see outcome_test.go
 //
 // The objects of base.yaml are part of every case; an object of the same name
 // in a case takes the place of the one there. Beside in.yaml stand the golden

@@ -1,0 +1,153 @@
+package corpus
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
+	"github.com/sluice-gateway/sluice/operator/resources"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// rendered are the dataplanes whose rendering is kept. A new one is a line here.
+var rendered = []struct {
+	file string
+	by   dataplanes.Dataplane
+}{
+	{"goproxy.yaml", goproxy.Dataplane{}},
+}
+
+func TestCorpus(t *testing.T) {
+	for _, g := range corpus(t) {
+		t.Run(g.path, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(g.features(t))
+			w.apply(g.objects...)
+			files := g.render(t, w)
+			for name, text := range files {
+				g.compare(t, name, text)
+			}
+			g.checkTags(t, w)
+			g.disorder(t, files)
+		})
+	}
+}
+
+// render writes what became of a case's objects, a text for each golden file.
+func (g *golden) render(t *testing.T, w *world) map[string]string {
+	t.Helper()
+	units := w.units()
+	files := map[string]string{"ir.yaml": marshal(t, units), "status.yaml": marshal(t, g.statuses(t, w))}
+	for _, d := range rendered {
+		var configs []any
+		for _, u := range units {
+			r, err := d.by.Render(u)
+			if err != nil {
+				t.Fatalf("%s: %v", d.file, err)
+			}
+			configs = append(configs, r)
+		}
+		files[d.file] = marshal(t, configs)
+	}
+	return files
+}
+
+func marshal(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := yaml.JSONToYAML(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(out); s != "null\n" {
+		return s
+	}
+	return "[]\n"
+}
+
+func (g *golden) compare(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join(filepath.FromSlash(g.path), name)
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // Golden files are as readable as the code.
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("%s is missing: run make golden, and read what it writes", path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), text); diff != "" {
+		t.Errorf("%s (-want +got; make golden writes it, once you know that it is right):\n%s", path, diff)
+	}
+}
+
+// disorder translates a case in other orders and in pieces: however it came
+// about, one state of the objects has one result.
+func (g *golden) disorder(t *testing.T, want map[string]string) {
+	t.Helper()
+	for seed := range uint64(3) {
+		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // A seed that can be given again is the point.
+		objects := slices.Clone(g.objects)
+		random.Shuffle(len(objects), func(i, j int) { objects[i], objects[j] = objects[j], objects[i] })
+
+		w := newWorld(g.features(t))
+		w.apply(objects...)
+		g.same(t, "in another order", want, w)
+
+		w = newWorld(g.features(t))
+		for _, e := range objects {
+			w.apply(e)
+		}
+		g.same(t, "one at a time", want, w)
+		g.comeAndGo(t, w, random, objects)
+		g.same(t, "after some went and came back", want, w)
+	}
+}
+
+// comeAndGo takes every object away and puts it back, some of them while others
+// are away.
+func (g *golden) comeAndGo(t *testing.T, w *world, random *rand.Rand, objects []resources.Event) {
+	t.Helper()
+	var away []resources.Event
+	for _, e := range objects {
+		w.remove(e)
+		away = append(away, e)
+		for len(away) > random.IntN(3) {
+			i := random.IntN(len(away))
+			w.apply(away[i])
+			away = slices.Delete(away, i, i+1)
+		}
+	}
+	for _, e := range away {
+		w.apply(e)
+	}
+}
+
+func (g *golden) same(t *testing.T, how string, want map[string]string, w *world) {
+	t.Helper()
+	for name, text := range g.render(t, w) {
+		if diff := cmp.Diff(want[name], text); diff != "" {
+			t.Fatalf("%s differs %s (-all at once, +%s):\n%s", name, how, how, diff)
+		}
+	}
+}
