@@ -46,6 +46,17 @@ func generated(t *testing.T, page string) string {
 	return part
 }
 
+// without returns the lines of a that b lacks.
+func without(a, b string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(a) {
+		if !strings.Contains(b, line) {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
+}
+
 // hold fails where the generated part of a page is not what the code says, or
 // writes it with -update.
 func hold(t *testing.T, page, want string) {
@@ -55,7 +66,7 @@ func hold(t *testing.T, page, want string) {
 		return
 	}
 	if !*update {
-		t.Errorf("%s is not what the code says: run `make golden` and read the difference.\nthe page:\n%s\nthe code:\n%s", page, got, want)
+		t.Errorf("%s is not what the code says: run `make golden` and read the difference.\nthe page alone has:\n%s\nthe code alone says:\n%s", page, without(got, want), without(want, got))
 		return
 	}
 	data, err := os.ReadFile(page)
