@@ -18,6 +18,7 @@ const (
 	AddressNotAssigned         Code = "AddressNotAssigned"
 	NoResources                Code = "NoResources"
 	NoValidListeners           Code = "NoValidListeners"
+	NoLiveListeners            Code = "NoLiveListeners"
 	SomeListenersInvalid       Code = "SomeListenersInvalid"
 	ListenersNotResolved       Code = "ListenersNotResolved"
 	ClientCertificateInvalid   Code = "ClientCertificateInvalid"
@@ -53,7 +54,6 @@ const (
 	ParentNotAccepted      Code = "ParentNotAccepted"
 	ListenerSetNoneValid   Code = "ListenerSetNoneValid"
 	ListenerSetSomeInvalid Code = "ListenerSetSomeInvalid"
-	ListenerSetBroken      Code = "ListenerSetBroken"
 )
 
 // Facts about a route as one of its parents sees it.

@@ -87,6 +87,7 @@ var table = []Row{
 	{AddressNotAssigned, gateways, turn(35, programmed, no, "AddressNotAssigned")},
 	{NoResources, gateways, turn(30, programmed, no, "NoResources")},
 	{NoValidListeners, gateways, refuse(45, "ListenersNotValid")},
+	{NoLiveListeners, gateways, turn(20, programmed, no, "Invalid")},
 	{SomeListenersInvalid, gateways, turn(10, accepted, yes, "ListenersNotValid")},
 	{ListenersNotResolved, gateways, turn(10, resolvedRefs, no, "ListenersNotResolved")},
 	{ClientCertificateInvalid, gateways, turn(20, resolvedRefs, no, "InvalidClientCertificateRef")},
@@ -116,7 +117,6 @@ var table = []Row{
 	{ParentNotAccepted, sets, join(turn(80, accepted, no, "ParentNotAccepted"), turn(80, programmed, no, "ParentNotProgrammed"))},
 	{ListenerSetNoneValid, sets, refuseAs(50, "ListenersNotValid")},
 	{ListenerSetSomeInvalid, sets, turn(10, accepted, yes, "ListenersNotValid")},
-	{ListenerSetBroken, sets, refuse(100, "Invalid")},
 
 	{NoMatchingParent, routes, turn(90, accepted, no, "NoMatchingParent")},
 	{NotAllowedByListeners, routes, turn(80, accepted, no, "NotAllowedByListeners")},

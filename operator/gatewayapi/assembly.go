@@ -19,7 +19,8 @@ type assembly struct {
 	unit      *unit
 	routes    []*routed
 	endpoints []endpointsID
-	attached  map[ir.ListenerKey]int32
+	// attached are the numbers of routes, by the listeners' places.
+	attached []int32
 }
 
 func (a *assembly) output(owner ir.Object) Output {
@@ -40,52 +41,30 @@ func (a *assembly) output(owner ir.Object) Output {
 	return out
 }
 
-// count counts the routes of each listener: those that are accepted, whether
-// the listener itself is or not.
+// count counts the routes of each listener.
 func (a *assembly) count() {
-	a.attached = map[ir.ListenerKey]int32{}
+	a.attached = make([]int32, len(a.listeners))
 	for _, r := range a.routes {
-		if !r.accepted {
-			continue
-		}
-		for i, keys := range r.attached {
-			for _, key := range keys {
-				if !countedBefore(r.attached[:i], key) {
-					a.attached[key]++
-				}
-			}
+		for _, place := range r.counted {
+			a.attached[place]++
 		}
 	}
-}
-
-func countedBefore(lists [][]ir.ListenerKey, key ir.ListenerKey) bool {
-	for _, list := range lists {
-		if slices.Contains(list, key) {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *assembly) proxy(owner ir.Object) *ir.Proxy {
 	p := &ir.Proxy{Owner: owner, Settings: a.settings, Listeners: a.liveListeners()}
 	p.Routes = make([]*ir.Route, 0, len(a.routes))
-	backends := make(map[ir.BackendKey]*ir.Backend, len(a.unit.backends))
-	endpoints := make(map[endpointsID]struct{}, len(a.unit.backends))
 	for _, r := range a.routes {
-		if r.route == nil {
-			continue
-		}
-		p.Routes = append(p.Routes, r.route)
-		for i, backend := range r.backends {
-			backends[backend.Key] = backend
-			endpoints[r.endpoints[i]] = struct{}{}
+		if r.route != nil {
+			p.Routes = append(p.Routes, r.route)
 		}
 	}
-	a.endpoints = slices.SortedFunc(maps.Keys(endpoints), compareEndpoints)
-	a.unit.backends = keepEqual(a.unit.backends, backends)
-	for _, key := range slices.SortedFunc(maps.Keys(backends), compareBackendKeys) {
-		p.Backends = append(p.Backends, a.unit.backends[key])
+	for _, place := range a.unit.slots.collect(a.routes) {
+		p.Backends = append(p.Backends, place.backend)
+		// Backends are ordered by key, so those that share endpoints are neighbours.
+		if n := len(a.endpoints); n == 0 || a.endpoints[n-1] != place.endpoints {
+			a.endpoints = append(a.endpoints, place.endpoints)
+		}
 	}
 	p.Certificates = a.usedCertificates(p)
 	return p
@@ -157,24 +136,28 @@ func (a *assembly) reports() []*findings.Report {
 	a.policyReports(few)
 	a.unit.reports = keepEqual(a.unit.reports, few)
 	keys := slices.SortedFunc(maps.Keys(few), resources.Key.Compare)
-	byKey := make(map[resources.Key]*findings.Report, len(a.routes))
-	for _, r := range a.routes {
-		byKey[r.age.key] = r.report
-	}
 	list := make([]*findings.Report, 0, len(keys)+len(a.routes))
-	for _, key := range a.unit.members {
-		if byKey[key] == nil {
+	for _, r := range a.unit.roster.byKey {
+		if r == nil {
 			continue
 		}
-		for len(keys) > 0 && keys[0].Compare(key) < 0 {
+		for len(keys) > 0 && keys[0].Compare(r.age.key) < 0 {
 			list, keys = append(list, few[keys[0]]), keys[1:]
 		}
-		list = append(list, byKey[key])
+		list = append(list, a.unit.reportOf(r))
 	}
 	for _, key := range keys {
 		list = append(list, few[key])
 	}
 	return list
+}
+
+// reportOf is a route's report, less what the route lost.
+func (u *unit) reportOf(r *routed) *findings.Report {
+	if len(u.variants) > 0 && u.variants[r] != nil {
+		return u.variants[r].made.report
+	}
+	return r.report
 }
 
 func (a *assembly) gatewayKey() resources.Key {
@@ -214,7 +197,7 @@ func (a *assembly) listenerSubject(kind findings.SubjectKind, l *listener) findi
 		Section:        gatewayv1.SectionName(l.key.Section),
 		Findings:       l.found.found,
 		SupportedKinds: supportedKinds(l.kinds),
-		AttachedRoutes: a.attached[l.key],
+		AttachedRoutes: a.attached[l.place],
 	}
 }
 

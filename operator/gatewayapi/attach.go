@@ -37,10 +37,10 @@ func (b *routeBuilder) attachAll(refusal findings.Finding) []ir.Attachment {
 	return slices.CompactFunc(all, func(x, y ir.Attachment) bool { return x.Listener == y.Listener })
 }
 
-func (b *routeBuilder) noteAttached(ports []*port, all *[]ir.Attachment) []ir.ListenerKey {
-	var keys []ir.ListenerKey
+func (b *routeBuilder) noteAttached(ports []*port, all *[]ir.Attachment) []seat {
+	var seats []seat
 	for _, p := range ports {
-		keys = append(keys, p.key)
+		seats = append(seats, seat{p.key, p.place})
 		b.passthrough = b.passthrough || p.protocol == ir.TLS && !p.terminates
 		b.terminated = b.terminated || p.protocol == ir.TLS && p.terminates
 		if !p.live {
@@ -52,7 +52,7 @@ func (b *routeBuilder) noteAttached(ports []*port, all *[]ir.Attachment) []ir.Li
 		}
 		*all = append(*all, a)
 	}
-	return keys
+	return seats
 }
 
 func compareListenerKeys(a, b ir.ListenerKey) int {

@@ -30,7 +30,7 @@ func (u *unit) settleConflicts() []*routed {
 	c := contest{holders: map[ir.ListenerKey]resources.Key{}, hosts: map[ir.ListenerKey]*[2]hostSet{}, mixed: u.mixed()}
 	variants := map[*routed]*variant{}
 	var routes []*routed
-	for i, r := range u.order {
+	for i, r := range u.roster.byAge {
 		losses := c.enter(r)
 		if len(losses) == 0 {
 			if routes != nil {
@@ -39,7 +39,7 @@ func (u *unit) settleConflicts() []*routed {
 			continue
 		}
 		if routes == nil {
-			routes = append(make([]*routed, 0, len(u.order)), u.order[:i]...)
+			routes = append(make([]*routed, 0, len(u.roster.byAge)), u.roster.byAge[:i]...)
 		}
 		v := u.variants[r]
 		if v == nil || !slices.Equal(v.losses, losses) {
@@ -50,7 +50,7 @@ func (u *unit) settleConflicts() []*routed {
 	}
 	u.variants = variants
 	if routes == nil {
-		return u.order
+		return u.roster.byAge
 	}
 	return routes
 }
@@ -63,7 +63,7 @@ func (u *unit) mixed() map[ir.ListenerKey]bool {
 		return mixed
 	}
 	kinds := map[ir.ListenerKey]ir.RouteKind{}
-	for _, r := range u.order {
+	for _, r := range u.roster.byAge {
 		if r.route == nil {
 			continue
 		}
@@ -78,7 +78,7 @@ func (u *unit) mixed() map[ir.ListenerKey]bool {
 }
 
 func (u *unit) hasKind(kind ir.RouteKind) bool {
-	return slices.ContainsFunc(u.order, func(r *routed) bool { return r.route != nil && r.route.Kind == kind })
+	return slices.ContainsFunc(u.roster.byAge, func(r *routed) bool { return r.route != nil && r.route.Kind == kind })
 }
 
 // contest is what the routes so far hold.
@@ -205,6 +205,7 @@ func widerThan(host string) func(yield func(string) bool) {
 // has none left is not accepted.
 func (r *routed) without(losses []loss) *routed {
 	made, report, route := *r, *r.report, *r.route
+	made.bound = 0
 	made.report, made.route = &report, &route
 	stream := route.Kind == ir.TCPRoute || route.Kind == ir.UDPRoute
 	route.Attachments = slices.DeleteFunc(slices.Clone(route.Attachments), func(a ir.Attachment) bool { return lost(losses, a.Listener) != nil })
@@ -216,6 +217,7 @@ func (r *routed) without(losses []loss) *routed {
 	for i := range report.Subjects {
 		made.loseSubject(i, losses, stream)
 	}
+	made.count()
 	return &made
 }
 
@@ -223,8 +225,9 @@ func (r *routed) loseSubject(i int, losses []loss, stream bool) {
 	subject := &r.report.Subjects[i]
 	var found notes
 	found.found = slices.Clone(subject.Findings)
-	left := slices.DeleteFunc(slices.Clone(r.attached[i]), func(key ir.ListenerKey) bool { return lost(losses, key) != nil })
-	for _, key := range r.attached[i] {
+	left := slices.DeleteFunc(slices.Clone(r.attached[i]), func(s seat) bool { return lost(losses, s.key) != nil })
+	for _, s := range r.attached[i] {
+		key := s.key
 		l := lost(losses, key)
 		switch {
 		case l == nil:

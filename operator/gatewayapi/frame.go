@@ -61,7 +61,9 @@ type parent struct {
 
 // port is a listener as routes see it.
 type port struct {
-	key      ir.ListenerKey
+	key ir.ListenerKey
+	// place is the listener's index in the unit.
+	place    int
 	number   gatewayv1.PortNumber
 	protocol ir.Protocol
 	hostname string
@@ -190,33 +192,46 @@ func (b *frameBuilder) unsupported() {
 
 // accept decides on the Gateway as a whole, from what was found.
 func (b *frameBuilder) accept() {
-	valid, invalid, unresolved := 0, []string(nil), []string(nil)
+	var own tally
+	valid, live := 0, 0
 	for _, l := range b.listeners {
-		if l.made != nil {
+		if l.accepted() {
 			valid++
 		}
-		if l.owner.Kind != resources.Gateway {
-			continue
+		if l.made != nil {
+			live++
 		}
-		if l.made == nil || !l.accepted() {
-			invalid = append(invalid, l.key.Section)
-		}
-		if !l.resolved() {
-			unresolved = append(unresolved, l.key.Section)
+		if l.owner == b.key {
+			own.add(l)
 		}
 	}
-	if len(unresolved) > 0 {
+	if len(own.unresolved) > 0 {
 		b.found.add(findings.ListenersNotResolved, "spec.listeners",
-			"references of %s cannot be followed; their conditions say why", strings.Join(unresolved, ", "))
+			"references of %s cannot be followed; their conditions say why", strings.Join(own.unresolved, ", "))
 	}
 	switch {
 	case valid == 0:
 		b.found.add(findings.NoValidListeners, "spec.listeners", "no listener is valid; the listeners' conditions say why")
-	case anyRefused(b.listeners):
+	case live == 0:
+		b.found.add(findings.NoLiveListeners, "spec.listeners", "no listener can be served; the listeners' conditions say why")
+	}
+	if valid > 0 && len(own.invalid) > 0 {
 		b.found.add(findings.SomeListenersInvalid, "spec.listeners",
-			"%s not valid, the others are served; the listeners' conditions say why", areOrIs(invalid))
+			"%s not valid, the others are served; the listeners' conditions say why", areOrIs(own.invalid))
 	}
 	b.refused = findings.Turns(b.found.found, "Accepted", "False")
+}
+
+// tally is what there is to say about the Gateway's own listeners together.
+type tally struct{ invalid, unresolved []string }
+
+func (t *tally) add(l *listener) {
+	if !l.accepted() {
+		t.invalid = append(t.invalid, l.key.Section)
+	}
+	if !l.resolved() {
+		t.unresolved = append(t.unresolved, l.key.Section)
+	}
 }
 
 func areOrIs(names []string) string {
@@ -224,15 +239,6 @@ func areOrIs(names []string) string {
 		return names[0] + " is"
 	}
 	return strings.Join(names, ", ") + " are"
-}
-
-func anyRefused(all []*listener) bool {
-	for _, l := range all {
-		if l.owner.Kind == resources.Gateway && !l.accepted() {
-			return true
-		}
-	}
-	return false
 }
 
 // makeRouting writes down what routes see. It goes last, as it says which
@@ -258,10 +264,10 @@ func (b *frameBuilder) makeRouting() {
 			r.parents[set.key].refused = "the Gateway does not take this ListenerSet"
 		}
 	}
-	for _, l := range b.listeners {
+	for i, l := range b.listeners {
 		p := r.parents[l.owner]
 		p.ports = append(p.ports, port{
-			key: l.key, number: l.spec.Port, protocol: l.protocol, hostname: l.hostname,
+			key: l.key, place: i, number: l.spec.Port, protocol: l.protocol, hostname: l.hostname,
 			kinds: l.kinds, allowed: l.allowed, terminates: l.mode == ir.Terminate,
 			live: l.made != nil && !b.refused,
 		})

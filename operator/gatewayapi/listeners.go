@@ -16,6 +16,8 @@ import (
 type listener struct {
 	key   ir.ListenerKey
 	owner resources.Key
+	// place is the listener's index in the unit.
+	place int
 	// field is the listener's path in its object.
 	field    string
 	spec     gatewayv1.Listener
@@ -59,6 +61,7 @@ func (b *frameBuilder) addListener(owner resources.Key, spec gatewayv1.Listener,
 	l := &listener{
 		key:      ir.ListenerKey{Owner: objectOf(owner), Section: string(spec.Name)},
 		owner:    owner,
+		place:    len(b.listeners),
 		field:    item("spec.listeners", i),
 		spec:     spec,
 		protocol: ir.Protocol(spec.Protocol),

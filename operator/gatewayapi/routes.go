@@ -26,18 +26,46 @@ type routed struct {
 	// route is nil where no live listener takes the route.
 	route  *ir.Route
 	report *findings.Report
-	// attached are the listeners that the route counts for, per parentRef of the
-	// report's subjects.
-	attached [][]ir.ListenerKey
+	// attached are the listeners that take the route, per parentRef of the
+	// report's subjects; counted are the places of those that it counts for.
+	attached [][]seat
+	counted  []int
 	// accepted is false where the route as a whole is refused: it then counts
 	// for no listener.
 	accepted bool
 	backends []*ir.Backend
 	// endpoints are those of the backends, in the same order.
 	endpoints []endpointsID
-	policies  []verdict
-	names     []string
-	pending   bool
+	// slots are the unit's for the backends, as of the epoch in which they were
+	// bound.
+	slots    []*slot
+	bound    uint64
+	policies []verdict
+	names    []string
+	pending  bool
+}
+
+// seat is a listener that takes a route.
+type seat struct {
+	key ir.ListenerKey
+	// place is the listener's index in the unit.
+	place int
+}
+
+// count settles which listeners the route counts for: those that take it,
+// whether they are live or not, if the route is accepted.
+func (r *routed) count() {
+	r.counted = nil
+	if !r.accepted {
+		return
+	}
+	for _, seats := range r.attached {
+		for _, s := range seats {
+			if !slices.Contains(r.counted, s.place) {
+				r.counted = append(r.counted, s.place)
+			}
+		}
+	}
 }
 
 // routeOf returns a route's translation; nil where the object is gone.
@@ -179,6 +207,7 @@ func (b *routeBuilder) finish(attachments []ir.Attachment) {
 		b.made.endpoints = append(b.made.endpoints, b.backends[key].endpoints)
 	}
 	b.made.names = slices.Sorted(maps.Keys(b.names))
+	b.made.count()
 	if len(attachments) == 0 {
 		return
 	}

@@ -21,6 +21,9 @@ func (t *Translator) Touched(facts []resources.Fact) Touched {
 	}
 	for _, id := range t.routes.Invalidate(facts) {
 		units[id.routing.owner] = struct{}{}
+		if u := t.units[id.routing.owner]; u != nil && u.routing == id.routing {
+			u.roster.stale = append(u.roster.stale, id.key)
+		}
 	}
 	t.services.Invalidate(facts)
 	t.policies.Invalidate(facts)

@@ -15,12 +15,11 @@ import (
 // what did not change stays the same pointer and costs next to nothing.
 type unit struct {
 	routing *routing
-	members []resources.Key
-	// order are the routes in order of precedence.
-	order        []*routed
+	roster  roster
+	slots   slots
+
 	variants     map[*routed]*variant
 	listeners    map[ir.ListenerKey]*ir.Listener
-	backends     map[ir.BackendKey]*ir.Backend
 	certificates map[ir.CertificateKey]*ir.Certificate
 	reports      map[resources.Key]*findings.Report
 	endpoints    []endpointsID
@@ -40,10 +39,11 @@ func (t *Translator) Translate(owner ir.Object) Output {
 		t.units[owner] = u
 	}
 	t.settleRouting(u, f)
-	pending := t.collectRoutes(u) || f.pending
+	members := t.membersOf(u.routing)
+	u.roster.update(members.keys, func(key resources.Key) *routed { return t.routeOf(u.routing, key) })
 	a := assembly{frame: f, unit: u, routes: u.settleConflicts()}
 	out := a.output(owner)
-	out.Pending = out.Pending || pending
+	out.Pending = out.Pending || members.pending || f.pending
 	t.settleEndpoints(owner, u, a.endpoints)
 	return out
 }
@@ -60,11 +60,11 @@ func (t *Translator) drop(owner ir.Object) {
 }
 
 func (t *Translator) forgetRoutes(u *unit) {
-	for _, key := range u.members {
+	for _, key := range u.roster.members {
 		t.routes.Forget(routeID{u.routing, key})
 	}
 	t.members.Forget(u.routing)
-	u.members, u.order = nil, nil
+	u.roster, u.slots = roster{}, slots{}
 }
 
 // settleRouting keeps the pointer of what routes see while it stays equal: a
@@ -82,51 +82,19 @@ func (t *Translator) settleRouting(u *unit, f *frame) {
 	}
 }
 
-// collectRoutes finds the unit's routes and translates those that changed. It
-// reports whether one of them may still appear.
-func (t *Translator) collectRoutes(u *unit) bool {
-	members := t.members.Do(t.set, u.routing, func(v *resources.View) membership {
-		keys := listMembers(v, u.routing)
+func (t *Translator) membersOf(r *routing) membership {
+	return t.members.Do(t.set, r, func(v *resources.View) membership {
+		keys := listMembers(v, r)
 		// Endpoints are read apart, but without them a unit must not go out.
 		v.Await(resources.EndpointSlice)
 		return membership{keys, v.Pending()}
 	})
-	same := sameSlice(u.members, members.keys)
-	u.members = members.keys
-	order := make([]*routed, 0, len(u.members))
-	if same {
-		for _, old := range u.order {
-			order = t.appendRoute(order, u.routing, old.age.key)
-		}
-	} else {
-		for _, key := range u.members {
-			order = t.appendRoute(order, u.routing, key)
-		}
-	}
-	if !slices.IsSortedFunc(order, byRouteAge) {
-		slices.SortFunc(order, byRouteAge)
-	}
-	u.order = order
-	return members.pending
 }
 
 // membership is which routes a unit has.
 type membership struct {
 	keys    []resources.Key
 	pending bool
-}
-
-func (t *Translator) appendRoute(order []*routed, r *routing, key resources.Key) []*routed {
-	if made := t.routeOf(r, key); made != nil {
-		return append(order, made)
-	}
-	return order
-}
-
-func byRouteAge(a, b *routed) int { return byAge(a.age, b.age) }
-
-func sameSlice(a, b []resources.Key) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // listMembers lists the routes of a unit: those of the Gateway and those of its
