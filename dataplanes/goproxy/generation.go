@@ -3,6 +3,7 @@ package goproxy
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
@@ -19,7 +20,7 @@ type generation struct {
 	config     *translator.Config
 	table      *table.Table
 	pools      *upstream.Pools
-	tls        map[ir.ListenerKey]listen.TLSListener
+	tls        map[ir.ListenerKey]prepared
 	// validation names what a listener demands of client certificates; only
 	// listeners that turn clients away without a valid one are here.
 	validation map[ir.ListenerKey]string
@@ -31,7 +32,7 @@ type generation struct {
 // served is a problem, and is refused when it is asked for.
 func build(a dataplanes.Assignment, last *generation, sessions *filter.Sessions) *generation {
 	g := &generation{
-		assignment: a, tls: map[ir.ListenerKey]listen.TLSListener{},
+		assignment: a, tls: map[ir.ListenerKey]prepared{},
 		validation: map[ir.ListenerKey]string{}, names: map[ir.ListenerKey]string{},
 	}
 	var lastConfig *translator.Config
@@ -42,15 +43,14 @@ func build(a dataplanes.Assignment, last *generation, sessions *filter.Sessions)
 	}
 	g.config = translator.Translate(a.Unit, lastConfig)
 	g.table, g.problems = table.Compile(g.config, lastTable)
-	certificates := byKey(g.config.Certificates)
 	g.pools = upstream.Next(lastPools, upstream.Input{
-		Backends: g.config.Backends, Certificates: certificates, Endpoints: g.config.Endpoints,
+		Backends: g.config.Backends, Certificates: byKey(g.config.Certificates), Endpoints: g.config.Endpoints,
 		Connect: g.config.Settings.Timeouts.Connect,
 		ID: func(of ir.EndpointsKey, e ir.Endpoint) upstream.ID {
 			return upstream.ID(sessions.ID(of, e))
 		},
 	})
-	g.listeners(certificates)
+	g.listeners(last)
 	return g
 }
 
@@ -62,27 +62,62 @@ func byKey(certificates []*ir.Certificate) map[ir.CertificateKey]*ir.Certificate
 	return m
 }
 
+// prepared is a TLS listener and what it was made of.
+type prepared struct {
+	listen.TLSListener
+	from listen.TLSInput
+	err  error
+}
+
 // listeners prepares what handshakes and logs need of each listener.
-func (g *generation) listeners(certificates map[ir.CertificateKey]*ir.Certificate) {
+func (g *generation) listeners(last *generation) {
+	certificates := byKey(g.config.Certificates)
 	for _, port := range g.config.Ports {
 		for _, ordered := range port.Listeners {
 			l := ordered.Listener
 			g.names[l.Key] = listenerName(l.Key)
-			if port.Protocol != ir.HTTPS {
-				continue
-			}
-			prepared, err := listen.NewTLSListener(listen.TLSInput{
-				Listener: l, Certificates: certificates, Settings: g.config.Settings.TLS,
-			})
-			if err != nil {
-				g.object(l, err.Error())
-			}
-			g.tls[l.Key] = prepared
-			if l.TLS != nil && l.TLS.ClientValidation != nil && l.TLS.ClientValidation.Required {
-				g.validation[l.Key] = prepared.Validation
+			if port.Protocol == ir.HTTPS {
+				g.prepare(last, listen.TLSInput{
+					Listener: l, Certificates: namedBy(l, certificates), Settings: g.config.Settings.TLS,
+				})
 			}
 		}
 	}
+}
+
+// prepare takes a listener over from the last generation where it can: reading
+// a private key takes longer than all the rest of an edit.
+func (g *generation) prepare(last *generation, in listen.TLSInput) {
+	key := in.Listener.Key
+	p, known := prepared{}, false
+	if last != nil {
+		p, known = last.tls[key]
+	}
+	if !known || !reflect.DeepEqual(p.from, in) {
+		p = prepared{from: in}
+		p.TLSListener, p.err = listen.NewTLSListener(in)
+	}
+	g.tls[key] = p
+	if p.err != nil {
+		g.object(in.Listener, p.err.Error())
+	}
+	if t := in.Listener.TLS; t != nil && t.ClientValidation != nil && t.ClientValidation.Required {
+		g.validation[key] = p.Validation
+	}
+}
+
+// namedBy returns the certificates that a listener names.
+func namedBy(l *ir.Listener, all map[ir.CertificateKey]*ir.Certificate) map[ir.CertificateKey]*ir.Certificate {
+	named := map[ir.CertificateKey]*ir.Certificate{}
+	if l.TLS == nil {
+		return named
+	}
+	for _, key := range l.TLS.Certificates {
+		if c := all[key]; c != nil {
+			named[key] = c
+		}
+	}
+	return named
 }
 
 func (g *generation) object(l *ir.Listener, message string) {
@@ -95,7 +130,7 @@ func listenerName(k ir.ListenerKey) string {
 	return fmt.Sprintf("%s/%s/%s", k.Owner.Namespace, k.Owner.Name, k.Section)
 }
 
-func routeName(o ir.Origin) string {
+func routeName(o ir.Object) string {
 	return o.Kind + "/" + o.Namespace + "/" + o.Name
 }
 
@@ -119,7 +154,7 @@ func (g *generation) findTLS(port uint16) func(string) (listen.TLSListener, bool
 		if l == nil {
 			return listen.TLSListener{}, false
 		}
-		prepared, ok := g.tls[l.Config.Key]
-		return prepared, ok
+		p, ok := g.tls[l.Config.Key]
+		return p.TLSListener, ok
 	}
 }

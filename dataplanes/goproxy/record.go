@@ -30,7 +30,7 @@ func (t *transaction) done(response *exchange.Response, sent wire.Sent) {
 		request.Listener = t.generation.names[t.hit.Listener.Config.Key]
 	}
 	if t.hit.Rule != nil {
-		request.Route = routeName(t.hit.Rule.Origin)
+		request.Route = routeName(t.hit.Rule.Origin.Object)
 	}
 	t.shared.metrics.Ended(request)
 	if t.settings().AccessLog.Enabled && t.shared.log != nil {

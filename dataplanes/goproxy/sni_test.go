@@ -52,7 +52,7 @@ func sniGeneration(hostnames []string) *generation {
 	g := build(a, nil, filter.NewSessions(nil))
 	for key := range g.tls {
 		// What the handshake is given stands for itself, without certificates.
-		g.tls[key] = listen.TLSListener{Validation: key.Section}
+		g.tls[key] = prepared{TLSListener: listen.TLSListener{Validation: key.Section}}
 	}
 	return g
 }

@@ -210,4 +210,13 @@ func (u *unit) forget(last, next *generation) {
 			u.shared.metrics.Forget(name, "")
 		}
 	}
+	stays := make(map[ir.Object]bool, len(next.assignment.Unit.Proxy.Routes))
+	for _, route := range next.assignment.Unit.Proxy.Routes {
+		stays[route.Origin] = true
+	}
+	for _, route := range last.assignment.Unit.Proxy.Routes {
+		if !stays[route.Origin] {
+			u.shared.metrics.Forget("", routeName(route.Origin))
+		}
+	}
 }

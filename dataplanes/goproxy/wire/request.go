@@ -19,7 +19,7 @@ func (s *Server) read(r *http.Request) Incoming {
 		Proto: r.ProtoMajor, Client: conn.Client, Port: conn.Local.Port(), Length: r.ContentLength,
 	}}
 	for _, check := range []func(*Server, *http.Request, *Incoming){
-		(*Server).readMethod, (*Server).readTarget, (*Server).readHeader, (*Server).readBody,
+		(*Server).readMethod, (*Server).readHost, (*Server).readTarget, (*Server).readHeader, (*Server).readBody,
 	} {
 		check(s, r, &in)
 	}
@@ -81,6 +81,9 @@ func (s *Server) readTarget(r *http.Request, in *Incoming) {
 		return
 	}
 	in.Request.Path = path
+}
+
+func (s *Server) readHost(_ *http.Request, in *Incoming) {
 	if !validHost(in.Request.Host) {
 		in.refuse(http.StatusBadRequest, "bad_host")
 	}

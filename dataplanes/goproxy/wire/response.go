@@ -20,6 +20,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		_ = control.EnableFullDuplex()
 	}
 	answer := s.config.Handler.Serve(r.Context(), in)
+	if in.Request.Upgrade != "" && answer.Response.Tunnel == nil {
+		// What the client sent after its request may have been meant for a tunnel.
+		answer.Response.Close = true
+	}
 	out := &outgoing{w: w, control: control, request: r, response: answer.Response}
 	sent := s.send(r.Context(), out)
 	answer.Done(sent)
