@@ -29,7 +29,7 @@ const patience = 20 * time.Second
 
 // rig is a running proxy and the unit that it serves.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	local   dataplanes.Local
 	unit    *ir.Unit
 	version int
@@ -38,7 +38,7 @@ type rig struct {
 	admin   netip.AddrPort
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &rig{t: t, stop: cancel, log: &lines{}, admin: netip.AddrPortFrom(loopback, freePort(t))}
@@ -148,7 +148,7 @@ func to(keys ...ir.BackendKey) []ir.BackendUse {
 }
 
 // serve starts a backend of HTTP/1.1 and h2c.
-func serve(t *testing.T, h http.HandlerFunc) string {
+func serve(t testing.TB, h http.HandlerFunc) string {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.Config.Protocols = &http.Protocols{}
@@ -160,7 +160,7 @@ func serve(t *testing.T, h http.HandlerFunc) string {
 }
 
 // named answers its name, whatever is asked.
-func named(t *testing.T, name string) string {
+func named(t testing.TB, name string) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
 }
@@ -170,7 +170,7 @@ func named(t *testing.T, name string) string {
 var handedOut sync.Map
 
 // freePort returns a port below those that the system gives to connections.
-func freePort(t *testing.T) uint16 {
+func freePort(t testing.TB) uint16 {
 	t.Helper()
 	for range 1000 {
 		port := uint16(12000 + rand.IntN(20000))
@@ -220,7 +220,7 @@ func do(t *testing.T, client *http.Client, req *http.Request) answer {
 }
 
 // newClient returns a client with connections of its own, that follows nothing.
-func newClient(t *testing.T, transport *http.Transport) *http.Client {
+func newClient(t testing.TB, transport *http.Transport) *http.Client {
 	t.Helper()
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: 2 * patience, CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -228,7 +228,7 @@ func newClient(t *testing.T, transport *http.Transport) *http.Client {
 	}}
 }
 
-func plain(t *testing.T) *http.Client {
+func plain(t testing.TB) *http.Client {
 	t.Helper()
 	return newClient(t, &http.Transport{DisableCompression: true})
 }
