@@ -12,39 +12,67 @@ type clash struct {
 	why  string
 }
 
-// conflicts marks the listeners that are not distinct. Of two of one object,
-// neither is picked; of two objects, the one of higher precedence stays.
+// conflicts marks the listeners that are not distinct. Of two objects, the
+// listener of the one of higher precedence stays. Of two of one object neither
+// is picked, unless one is out of the race already.
 func (b *frameBuilder) conflicts() {
 	byPort := map[int32][]*listener{}
-	for _, l := range b.listeners {
-		for _, earlier := range byPort[l.spec.Port] {
-			b.compare(earlier, l)
+	for _, group := range b.byOwner() {
+		for _, l := range group {
+			for _, earlier := range byPort[l.spec.Port] {
+				b.yield(l, earlier)
+			}
 		}
-		byPort[l.spec.Port] = append(byPort[l.spec.Port], l)
+		for i, l := range group {
+			for _, other := range group[:i] {
+				b.collide(l, other)
+			}
+		}
+		for _, l := range group {
+			// A ListenerSet's listener that is refused holds nothing. The Gateway's
+			// do, if they could be served: no ListenerSet may step in.
+			if l.accepted() || l.owner == b.key && servable(l) {
+				byPort[l.spec.Port] = append(byPort[l.spec.Port], l)
+			}
+		}
 	}
 }
 
-func (b *frameBuilder) compare(earlier, later *listener) {
-	c := b.clash(earlier, later)
-	if c == nil {
+// byOwner groups the listeners by object, in order of precedence.
+func (b *frameBuilder) byOwner() [][]*listener {
+	var groups [][]*listener
+	for i, l := range b.listeners {
+		if i == 0 || b.listeners[i-1].owner != l.owner {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], l)
+	}
+	return groups
+}
+
+// yield refuses a listener that an object of higher precedence is in the way of.
+func (b *frameBuilder) yield(l, earlier *listener) {
+	if c := b.clash(earlier, l); c != nil {
+		c.mark(l, earlier)
+	}
+}
+
+// collide refuses two listeners of one object. What the dataplane cannot serve
+// takes nothing from what it can, and what has yielded is out.
+func (b *frameBuilder) collide(l, other *listener) {
+	if l.spec.Port != other.spec.Port || !servable(l) || !servable(other) || l.lost || other.lost {
 		return
 	}
-	same := earlier.owner == later.owner
-	// What the dataplane cannot serve takes nothing from what it can.
-	if !servable(earlier) || same && !servable(later) {
-		return
+	if c := b.clash(other, l); c != nil {
+		c.mark(l, other)
+		c.mark(other, l)
 	}
-	// A listener of another object that is out of the race for a conflict of its
-	// own holds nothing. The Gateway's do: no ListenerSet may step in.
-	if !same && earlier.owner != b.key && !earlier.accepted() {
-		return
-	}
-	later.found.add(c.code, later.field, "%s with listener %q of %v; change the port, the protocol or the hostname of one",
-		c.why, earlier.key.Section, earlier.owner)
-	if same {
-		earlier.found.add(c.code, earlier.field, "%s with listener %q of %v; change the port, the protocol or the hostname of one",
-			c.why, later.key.Section, later.owner)
-	}
+}
+
+func (c *clash) mark(l, other *listener) {
+	l.lost = l.lost || l.owner != other.owner
+	l.found.add(c.code, l.field, "%s with listener %q of %v; change the port, the protocol or the hostname of one",
+		c.why, other.key.Section, other.owner)
 }
 
 func servable(l *listener) bool {

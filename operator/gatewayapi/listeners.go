@@ -28,6 +28,8 @@ type listener struct {
 	kinds   []ir.RouteKind
 	allowed namespaces
 	found   notes
+	// lost is set where a listener of another object is in the way.
+	lost bool
 	// names are the DNS names of its certificates.
 	names []string
 	// made is nil where the listener cannot be served.
