@@ -112,7 +112,7 @@ func (r *rig) until(what string, holds func(engine.Snapshot) bool) {
 		select {
 		case r.last = <-r.snapshots:
 		case <-timeout:
-			r.t.Fatalf("%s: still not so: %s", what, r.conditions())
+			r.t.Fatalf("%s: still not so: %s%s", what, r.conditions(), r.endpoints())
 		}
 	}
 }
@@ -127,6 +127,17 @@ func (r *rig) conditions() string {
 					fmt.Fprintf(&b, "%s %s %s=%s %s: %s\n", report.Object, s.Section, c.Type, c.Status, c.Reason, c.Message)
 				}
 			}
+		}
+	}
+	return b.String()
+}
+
+// endpoints are those that were sent, one a line.
+func (r *rig) endpoints() string {
+	var b strings.Builder
+	for _, u := range r.last.Units {
+		for _, e := range u.Endpoints {
+			fmt.Fprintf(&b, "endpoints of %v: %v\n", e.Key, e.Endpoints)
 		}
 	}
 	return b.String()
@@ -232,7 +243,7 @@ func TestOnlyWhatChangedIsDone(t *testing.T) {
 	}
 	r.write("slice.yaml", fmt.Sprintf(slice, 2))
 	r.until("the endpoints are sent", func(s engine.Snapshot) bool {
-		return len(s.Units[0].Endpoints[0].Endpoints) == 1 && s.Units[0].Endpoints[0].Endpoints[0].Port == 2
+		return len(s.Units) == 1 && len(s.Units[0].Endpoints) == 1 && len(s.Units[0].Endpoints[0].Endpoints) == 1 && s.Units[0].Endpoints[0].Endpoints[0].Port == 2
 	})
 	if c.Translations.Load() != translated || c.Assignments.Load() != sent || c.EndpointUpdates.Load() != 1 {
 		t.Errorf("endpoints cost %d translations and %d assignments", c.Translations.Load()-translated, c.Assignments.Load()-sent)

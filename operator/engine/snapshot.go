@@ -22,6 +22,9 @@ type Snapshot struct {
 	Unclaimed []Unclaimed
 }
 
+// Outcome is what a dataplane said of the unit.
+type Outcome = dataplanes.Outcome
+
 // Unit is what is known of one unit.
 type Unit struct {
 	Owner      ir.Object
@@ -35,7 +38,7 @@ type Unit struct {
 	Address    netip.Addr
 	PortOffset int
 	// Outcome is nil until the proxy has answered for the first time.
-	Outcome *dataplanes.Outcome
+	Outcome *Outcome
 	// Failure says why no proxy runs.
 	Failure string
 }

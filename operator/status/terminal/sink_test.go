@@ -7,7 +7,6 @@ import (
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/operator/engine"
 	"github.com/sluice-gateway/sluice/operator/findings"
@@ -25,7 +24,7 @@ func snapshot(generation int64, found ...findings.Finding) engine.Snapshot {
 	parent := gatewayv1.ParentReference{Name: "demo"}
 	return engine.Snapshot{Units: []engine.Unit{{
 		Owner: owner, Version: "1", Address: netip.MustParseAddr("127.0.0.1"), PortOffset: 1,
-		Outcome: &dataplanes.Outcome{Owner: owner, Version: "1"},
+		Outcome: &engine.Outcome{Owner: owner, Version: "1"},
 		Output: gatewayapi.Output{
 			Proxy: &ir.Proxy{Owner: owner, Listeners: []*ir.Listener{listener}, Routes: []*ir.Route{route}},
 			Reports: []*findings.Report{
