@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/sluice-gateway/sluice/test/parity/peer"
 	"github.com/sluice-gateway/sluice/test/parity/pki"
@@ -18,6 +19,9 @@ type Backend struct {
 	Endpoints int `json:"endpoints,omitempty"`
 	// Kinds are for endpoints of several kinds, in place of the two above.
 	Kinds []peer.Kind `json:"kinds,omitempty"`
+	// Draining are the numbers of endpoints that are about to end: no longer
+	// ready, still serving.
+	Draining []int `json:"draining,omitempty"`
 	// Certificate makes the endpoints speak TLS.
 	Certificate *pki.Leaf `json:"certificate,omitempty"`
 	// ClientCA is the authority that a client's certificate must come from.
@@ -67,7 +71,9 @@ func (r *running) stop() {
 
 // start starts the endpoints of a Service, unless the same ones run already.
 func (w *world) start(service object, spec Backend) ([]object, error) {
-	text := fmt.Sprintf("%+v", spec)
+	placed := spec
+	placed.Draining = nil
+	text := fmt.Sprintf("%+v", placed)
 	run := w.peers[service.id()]
 	if run == nil || run.spec != text {
 		fresh, err := w.startAll(service, spec)
@@ -81,11 +87,15 @@ func (w *world) start(service object, spec Backend) ([]object, error) {
 		}
 		run = fresh
 	}
-	var slices []object
+	var made []object
 	for i, e := range run.endpoints {
-		slices = append(slices, endpointSlice(service, i, e.Port))
+		slice := endpointSlice(service, i, e.Port)
+		if slices.Contains(spec.Draining, i) {
+			slice.drain()
+		}
+		made = append(made, slice)
 	}
-	return slices, nil
+	return made, nil
 }
 
 func (w *world) startAll(service object, spec Backend) (*running, error) {

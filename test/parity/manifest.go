@@ -146,6 +146,12 @@ func endpointSlice(service object, index, port int) object {
 	}
 }
 
+// drain marks the endpoint of a slice as terminating.
+func (o object) drain() {
+	endpoint := o["endpoints"].([]any)[0].(map[string]any)
+	endpoint["conditions"] = map[string]any{"ready": false, "serving": true, "terminating": true}
+}
+
 func className(controller string, class object) object {
 	if class == nil {
 		class = object{

@@ -36,7 +36,7 @@ func (p *play) raw(ctx context.Context, id string, r *Raw) (string, error) {
 	// The proxy may close while this is still being written; what it said
 	// before counts.
 	_, writeErr := io.WriteString(conn, text)
-	got, closed := listen(conn)
+	got, closed := listen(conn, r.Closed)
 	return got, firstError(r.check(got, closed), ignoreIf(got != "" || closed, writeErr))
 }
 
@@ -47,9 +47,9 @@ func ignoreIf(ignore bool, err error) error {
 	return err
 }
 
-// listen reads answers until the connection ends, or until it is quiet behind a
-// whole answer.
-func listen(conn net.Conn) (got string, closed bool) {
+// listen reads answers until the connection ends, or, unless it is to end, until
+// it is quiet behind a whole answer.
+func listen(conn net.Conn, toTheEnd bool) (got string, closed bool) {
 	var all bytes.Buffer
 	reader := bufio.NewReader(io.TeeReader(conn, &all))
 	conn.SetReadDeadline(time.Now().Add(patience))
@@ -62,7 +62,9 @@ func listen(conn net.Conn) (got string, closed bool) {
 			_, restErr := io.Copy(io.Discard, reader)
 			return all.String(), !errors.Is(firstError(restErr, err), os.ErrDeadlineExceeded)
 		}
-		conn.SetReadDeadline(time.Now().Add(quiet))
+		if !toTheEnd {
+			conn.SetReadDeadline(time.Now().Add(quiet))
+		}
 	}
 }
 

@@ -23,7 +23,10 @@ func (c *Case) Run(ctx context.Context, dataplane dataplanes.Dataplane) (err err
 		return err
 	}
 	defer w.close()
-	if err := firstError(w.apply(c.Manifest), w.write()); err != nil {
+	if err := w.apply(c.Manifest); err != nil {
+		return fmt.Errorf("in.yaml: %w", err)
+	}
+	if err := w.write(); err != nil {
 		return fmt.Errorf("in.yaml: %w", err)
 	}
 	proxy, err := StartProxy(ProxyOptions{

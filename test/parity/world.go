@@ -131,7 +131,7 @@ func (w *world) remove(id string) error {
 // write puts the objects into the directory. The file appears whole: a watcher
 // never reads half of it.
 func (w *world) write() error {
-	if !slices.ContainsFunc(w.objects, func(o object) bool { return o.kind() == "GatewayClass" }) {
+	if !slices.ContainsFunc(w.objects, func(o object) bool { return o.id() == "GatewayClass sluice" }) {
 		w.put(className(w.controller, nil))
 	}
 	content, err := render(w.objects)
@@ -159,8 +159,8 @@ func (w *world) expand(o object) ([]object, error) {
 		if ok, err := o.takeAnnotation(backendAnnotation, &spec); !ok {
 			return []object{o}, err
 		}
-		slices, err := w.start(o, spec)
-		return append([]object{o}, slices...), err
+		endpoints, err := w.start(o, spec)
+		return append([]object{o}, endpoints...), err
 	case "Secret":
 		return []object{o}, w.certify(o)
 	case "ConfigMap":
