@@ -58,7 +58,12 @@ func watchDir(t *testing.T, files map[string]string) *watched {
 
 func (w *watched) write(name, text string) {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.root, name), []byte(text), 0o600); err != nil {
+	// A file that is moved into place is never seen half written.
+	draft := filepath.Join(w.root, ".draft")
+	if err := os.WriteFile(draft, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(draft, filepath.Join(w.root, name)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -281,5 +286,36 @@ func TestLocate(t *testing.T) {
 		if got := strings.TrimPrefix(w.source.Locate(routeKey("shop"), field).String(), w.root+"/"); got != want {
 			t.Errorf("%s is at %s, want %s", field, got, want)
 		}
+	}
+}
+
+// TestTruncationTakesNothingAway: an editor that empties a file before it writes
+// it must not cut traffic, so a removal waits for a second look.
+func TestTruncationTakesNothingAway(t *testing.T) {
+	root := t.TempDir()
+	path := filepath.Join(root, "a.yaml")
+	put := func(text string) *listing {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := list(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	s := New(Options{Root: root})
+	s.catalog = catalog
+	s.take(put(route("shop")), true)
+	if events := s.take(put(""), false); len(events) != 0 || s.unsaid && len(s.told) > 0 {
+		t.Errorf("one look at an empty file gave %v", events)
+	}
+	if events := s.take(put(strings.Replace(route("shop"), "port: 80", "port: 81", 1)), false); names(events) != "HTTPRoute default/shop" || events[0].Object == nil {
+		t.Errorf("the new text gave %v", events)
+	}
+	empty := put("")
+	s.take(empty, false)
+	if events := s.take(empty, true); names(events) != "HTTPRoute default/shop" || events[0].Object != nil {
+		t.Errorf("two looks at an empty file gave %v", events)
 	}
 }
