@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -19,7 +20,7 @@ func (b *routeBuilder) attachAll(refusal findings.Finding) []ir.Attachment {
 	refs := b.source.common.ParentRefs
 	for i := range refs {
 		key, ok := parentKey(&refs[i], b.source.key.Namespace)
-		if !ok || b.routing.parents[key] == nil {
+		if !ok || b.routing.parents[key] == nil || repeated(refs[:i], &refs[i]) {
 			continue
 		}
 		ports, refused := b.attach(b.routing.parents[key], &refs[i], item("spec.parentRefs", i))
@@ -35,6 +36,12 @@ func (b *routeBuilder) attachAll(refusal findings.Finding) []ir.Attachment {
 	}
 	slices.SortFunc(all, func(x, y ir.Attachment) int { return compareListenerKeys(x.Listener, y.Listener) })
 	return slices.CompactFunc(all, func(x, y ir.Attachment) bool { return x.Listener == y.Listener })
+}
+
+// repeated reports whether a parentRef is written twice: the status has one entry
+// for each that is distinct.
+func repeated(before []gatewayv1.ParentReference, ref *gatewayv1.ParentReference) bool {
+	return slices.ContainsFunc(before, func(other gatewayv1.ParentReference) bool { return reflect.DeepEqual(other, *ref) })
 }
 
 func (b *routeBuilder) noteAttached(ports []*port, all *[]ir.Attachment) []seat {
@@ -69,7 +76,7 @@ func (b *routeBuilder) attach(p *parent, ref *gatewayv1.ParentReference, field s
 	if p.refused != "" {
 		return nil, newFinding(findings.NotAllowedByListeners, field, "%v takes no routes: %s", p.key, p.refused)
 	}
-	if ref.Port != nil && !b.routing.features.Has(feature.HTTPRouteParentRefPort) {
+	if ref.Port != nil && !b.isL4() && !b.routing.features.Has(feature.HTTPRouteParentRefPort) {
 		return nil, newFinding(findings.RouteUnsupportedValue, field+".port",
 			"a port in a parentRef is not supported by the dataplane of %s; use sectionName", b.routing.controller)
 	}

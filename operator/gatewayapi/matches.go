@@ -1,7 +1,6 @@
 package gatewayapi
 
 import (
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
 // maxRegex bounds an expression's length, in bytes: Gateway API's own bound for
@@ -70,10 +70,12 @@ func (b *ruleBuilder) path(m *matchSource, field string) (ir.PathMatch, bool) {
 	var why string
 	switch kind {
 	case gatewayv1.PathMatchExact:
-		made.Kind, why = ir.Exact, badPath(value)
+		made.Kind = ir.Exact
+		made.Value, why = normalPath(value)
 	case gatewayv1.PathMatchPathPrefix:
-		made.Kind, why = ir.Prefix, badPath(value)
-		made.Value = trimSlash(value)
+		made.Kind = ir.Prefix
+		made.Value, why = normalPath(value)
+		made.Value = trimSlash(made.Value)
 	case gatewayv1.PathMatchRegularExpression:
 		made.Kind, why = ir.Regex, badRegex(value)
 	default:
@@ -94,6 +96,19 @@ func trimSlash(prefix string) string {
 	return "/"
 }
 
+// normalPath writes a path as the paths of requests are written when they are
+// matched, or says why it cannot.
+func normalPath(value string) (string, string) {
+	if why := badPath(value); why != "" {
+		return "", why
+	}
+	normal, err := requestpath.Normalise(value)
+	if err != nil {
+		return "", quote(value) + " is no path that a request can have (" + err.Error() + "); correct it"
+	}
+	return normal, ""
+}
+
 // badPath says why a path cannot be compared with the path of a request, which
 // is normalised before it is matched.
 func badPath(value string) string {
@@ -106,7 +121,7 @@ func badPath(value string) string {
 		return quote(value) + " holds an empty segment; write single slashes"
 	case strings.Contains(lower, "%2f"), strings.Contains(lower, "%5c"):
 		return quote(value) + " holds an encoded slash, which no request has when it is matched"
-	case hasDots(value):
+	case hasDots(strings.ReplaceAll(lower, "%2e", ".")):
 		return quote(value) + " holds a . or .. segment, which no request has when it is matched"
 	}
 	return ""
@@ -140,8 +155,9 @@ func closedPath(value string) (ir.PathMatch, bool) {
 	if i := strings.IndexAny(value, `\.+*?()|[]{}^$#%`); i >= 0 {
 		literal = value[:strings.LastIndex(value[:i], "/")+1]
 	}
-	cleaned := path.Clean("/" + literal)
-	return ir.PathMatch{Kind: ir.Prefix, Value: cleaned}, cleaned != "/" && pathValue.MatchString(cleaned)
+	cleaned, err := requestpath.Normalise("/" + literal)
+	cleaned = trimSlash(cleaned)
+	return ir.PathMatch{Kind: ir.Prefix, Value: cleaned}, err == nil && cleaned != "/"
 }
 
 func quote(value string) string {

@@ -29,9 +29,11 @@ type unit struct {
 // Output without a Proxy.
 func (t *Translator) Translate(owner ir.Object) Output {
 	f := t.frameOf(owner)
-	if f == nil {
-		t.drop(owner)
-		return Output{Owner: owner}
+	if f.absent {
+		if !f.pending {
+			t.drop(owner)
+		}
+		return Output{Owner: owner, Pending: f.pending}
 	}
 	u := t.units[owner]
 	if u == nil {
@@ -50,6 +52,7 @@ func (t *Translator) Translate(owner ir.Object) Output {
 
 // drop forgets a unit.
 func (t *Translator) drop(owner ir.Object) {
+	t.frames.Forget(owner)
 	u := t.units[owner]
 	if u == nil {
 		return
