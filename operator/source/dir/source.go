@@ -28,6 +28,9 @@ type Options struct {
 	Report func([]Problem)
 	// Now is the clock for certificates. Default: time.Now.
 	Now func() time.Time
+	// Catalog judges the objects. Sources that share one compile the rules of
+	// each kind once. Default: one of the source's own.
+	Catalog *schema.Catalog
 }
 
 // Source reads a directory. Make one with New.
@@ -67,8 +70,11 @@ func New(opts Options) *Source {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Catalog == nil {
+		opts.Catalog = schema.NewCatalog()
+	}
 	return &Source{
-		opts: opts, catalog: schema.NewCatalog(), state: state{},
+		opts: opts, catalog: opts.Catalog, state: state{},
 		signer: &signer{now: opts.Now, made: map[signed]map[string][]byte{}},
 	}
 }
