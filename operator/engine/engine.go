@@ -90,6 +90,8 @@ type Engine struct {
 	outcomes *mailbox[dataplanes.Outcome]
 	locals   map[gatewayv1.GatewayController]dataplanes.Local
 	failed   map[gatewayv1.GatewayController]error
+	// draining holds what must have ended before Run returns: the source and the
+	// outcomes of the dataplanes.
 	draining sync.WaitGroup
 }
 
@@ -127,7 +129,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer e.resolver.stop()
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- e.opts.Source.Run(ctx, e.inbox.put) }()
+	e.draining.Go(func() { ended <- e.opts.Source.Run(ctx, e.inbox.put) })
 	for running := ended; ; {
 		select {
 		case <-ctx.Done():
