@@ -52,6 +52,12 @@ func TestEveryCodeTurnsItsConditions(t *testing.T) {
 			conditions := findings.Derive(&findings.Subject{Kind: kind, Findings: []findings.Finding{{Code: row.Code, Message: "why"}}}, 1)
 			for _, e := range row.Effects {
 				c := find(conditions, e.Condition)
+				if kind == findings.GatewayClass && e.Condition == "Programmed" {
+					if c != nil {
+						t.Errorf("%s: a class has no condition Programmed, and gets %+v", row.Code, c)
+					}
+					continue
+				}
 				if c == nil || c.Status != e.Status || c.Reason != e.Reason || c.Message != "why" {
 					t.Errorf("%s on %s: %s is %+v", row.Code, kind, e.Condition, c)
 				}

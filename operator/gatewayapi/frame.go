@@ -273,4 +273,16 @@ func (b *frameBuilder) makeRouting() {
 		})
 	}
 	b.routing = r
+	b.refuseListeners()
+}
+
+// refuseListeners says of every listener of a refused Gateway that nobody runs
+// it. It goes last: what the listener is by itself was decided before.
+func (b *frameBuilder) refuseListeners() {
+	if !b.refused {
+		return
+	}
+	for _, l := range b.listeners {
+		l.found.add(findings.NotYetProgrammed, l.field, "%v is not accepted; its conditions say why", b.key)
+	}
 }

@@ -40,20 +40,33 @@ func (b *ruleBuilder) matches() {
 	}
 }
 
+// match writes one match. Of a broken one the parts that are good stay, so that
+// "/admin" with a header pattern that does not compile is closed and does not
+// fall through to "/". Where nothing but "/" would be left the match goes, as
+// other routes' traffic must not suffer.
 func (b *ruleBuilder) match(m *matchSource, field string) (ir.Match, bool) {
 	var made ir.Match
-	var okPath, okHeaders, okQuery bool
+	var okPath, okHeaders, okQuery, okMethod bool
 	made.Path, okPath = b.path(m, field)
 	made.Headers, okHeaders = b.headerMatches(m.Headers, field+".headers")
 	made.Query, okQuery = b.queryMatches(m.QueryParams, field+".queryParams")
-	if m.Method != nil && *m.Method != "" {
-		if !slices.Contains(methods, *m.Method) {
-			b.refuse(field+".method", "%q is no method that can be matched; use one of %v", *m.Method, methods)
-			return made, false
-		}
-		made.Method = string(*m.Method)
+	made.Method, okMethod = b.method(m, field+".method")
+	if okHeaders && okQuery && okMethod {
+		return made, okPath
 	}
-	return made, okPath && okHeaders && okQuery
+	narrow := made.Path.Value != "/" || made.Method != "" || len(made.Headers)+len(made.Query) > 0
+	return made, okPath && narrow
+}
+
+func (b *ruleBuilder) method(m *matchSource, field string) (string, bool) {
+	if m.Method == nil || *m.Method == "" {
+		return "", true
+	}
+	if !slices.Contains(methods, *m.Method) {
+		b.refuse(field, "%q is no method that can be matched; use one of %v", *m.Method, methods)
+		return "", false
+	}
+	return string(*m.Method), true
 }
 
 func (b *ruleBuilder) path(m *matchSource, field string) (ir.PathMatch, bool) {
@@ -202,7 +215,11 @@ func (b *ruleBuilder) values(list []valueSource, field string) ([]ir.ValueMatch,
 			continue
 		}
 		m, good := b.value(v, item(field, i))
-		made, ok = append(made, m), ok && good
+		if !good {
+			ok = false
+			continue
+		}
+		made = append(made, m)
 	}
 	slices.SortFunc(made, func(x, y ir.ValueMatch) int { return strings.Compare(x.Name, y.Name) })
 	return made, ok

@@ -170,10 +170,16 @@ func grpcExactPath(service, method string) (*gatewayv1.HTTPPathMatch, string) {
 	case method != "":
 		return pathMatch(gatewayv1.PathMatchRegularExpression, "/[^/]+/"+regexp.QuoteMeta(method)), ""
 	}
-	return nil, ""
+	return nil, emptyMethod
 }
 
+// emptyMethod refuses a match that would otherwise take every call.
+const emptyMethod = "it names neither a service nor a method; give one of them, or leave the method out to match every call"
+
 func grpcRegexPath(service, method string) (*gatewayv1.HTTPPathMatch, string) {
+	if service == "" && method == "" {
+		return nil, emptyMethod
+	}
 	for _, part := range []string{service, method} {
 		if _, err := regexp.Compile(part); err != nil {
 			return nil, "it is no regular expression of RE2 syntax: " + err.Error()
