@@ -14,13 +14,17 @@ import (
 // serve is one request's way in and its response's way out.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	in := s.read(r)
+	doubt := inDoubt(r)
+	if doubt {
+		in.refuse(http.StatusBadRequest, "bad_framing")
+	}
 	control := http.NewResponseController(w)
 	if r.ProtoMajor == 1 {
 		// A backend may answer before it has read the whole body.
 		_ = control.EnableFullDuplex()
 	}
 	answer := s.config.Handler.Serve(r.Context(), in)
-	if in.Request.Upgrade != "" && answer.Response.Tunnel == nil {
+	if doubt || in.Request.Upgrade != "" && answer.Response.Tunnel == nil {
 		// What the client sent after its request may have been meant for a tunnel.
 		answer.Response.Close = true
 	}

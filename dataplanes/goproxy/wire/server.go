@@ -101,7 +101,7 @@ func headerBytes(l ir.Limits) int {
 }
 
 // ServeConn takes a connection; on a server that drains, it closes it.
-func (s *Server) ServeConn(c net.Conn) { s.queue.put(c) }
+func (s *Server) ServeConn(c net.Conn) { s.queue.put(watchFraming(c)) }
 
 // Drain asks clients to go (GOAWAY, Connection: close), serves what is under
 // way until the context ends, and then closes the rest.
@@ -117,6 +117,10 @@ type connKey struct{}
 
 // withConn finds what listen knows about a connection, below TLS if need be.
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	if f, ok := c.(*framed); ok {
+		ctx = context.WithValue(ctx, framedKey{}, f)
+		c = f.NetConn()
+	}
 	if below, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = below.NetConn()
 	}
