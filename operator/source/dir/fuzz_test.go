@@ -19,7 +19,7 @@ func FuzzSource(f *testing.F) {
 		lines := strings.Count(string(data), "\n") + 1
 		r := &reading{unsure: map[string]bool{}}
 		for _, c := range split(data) {
-			for _, d := range parse(catalog, c.text) {
+			for _, d := range parse(catalog(), c.text) {
 				r.add(found{document: d, path: "f", line: c.line})
 			}
 		}

@@ -56,6 +56,10 @@ type Source struct {
 
 var _ source.Source = (*Source)(nil)
 
+// catalog is one for the whole process: what it compiles takes most of the time
+// that a source needs to start, and never changes.
+var catalog = sync.OnceValue(schema.NewCatalog)
+
 // New returns a source that has read nothing yet.
 func New(opts Options) *Source {
 	if opts.Rescan == 0 {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/sluice-gateway/sluice/operator/resources"
 	"github.com/sluice-gateway/sluice/operator/source"
-	"github.com/sluice-gateway/sluice/operator/source/dir/schema"
 )
 
 const goodRoute = `apiVersion: gateway.networking.k8s.io/v1
@@ -24,9 +23,6 @@ spec:
     - name: shop
       port: 80
 `
-
-// catalog is shared: compiling it is most of a test's time.
-var catalog = schema.NewCatalog()
 
 // readOnce reads a directory with the given files and returns what came out.
 func readOnce(t *testing.T, files map[string]string) ([]resources.Event, []string) {
@@ -48,7 +44,6 @@ func readOnce(t *testing.T, files map[string]string) ([]resources.Event, []strin
 			problems = append(problems, strings.ReplaceAll(p.String(), root+"/", ""))
 		}
 	}})
-	s.catalog = catalog
 	if err := s.Run(context.Background(), func(b source.Batch) { events = append(events, b.Events...) }); err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,6 @@ func watchDir(t *testing.T, files map[string]string) *watched {
 		w.write(name, text)
 	}
 	w.source = New(Options{Root: w.root, Rescan: 50 * time.Millisecond, Settle: 10 * time.Millisecond, Report: func(p []Problem) { w.reports <- p }})
-	w.source.catalog = catalog
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -190,7 +189,6 @@ func TestConfigMapMountIsFollowed(t *testing.T) {
 	w := &watched{t: t, root: root, events: make(chan source.Batch, 1000), reports: make(chan []Problem, 1000), objects: map[resources.Key]resources.Object{}}
 	// The rescan is off: the watch alone must see the swap.
 	w.source = New(Options{Root: root, Rescan: time.Hour, Report: func(p []Problem) { w.reports <- p }})
-	w.source.catalog = catalog
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = w.source.Run(ctx, func(b source.Batch) { w.events <- b }) }()
@@ -305,7 +303,6 @@ func TestTruncationTakesNothingAway(t *testing.T) {
 		return l
 	}
 	s := New(Options{Root: root})
-	s.catalog = catalog
 	s.take(put(route("shop")), true)
 	if events := s.take(put(""), false); len(events) != 0 || s.unsaid && len(s.told) > 0 {
 		t.Errorf("one look at an empty file gave %v", events)
