@@ -102,7 +102,8 @@ func (g *generation) prepare(last *generation, in listen.TLSInput) {
 		g.object(in.Listener, p.err.Error())
 	}
 	if t := in.Listener.TLS; t != nil && t.ClientValidation != nil && t.ClientValidation.Required {
-		g.validation[key] = p.Validation
+		// A listener that is refused demands no less.
+		g.validation[key] = listen.ValidationName(t.ClientValidation)
 	}
 }
 

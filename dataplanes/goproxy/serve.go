@@ -68,7 +68,7 @@ func (t *transaction) answer(ctx context.Context) *exchange.Response {
 	switch {
 	case t.hit.Outcome == table.Misdirected || t.foreign():
 		return t.refuse(http.StatusMisdirectedRequest, "misdirected")
-	case t.stale():
+	case t.stale() || t.shut():
 		return closing(t.refuse(http.StatusMisdirectedRequest, "stale_connection"))
 	case t.hit.Outcome == table.NoRoute:
 		return t.refuse(http.StatusNotFound, "no_route")
@@ -94,6 +94,13 @@ func (t *transaction) stale() bool {
 	}
 	demanded, ok := t.generation.validation[l.Config.Key]
 	return ok && demanded != t.in.Conn.Validation
+}
+
+// shut says whether the listener refuses every handshake now. Whoever is
+// connected from before would otherwise escape what it was closed for.
+func (t *transaction) shut() bool {
+	l := t.hit.Listener
+	return l != nil && l.Config.Protocol == ir.HTTPS && t.generation.tls[l.Config.Key].Config == nil
 }
 
 func closing(r *exchange.Response) *exchange.Response {
