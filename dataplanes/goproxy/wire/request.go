@@ -2,10 +2,10 @@ package wire
 
 import (
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
@@ -39,23 +39,41 @@ func scheme(c *exchange.Conn) string {
 	return "http"
 }
 
-// host returns the host of an authority as tables compare it.
+// host returns the host of an authority as tables compare it; empty where the
+// authority is more or less than a host and its port (RFC 9110, section 7.2).
 func host(authority string) string {
-	h := authority
-	if name, _, err := net.SplitHostPort(authority); err == nil {
-		h = name
+	name, port, hasPort := authority, "", false
+	if strings.HasPrefix(authority, "[") {
+		end := strings.IndexByte(authority, ']') + 1
+		name, port = authority[:end], authority[end:]
+		if port, hasPort = strings.CutPrefix(port, ":"); !hasPort && port != "" || !validLiteral(name) {
+			return ""
+		}
+		name = name[1 : end-1]
+	} else if name, port, hasPort = strings.Cut(authority, ":"); !validName(name) {
+		return ""
 	}
-	h = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
-	return lower(strings.TrimSuffix(h, "."))
+	if hasPort && !validPort(port) {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// lower knows ASCII alone: Unicode's lower case would make a Kelvin sign a "k",
-// and another host's name out of what is no host name at all.
-func lower(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
-		return s
+// validLiteral says whether a host is an IPv6 address in brackets.
+func validLiteral(name string) bool {
+	if len(name) < 2 {
+		return false
 	}
-	return strings.ToLower(s)
+	addr, err := netip.ParseAddr(name[1 : len(name)-1])
+	return err == nil && addr.Is6() && addr.Zone() == ""
+}
+
+func validPort(port string) bool {
+	if len(port) < 1 || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
+		return false
+	}
+	_, err := strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // readMethod refuses CONNECT, which would make the proxy an open one, and TRACE,
@@ -70,6 +88,10 @@ func (s *Server) readMethod(r *http.Request, in *Incoming) {
 func (s *Server) readTarget(r *http.Request, in *Incoming) {
 	raw, query, hasQuery := target(r)
 	in.Request.Query, in.Request.HasQuery = query, hasQuery
+	if !validQuery(query) {
+		in.Request.Query, in.Request.HasQuery = "", false
+		in.refuse(http.StatusBadRequest, "bad_query")
+	}
 	if raw == "*" && r.Method == http.MethodOptions {
 		in.Request.Path = raw
 		return
@@ -83,17 +105,30 @@ func (s *Server) readTarget(r *http.Request, in *Incoming) {
 	in.Request.Path = path
 }
 
+// validQuery refuses what a request line cannot hold, such as the space that
+// HTTP/2 lets pass: a backend of HTTP/1.1 would read its own method, target and
+// version (RFC 3986, section 3.4).
+func validQuery(query string) bool {
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || c == '#' {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *Server) readHost(_ *http.Request, in *Incoming) {
-	if !validHost(in.Request.Host) {
+	if in.Request.Host == "" {
 		in.refuse(http.StatusBadRequest, "bad_host")
 	}
 }
 
 // target splits the request's target as it came. An absolute form has its
-// authority in r.Host already (RFC 9112, section 3.2.2).
+// authority in r.Host already (RFC 9112, section 3.2.2); HTTP/2 has none (RFC
+// 9113, section 8.3.1).
 func target(r *http.Request) (path, query string, hasQuery bool) {
 	rest := r.RequestURI
-	if _, after, absolute := strings.Cut(rest, "://"); absolute && !strings.HasPrefix(rest, "/") {
+	if _, after, absolute := strings.Cut(rest, "://"); absolute && r.ProtoMajor == 1 && !strings.HasPrefix(rest, "/") {
 		rest = ""
 		if i := strings.IndexAny(after, "/?"); i >= 0 {
 			rest = after[i:]
@@ -102,17 +137,17 @@ func target(r *http.Request) (path, query string, hasQuery bool) {
 	return strings.Cut(rest, "?")
 }
 
-// validHost lets through what a name or an address is made of. What is in the
-// authority goes into redirects and logs.
-func validHost(host string) bool {
-	for i := range len(host) {
-		c := host[i]
-		isWord := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
-		if !isWord && !strings.ContainsRune("-._:%~!$&'()*+,;=", rune(c)) {
+// validName lets through what a name or an IPv4 address is made of. What is in
+// the authority goes into redirects and logs.
+func validName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		isWord := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !isWord && strings.IndexByte("-._%~!$&'()*+,;=", c) < 0 {
 			return false
 		}
 	}
-	return host != ""
+	return name != ""
 }
 
 func (s *Server) readHeader(r *http.Request, in *Incoming) {
