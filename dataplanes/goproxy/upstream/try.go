@@ -38,7 +38,20 @@ func (t *tries) try(ctx context.Context, e *endpoint) (*exchange.Response, *Erro
 		done()
 		return nil, verdict
 	}
+	if response.StatusCode == http.StatusSwitchingProtocols && !t.asked(response) {
+		response.Body.Close()
+		done()
+		return nil, t.fail(Broken, errors.New("it changed to a protocol that nobody asked for"))
+	}
 	return incoming(response, done), nil
+}
+
+// asked says whether a backend changes to the protocol that the client asked
+// for (RFC 9110, section 7.8). Any other would make the client's connection a
+// tunnel around routes and filters.
+func (t *tries) asked(response *http.Response) bool {
+	wanted := t.call.Request.Upgrade
+	return wanted != "" && strings.EqualFold(strings.TrimSpace(response.Header.Get("Upgrade")), wanted)
 }
 
 func (t *tries) bound(ctx context.Context) (context.Context, context.CancelFunc) {

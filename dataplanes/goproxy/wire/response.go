@@ -31,8 +31,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	out := &outgoing{w: w, control: control, request: r, response: answer.Response}
 	sent := s.send(r.Context(), out)
 	answer.Done(sent)
-	if sent.Err != nil && answer.Response.Tunnel == nil {
-		// Clients must see that the response is not whole.
+	if sent.Err != nil {
+		// Clients must see that the response is not whole. Of a tunnel that came to
+		// nothing, net/http would make a 200.
 		panic(http.ErrAbortHandler)
 	}
 }
