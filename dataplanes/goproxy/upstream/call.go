@@ -43,9 +43,11 @@ type Reply struct {
 // A try whose connection failed before anything was sent goes to the next
 // endpoint, whatever the method, so that an endpoint that goes away costs no
 // request. Anything else is tried again only as Retry says, and only while the
-// body can be sent again in full (64 KiB).
+// body can be sent again in full (64 KiB). So it is with streams that a backend
+// of HTTP/2 refused unseen (RFC 9113, section 8.7), which the transport sends
+// again by itself.
 func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
-	t := &tries{call: call, tape: newTape(call.Request.Body, replayLimit(call.Retry))}
+	t := &tries{call: call, tape: newTape(call.Request.Body, maxReplay)}
 	if t.pool = p.byKey[call.Backend]; t.pool == nil {
 		return Reply{}, t.fail(Unknown, errors.New("not part of the unit"))
 	}
@@ -53,13 +55,6 @@ func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
 		return Reply{}, t.fail(InvalidTLS, t.pool.invalid)
 	}
 	return t.run(ctx)
-}
-
-func replayLimit(r *ir.Retry) int {
-	if r == nil {
-		return 0
-	}
-	return maxReplay
 }
 
 // tries is a call under way.
