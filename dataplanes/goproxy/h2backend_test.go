@@ -87,3 +87,34 @@ func TestRefusedStreamsAreSentAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestBackendsOfHTTP2AreHeldBack looks at how much a backend may send of a
+// response that its client does not read.
+func TestBackendsOfHTTP2AreHeldBack(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	window := make(chan uint32, 1)
+	go func() {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = io.ReadFull(c, make([]byte, len(http2.ClientPreface)))
+		if frame, err := http2.NewFramer(io.Discard, c).ReadFrame(); err == nil {
+			size, _ := frame.(*http2.SettingsFrame).Value(http2.SettingInitialWindowSize)
+			window <- size
+		}
+	}()
+	r := newRig(t)
+	addr := r.listen("http")
+	r.route("http", &ir.Rule{Backends: to(r.backend("b", ir.BackendH2C, ln.Addr().String()))})
+	r.must()
+	get(t, plain(t), "http://"+addr+"/")
+	if got := <-window; got < 64<<10 || got > 256<<10 {
+		t.Errorf("a backend may send %d bytes ahead, want 64 to 256 KiB", got)
+	}
+}
