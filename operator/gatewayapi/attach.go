@@ -25,7 +25,10 @@ func (b *routeBuilder) attachAll(refusal findings.Finding) []ir.Attachment {
 		}
 		ports, refused := b.attach(b.routing.parents[key], &refs[i], item("spec.parentRefs", i))
 		if refusal.Code != "" {
-			ports, refused = nil, refusal
+			refused = refusal
+			if b.closed == "" {
+				ports = nil
+			}
 		}
 		subject := findings.Subject{Kind: findings.Route, Parent: &refs[i]}
 		if refused.Code != "" {
