@@ -93,11 +93,11 @@ func (b *ruleBuilder) path(m *matchSource, field string) (ir.PathMatch, bool) {
 		made.Kind, why = ir.Regex, badRegex(value)
 	default:
 		b.refuse(field+".path.type", "%q is unknown; use Exact, PathPrefix or RegularExpression", kind)
-		return closedPath(value)
+		return closedPath(kind, value)
 	}
 	if why != "" {
 		b.refuse(field+"."+m.pathField, "%s", why)
-		return closedPath(value)
+		return closedPath(kind, value)
 	}
 	return made, true
 }
@@ -160,10 +160,14 @@ func badRegex(value string) string {
 	return ""
 }
 
-// closedPath is what a refused path still closes: the part of it that can be
-// understood. Nothing where that would be every path, as other routes' traffic
-// must not suffer.
-func closedPath(value string) (ir.PathMatch, bool) {
+// closedPath is what a refused path still closes: what it could mean, or else
+// the part of it that can be understood. Nothing where that would be every path,
+// as other routes' traffic must not suffer.
+func closedPath(kind gatewayv1.PathMatchType, value string) (ir.PathMatch, bool) {
+	if kind == gatewayv1.PathMatchExact && pathValue.MatchString(value) {
+		meant, err := requestpath.Normalise("/" + strings.TrimPrefix(value, "/"))
+		return ir.PathMatch{Kind: ir.Exact, Value: meant}, err == nil && meant != "/"
+	}
 	literal := value
 	if i := strings.IndexAny(value, `\.+*?()|[]{}^$#%`); i >= 0 {
 		literal = value[:strings.LastIndex(value[:i], "/")+1]
