@@ -149,12 +149,9 @@ func (s *Source) take(l *listing, settled bool) []resources.Event {
 
 // read parses what has not been parsed before.
 func (s *Source) read(l *listing) *reading {
-	r := &reading{unsure: map[string]bool{}}
+	r := &reading{unsure: map[string]bool{}, unread: map[string]bool{}}
 	for _, f := range l.files {
-		if f.err != nil {
-			r.unsure[f.path] = true
-			r.problems = append(r.problems, Problem{Place: Place{File: f.path}, Message: "cannot be read: " + f.err.Error()})
-		}
+		r.miss(f)
 	}
 	parsed := s.parseAll(l)
 	for _, f := range l.files {

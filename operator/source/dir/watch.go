@@ -47,6 +47,8 @@ func (s *Source) refresh(w *watcher, emit func(source.Batch)) bool {
 	if err != nil {
 		s.note([]Problem{{Place: Place{File: s.opts.Root}, Message: err.Error() + " (what was read before stays in force)"}})
 		s.tell()
+		// The problem must go once the directory is there again, as it was.
+		s.settled = false
 		return false
 	}
 	w.follow(next.dirs)
