@@ -78,6 +78,11 @@ type ServerTimeouts struct {
 	Idle Duration `json:"idle"`
 	// Request bounds a whole exchange where its rule sets no time-out.
 	Request Duration `json:"request"`
+	// Stall bounds how long a client may keep an exchange waiting: by taking
+	// nothing of what is written, or by sending nothing of a body that is waited
+	// for. It is pushed ahead with every byte. Of gRPC calls, of exchanges whose
+	// response streams already and of upgraded connections only writes count.
+	Stall Duration `json:"stall"`
 	// Connect bounds opening a connection to an endpoint.
 	Connect Duration `json:"connect"`
 	// Drain bounds how long open connections are served after a stop.

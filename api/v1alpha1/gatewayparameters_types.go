@@ -103,6 +103,13 @@ type TimeoutParameters struct {
 	// and upgraded connections count. Default: 0s, no bound.
 	// +optional
 	Request *metav1.Duration `json:"request,omitempty"`
+	// Stall bounds how long a client may keep an exchange waiting: by taking
+	// nothing of what it is sent, or by sending nothing of a body that is waited
+	// for; then 408, or an end of the response. Each byte begins it anew. Calls of
+	// gRPC, requests whose response streams already and upgraded connections may
+	// send nothing for as long as they like. Default: 60s.
+	// +optional
+	Stall *metav1.Duration `json:"stall,omitempty"`
 	// Connect bounds opening a connection to an endpoint. Default: 5s.
 	// +optional
 	Connect *metav1.Duration `json:"connect,omitempty"`

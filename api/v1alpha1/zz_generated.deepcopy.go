@@ -260,6 +260,11 @@ func (in *TimeoutParameters) DeepCopyInto(out *TimeoutParameters) {
 		*out = new(v1.Duration)
 		**out = **in
 	}
+	if in.Stall != nil {
+		in, out := &in.Stall, &out.Stall
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	if in.Connect != nil {
 		in, out := &in.Connect, &out.Connect
 		*out = new(v1.Duration)

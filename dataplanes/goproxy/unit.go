@@ -90,7 +90,7 @@ func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *lis
 	const handshake = 10 * time.Second
 	port := &listen.Port{
 		Number: p.Port, MaxConnections: g.config.Settings.Limits.Connections,
-		HandshakeTimeout: handshake, Serve: u.server(g, addr).ServeConn,
+		HandshakeTimeout: handshake, Stall: time.Duration(g.config.Settings.Timeouts.Stall), Serve: u.server(g, addr).ServeConn,
 	}
 	if p.Protocol == ir.HTTPS {
 		port.TLS = g.findTLS(p.Port)

@@ -58,7 +58,7 @@ func (c parametersCheck) timeouts(p *v1alpha1.ProxyParameters) {
 		name  string
 		value *metav1.Duration
 	}{
-		{"requestHeader", t.RequestHeader}, {"idle", t.Idle}, {"request", t.Request},
+		{"requestHeader", t.RequestHeader}, {"idle", t.Idle}, {"request", t.Request}, {"stall", t.Stall},
 		{"connect", t.Connect}, {"drain", t.Drain},
 	} {
 		if f.value != nil && (f.value.Duration < 0 || f.value.Duration > maxTimeout) {

@@ -24,6 +24,7 @@ func defaults() effective {
 			Timeouts: ir.ServerTimeouts{
 				RequestHeader: ir.Duration(10 * time.Second),
 				Idle:          ir.Duration(2 * time.Minute),
+				Stall:         ir.Duration(time.Minute),
 				Connect:       ir.Duration(5 * time.Second),
 				Drain:         ir.Duration(30 * time.Second),
 			},
@@ -61,6 +62,7 @@ func (e *effective) layTimeouts(p *v1alpha1.TimeoutParameters) {
 	overDuration(&t.RequestHeader, p.RequestHeader)
 	overDuration(&t.Idle, p.Idle)
 	overDuration(&t.Request, p.Request)
+	overDuration(&t.Stall, p.Stall)
 	overDuration(&t.Connect, p.Connect)
 	overDuration(&t.Drain, p.Drain)
 }

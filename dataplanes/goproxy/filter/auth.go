@@ -121,6 +121,8 @@ func (a *auth) takeBody(x *Exchange) ([]byte, *exchange.Response) {
 	switch {
 	case errors.Is(err, errTooLong):
 		return nil, Answer(413, "The request is longer than its authorization allows.", x.GRPC)
+	case errors.Is(err, exchange.ErrStalled):
+		return nil, Answer(408, "The request's body did not come.", x.GRPC)
 	case err != nil:
 		return nil, Answer(400, "The request's body could not be read.", x.GRPC)
 	}

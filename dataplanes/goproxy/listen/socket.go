@@ -66,7 +66,7 @@ func (s *socket) admit(raw net.Conn) {
 		s.open.Add(-1)
 		s.observer.ConnClosed(port.Number)
 	})
-	c.about.Port = port.Number
+	c.about.Port, c.stall = port.Number, port.Stall
 	if port.TLS == nil {
 		port.Serve(c)
 		return

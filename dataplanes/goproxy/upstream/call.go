@@ -172,6 +172,8 @@ func (t *tries) classify(ctx context.Context, err error, connected bool) *Error 
 	switch {
 	case errors.Is(source, exchange.ErrBodyTooLarge):
 		return t.fail(BodyTooLarge, source)
+	case errors.Is(source, exchange.ErrStalled):
+		return t.fail(Stalled, source)
 	case source != nil || errors.Is(ctx.Err(), context.Canceled):
 		return t.fail(ClientGone, err)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
@@ -193,10 +194,22 @@ func (s *Server) readBody(r *http.Request, in *Incoming) {
 	}
 }
 
+// How far a body has been read.
+const (
+	bodyUntouched = iota
+	bodyBegun
+	bodyWhole
+)
+
 // requestBody reads a body up to the limit, and fills the trailer at its end.
 type requestBody struct {
 	from    *http.Request
 	trailer *exchange.Header
+	// stall is nil where a client may be silent.
+	stall *stall
+	// got counts what was read.
+	got      int64
+	progress atomic.Int32
 	// left is -1 for no bound.
 	left int64
 }
@@ -208,7 +221,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.left >= 0 && int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
-	n, err := b.from.Body.Read(p)
+	n, err := b.read(p)
 	if b.left >= 0 {
 		if int64(n) > b.left {
 			n = int(b.left)
@@ -219,6 +232,22 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	if err == io.EOF && b.trailer != nil { //nolint:errorlint // A reader's io.EOF is never wrapped.
 		*b.trailer = allowedTrailers(b.from.Trailer)
+	}
+	return n, err
+}
+
+func (b *requestBody) read(p []byte) (int, error) {
+	b.progress.CompareAndSwap(bodyUntouched, bodyBegun)
+	if b.stall != nil {
+		b.stall.begin(&b.stall.reads)
+	}
+	n, err := b.from.Body.Read(p)
+	if b.stall != nil && b.stall.done(&b.stall.reads) && err != nil {
+		err = exchange.ErrStalled
+	}
+	b.got += int64(n)
+	if err == io.EOF || b.got == b.from.ContentLength { //nolint:errorlint // A reader's io.EOF is never wrapped.
+		b.progress.Store(bodyWhole)
 	}
 	return n, err
 }
