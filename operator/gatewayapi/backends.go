@@ -105,6 +105,11 @@ func (b *routeBuilder) lookup(use backendUse) (*service, serviceID, findings.Fin
 			"%v is of type ExternalName, which its GatewayClass does not allow; use another type, or ask the platform team for allowExternalName", key)
 	case svc.broken != "":
 		return nil, id, newFinding(findings.BackendProtocolUnsupported, use.field, "%s", svc.broken)
+	case svc.forbidden != "":
+		// The name stays resolved, so that a better answer ends this.
+		b.names[svc.external] = struct{}{}
+		return nil, id, newFinding(findings.BackendAddressForbidden, use.field+".name",
+			"%v is of type ExternalName, and its name resolves to addresses that no backend may have (%s); correct the name, or its DNS records", key, svc.forbidden)
 	}
 	return svc, id, findings.Finding{}
 }

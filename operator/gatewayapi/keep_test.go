@@ -92,6 +92,12 @@ func TestTouched(t *testing.T) {
 		{"a DNS answer", func() gatewayapi.Touched {
 			return w.apply(resources.Event{Key: resources.DNSAnswerKey("api.example.net"), Object: resources.NewDNSAnswer("api.example.net", "192.0.2.1")})
 		}, 0, 1, false},
+		{"a DNS answer of which nothing may be used", func() gatewayapi.Touched {
+			return w.apply(resources.Event{Key: resources.DNSAnswerKey("api.example.net"), Object: resources.NewDNSAnswer("api.example.net", "127.0.0.1")})
+		}, 1, 0, false},
+		{"a good one again", func() gatewayapi.Touched {
+			return w.apply(resources.Event{Key: resources.DNSAnswerKey("api.example.net"), Object: resources.NewDNSAnswer("api.example.net", "192.0.2.2")})
+		}, 1, 0, false},
 		{"a Service", func() gatewayapi.Touched {
 			return edit(w, resources.Service, "apps", "one", func(s *corev1.Service) { s.Spec.Ports[0].AppProtocol = ptr("http") })
 		}, 1, 0, false},
