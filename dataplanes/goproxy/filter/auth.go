@@ -196,6 +196,7 @@ func (h *httpAuth) verdict(x *Exchange, answer *exchange.Response) *exchange.Res
 	for _, name := range h.accept {
 		// What the server vouches for must not come from the client.
 		if !describesBody(name) {
+			header.DelDisguised(name)
 			header.Del(name)
 		}
 	}
@@ -206,6 +207,7 @@ func (h *httpAuth) verdict(x *Exchange, answer *exchange.Response) *exchange.Res
 			continue
 		}
 		if !copied[name] {
+			header.DelDisguised(name)
 			header.Del(name)
 			copied[name] = true
 		}
