@@ -39,6 +39,11 @@ type Unit struct {
 	PortOffset int
 	// Outcome is nil until the proxy has answered for the first time.
 	Outcome *Outcome
+	// Refused is true where Outcome is the proxy's answer to Version, which it did
+	// not put in force.
+	Refused bool
+	// Overdue is true where Version has been waited for long enough.
+	Overdue bool
 	// Failure says why no proxy runs.
 	Failure string
 }
@@ -51,6 +56,7 @@ func (e *Engine) publish() {
 
 func (e *Engine) snapshot() Snapshot {
 	s := Snapshot{Unclaimed: e.unclaimed}
+	now := e.opts.Clock.Now()
 	for i := range e.fronts {
 		s.Classes = append(s.Classes, e.classes[i]...)
 	}
@@ -59,6 +65,7 @@ func (e *Engine) snapshot() Snapshot {
 		known := Unit{
 			Owner: owner, Controller: u.output.Controller, Output: u.output,
 			Version: u.assigned.Version, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Outcome: u.outcome,
+			Refused: u.refused, Overdue: u.awaited() && !u.due.After(now),
 		}
 		if u.assigned.Unit != nil {
 			known.Endpoints = u.assigned.Unit.Endpoints
