@@ -63,7 +63,7 @@ func (t *transaction) mirror(backends []ir.BackendKey) {
 			}
 		})
 	}
-	t.shared.mirrors.Copy(t.in.Request, sends)
+	t.endMirrors = t.shared.mirrors.Copy(t.in.Request, sends)
 }
 
 // discard reads what a mirror answers, so that its connection can be used

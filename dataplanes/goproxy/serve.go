@@ -31,13 +31,15 @@ type transaction struct {
 	// host and path are the client's, for the log.
 	host, path string
 	end        context.CancelFunc
+	// endMirrors gives up copies of a body that was not read to its end.
+	endMirrors func()
 }
 
 // Serve answers one request.
 func (u *unit) Serve(ctx context.Context, in wire.Incoming) wire.Answer {
 	t := &transaction{
 		shared: u.shared, generation: u.current.Load(), in: in, began: time.Now(),
-		host: in.Request.Host, path: in.Request.Path, end: func() {},
+		host: in.Request.Host, path: in.Request.Path, end: func() {}, endMirrors: func() {},
 	}
 	u.shared.metrics.Began()
 	forwarding := filter.Forwarding{TrustedHops: t.settings().ClientIP.TrustedHops}
@@ -70,6 +72,8 @@ func (t *transaction) answer(ctx context.Context) *exchange.Response {
 		return t.refuse(http.StatusMisdirectedRequest, "misdirected")
 	case t.stale() || t.shut():
 		return closing(t.refuse(http.StatusMisdirectedRequest, "stale_connection"))
+	case t.refusedListener():
+		return t.refuse(http.StatusInternalServerError, "refused_listener")
 	case t.hit.Outcome == table.NoRoute:
 		return t.refuse(http.StatusNotFound, "no_route")
 	default:
@@ -101,6 +105,12 @@ func (t *transaction) stale() bool {
 func (t *transaction) shut() bool {
 	l := t.hit.Listener
 	return l != nil && l.Config.Protocol == ir.HTTPS && t.generation.tls[l.Config.Key].Config == nil
+}
+
+// refusedListener says whether the host is one of a listener that cannot be
+// served, and keeps its requests from a wider one.
+func (t *transaction) refusedListener() bool {
+	return t.hit.Listener != nil && t.hit.Listener.Config.Refused != ""
 }
 
 func closing(r *exchange.Response) *exchange.Response {
