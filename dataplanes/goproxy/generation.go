@@ -98,7 +98,8 @@ func (g *generation) prepare(last *generation, in listen.TLSInput) {
 		p.TLSListener, p.err = listen.NewTLSListener(in)
 	}
 	g.tls[key] = p
-	if p.err != nil {
+	if p.err != nil && in.Listener.Refused == "" {
+		// What is refused has its conditions already.
 		g.object(in.Listener, p.err.Error())
 	}
 	if t := in.Listener.TLS; t != nil && t.ClientValidation != nil && t.ClientValidation.Required {

@@ -194,12 +194,20 @@ func answer(u *ir.Unit, port uint16, e *Explanation) Answer {
 			listeners = append(listeners, l)
 		}
 	}
-	if why := wrongScheme(listeners[0], e.Request.Scheme); why != "" {
+	if why := wrongScheme(serving(listeners), e.Request.Scheme); why != "" {
 		a.Status, a.Why = http.StatusBadRequest, why
 		return a
 	}
 	chosen, verdict := order.Choose(listeners, e.Request.Host, e.Request.Host)
 	a.Misses = append(a.Misses, otherListeners(listeners, chosen, e.Request.Host)...)
+	if verdict == order.Refused {
+		a.Listener, a.Hostname = &chosen.Key, chosen.Hostname
+		a.Status, a.Why = http.StatusInternalServerError, "the listener is refused: "+chosen.Refused
+		if chosen.Protocol != ir.HTTP {
+			a.Why = "there is no handshake, as " + a.Why
+		}
+		return a
+	}
 	if verdict != order.Served {
 		a.Status, a.Why = http.StatusNotFound, fmt.Sprintf("no listener at port %d takes the host %q", port, e.Request.Host)
 		return a
@@ -211,6 +219,17 @@ func answer(u *ir.Unit, port uint16, e *Explanation) Answer {
 		}
 	}
 	return a
+}
+
+// serving is the first listener of a port that is not refused: those that are
+// may be of another protocol.
+func serving(listeners []*ir.Listener) *ir.Listener {
+	for _, l := range listeners {
+		if l.Refused == "" {
+			return l
+		}
+	}
+	return listeners[0]
 }
 
 func wrongScheme(l *ir.Listener, scheme string) string {

@@ -30,6 +30,8 @@ func prefix(value string) ir.PathMatch { return ir.PathMatch{Kind: ir.Prefix, Va
 func demo() *ir.Unit {
 	http, https := listener("http", 80, ir.HTTP, "*"), listener("https", 443, ir.HTTPS, "*.example.com")
 	isolated := listener("isolated", 80, ir.HTTP, "only.example.com")
+	closed, closedTLS := listener("closed", 80, ir.HTTP, "closed.example.com"), listener("closed-tls", 443, ir.TLS, "closed.example.com")
+	closed.Refused, closedTLS.Refused = "spec.listeners[0]: a selector that is none", "spec.listeners[1]: there is no certificate to serve with"
 	slash := ""
 	shop := &ir.Route{
 		Origin: ir.Object{Kind: "HTTPRoute", Namespace: "default", Name: "shop"}, Kind: ir.HTTPRoute, Created: time.Unix(100, 0),
@@ -59,7 +61,7 @@ func demo() *ir.Unit {
 		Rules:       []*ir.Rule{{Matches: []ir.Match{{Path: prefix("/")}}, Backends: []ir.BackendUse{backend("shop", 0)}}},
 	}
 	return &ir.Unit{
-		Proxy: &ir.Proxy{Owner: owner, Listeners: []*ir.Listener{http, isolated, https}, Routes: []*ir.Route{shop, wide}},
+		Proxy: &ir.Proxy{Owner: owner, Listeners: []*ir.Listener{http, isolated, closed, closedTLS, https}, Routes: []*ir.Route{shop, wide}},
 		Endpoints: []*ir.Endpoints{
 			{Key: ir.EndpointsKey{Namespace: "default", Service: "canary", Port: 80}, Endpoints: []ir.Endpoint{{Address: "10.0.0.3", Port: 8080}}},
 			{Key: ir.EndpointsKey{Namespace: "default", Service: "shop", Port: 80}, Endpoints: []ir.Endpoint{{Address: "10.0.0.1", Port: 8080}, {Address: "fd00::1", Port: 8080}}},
@@ -83,6 +85,8 @@ func TestGolden(t *testing.T) {
 		{"no-host", Request{Method: "GET", Scheme: "https", Host: "shop.example.org", Path: "/"}},
 		{"wrong-scheme", Request{Method: "GET", Scheme: "https", Host: "shop.example.com", Port: 80, Path: "/"}},
 		{"no-port", Request{Method: "GET", Scheme: "http", Host: "shop.example.com", Port: 81, Path: "/"}},
+		{"refused-listener", Request{Method: "GET", Scheme: "https", Host: "closed.example.com", Path: "/"}},
+		{"refused-listener-http", Request{Method: "GET", Scheme: "http", Host: "closed.example.com", Path: "/"}},
 		{"bad-path", Request{Method: "GET", Scheme: "http", Host: "shop.example.com", Path: "/a%2Fb"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

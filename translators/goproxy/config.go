@@ -21,7 +21,8 @@ type Config struct {
 // Port is one port that the proxy listens at.
 type Port struct {
 	Port uint16
-	// Protocol is HTTP or HTTPS, the same for all listeners of the port.
+	// Protocol is HTTP or HTTPS, the same for all listeners of the port but
+	// refused ones.
 	Protocol ir.Protocol
 	// Listeners are ordered by hostname, the most specific first.
 	Listeners []*order.Listener

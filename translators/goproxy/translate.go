@@ -45,6 +45,9 @@ func ports(listeners []*order.Listener) []*Port {
 			p = &Port{Port: l.Listener.Port, Protocol: l.Listener.Protocol}
 			byPort[p.Port], all = p, append(all, p)
 		}
+		if l.Listener.Refused == "" {
+			p.Protocol = l.Listener.Protocol
+		}
 		p.Listeners = append(p.Listeners, l)
 	}
 	for _, p := range all {
