@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -36,9 +37,27 @@ var _ wire.Handler = (*unit)(nil)
 // that they were accepted with, and stay with their server.
 type portServers struct {
 	settings ir.Settings
-	now      *wire.Server
-	before   []*wire.Server
+	now      atomic.Pointer[wire.Server]
+	// before are retired, and may have connections still.
+	before []*wire.Server
 }
+
+// serve hands a connection to the server of now, which is not the one of when
+// its handshake began.
+func (p *portServers) serve(c net.Conn) {
+	for !p.now.Load().ServeConn(c) {
+	}
+}
+
+// replace puts a server in the place of the last one.
+func (p *portServers) replace(next *wire.Server) {
+	if last := p.now.Swap(next); last != nil {
+		last.Retire()
+		p.before = append(p.before, last)
+	}
+}
+
+func (p *portServers) all() []*wire.Server { return append(p.before, p.now.Load()) }
 
 func newUnit(s *shared) *unit {
 	return &unit{shared: s, sockets: listen.NewSockets(s.metrics), servers: map[netip.AddrPort]*portServers{}}
@@ -90,7 +109,7 @@ func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *lis
 	const handshake = 10 * time.Second
 	port := &listen.Port{
 		Number: p.Port, MaxConnections: g.config.Settings.Limits.Connections,
-		HandshakeTimeout: handshake, Stall: time.Duration(g.config.Settings.Timeouts.Stall), Serve: u.server(g, addr).ServeConn,
+		HandshakeTimeout: handshake, Stall: time.Duration(g.config.Settings.Timeouts.Stall), Serve: u.server(g, addr).serve,
 	}
 	if p.Protocol == ir.HTTPS {
 		port.TLS = g.findTLS(p.Port)
@@ -98,30 +117,28 @@ func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *lis
 	return port
 }
 
-// server returns the server of a socket's new connections.
-func (u *unit) server(g *generation, addr netip.AddrPort) *wire.Server {
+// server returns the servers of a socket, with the one for new connections as
+// the settings are now.
+func (u *unit) server(g *generation, addr netip.AddrPort) *portServers {
 	settings := ir.Settings{Timeouts: g.config.Settings.Timeouts, Limits: g.config.Settings.Limits}
 	servers := u.servers[addr]
 	if servers == nil {
 		servers = &portServers{}
 		u.servers[addr] = servers
 	}
-	if servers.now != nil && sameServer(servers.settings, settings) {
-		return servers.now
+	if servers.now.Load() == nil || !sameServer(servers.settings, settings) {
+		servers.settings = settings
+		servers.replace(wire.New(wire.Config{Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits}))
 	}
-	if servers.now != nil {
-		servers.before = append(servers.before, servers.now)
-	}
-	servers.settings = settings
-	servers.now = wire.New(wire.Config{Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits})
-	return servers.now
+	servers.before = slices.DeleteFunc(servers.before, (*wire.Server).Gone)
+	return servers
 }
 
 func sameServer(a, b ir.Settings) bool { return a.Timeouts == b.Timeouts && a.Limits == b.Limits }
 
 // drain lets the connections of a socket that was closed come to an end.
 func (u *unit) drain(servers *portServers, bound ir.Duration) {
-	for _, s := range append(servers.before, servers.now) {
+	for _, s := range servers.all() {
 		u.shared.draining.Go(func() {
 			ctx, cancel := drainContext(bound)
 			defer cancel()
@@ -144,7 +161,7 @@ func (u *unit) stop() {
 	var draining sync.WaitGroup
 	for addr, servers := range u.servers {
 		delete(u.servers, addr)
-		for _, s := range append(servers.before, servers.now) {
+		for _, s := range servers.all() {
 			draining.Go(func() {
 				ctx, cancel := drainContext(g.config.Settings.Timeouts.Drain)
 				defer cancel()

@@ -27,7 +27,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		body.stall = out.stall
 	}
 	answer := s.config.Handler.Serve(r.Context(), in)
-	if doubt || in.Request.Upgrade != "" && answer.Response.Tunnel == nil {
+	if doubt || s.holders.retired.Load() || in.Request.Upgrade != "" && answer.Response.Tunnel == nil {
 		// What the client sent after its request may have been meant for a tunnel.
 		answer.Response.Close = true
 	}
