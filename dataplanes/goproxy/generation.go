@@ -136,6 +136,18 @@ func routeName(o ir.Object) string {
 	return o.Kind + "/" + o.Namespace + "/" + o.Name
 }
 
+// routes are the objects of all routes; none for the zero generation.
+func (g *generation) routes() map[ir.Object]bool {
+	routes := map[ir.Object]bool{}
+	if g.config == nil {
+		return routes
+	}
+	for _, route := range g.assignment.Unit.Proxy.Routes {
+		routes[route.Origin] = true
+	}
+	return routes
+}
+
 // address is where a port of the assignment is bound; not valid for a port that
 // the offset puts out of range.
 func (g *generation) address(port uint16) netip.AddrPort {

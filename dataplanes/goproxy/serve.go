@@ -19,6 +19,7 @@ import (
 // generation from its beginning to its end.
 type transaction struct {
 	shared     *shared
+	trail      trail
 	generation *generation
 	in         wire.Incoming
 	began      time.Time
@@ -38,7 +39,7 @@ type transaction struct {
 // Serve answers one request.
 func (u *unit) Serve(ctx context.Context, in wire.Incoming) wire.Answer {
 	t := &transaction{
-		shared: u.shared, generation: u.current.Load(), in: in, began: time.Now(),
+		shared: u.shared, trail: u.trail, generation: u.current.Load(), in: in, began: time.Now(),
 		host: in.Request.Host, path: in.Request.Path, end: func() {}, endMirrors: func() {},
 	}
 	u.shared.metrics.Began()
@@ -61,6 +62,9 @@ func requestID() filter.RequestID {
 func (t *transaction) answer(ctx context.Context) *exchange.Response {
 	if t.in.Refused != 0 {
 		return t.refuse(t.in.Refused, t.in.Reason)
+	}
+	if t.trail.crossed(t.in.Request.Header) {
+		return t.refuse(http.StatusLoopDetected, "loop")
 	}
 	port := t.generation.table.Port(t.in.Conn.Port)
 	if port == nil {
@@ -133,7 +137,7 @@ func (t *transaction) serve(ctx context.Context) *exchange.Response {
 	}
 	ctx, t.end = bound(ctx, rule.Timeouts.Request, t.settings().Timeouts.Request)
 	x := filter.Start(t.in.Request, t.hit.Prefix, rand.Uint64())
-	x.Ask, x.GRPC = asker{t.generation.pools}, t.in.Request.GRPC
+	x.Ask, x.GRPC = asker{t.generation.pools, t.trail}, t.in.Request.GRPC
 	response := rule.Filters.Request(ctx, &x)
 	if response != nil {
 		t.flag = "filter"
@@ -166,6 +170,7 @@ func (t *transaction) useBackend(ctx context.Context, x *filter.Exchange) *excha
 	if response != nil {
 		t.flag = "filter"
 	} else {
+		t.trail.mark(&t.in.Request.Header)
 		t.mirror(x.Mirrors)
 		response = t.forward(ctx, session)
 	}

@@ -24,6 +24,7 @@ import (
 // of wire.Handler.
 type unit struct {
 	shared  *shared
+	trail   trail
 	current atomic.Pointer[generation]
 	sockets *listen.Sockets
 	servers map[netip.AddrPort]*portServers
@@ -60,7 +61,9 @@ func (p *portServers) replace(next *wire.Server) {
 func (p *portServers) all() []*wire.Server { return append(p.before, p.now.Load()) }
 
 func newUnit(s *shared) *unit {
-	return &unit{shared: s, sockets: listen.NewSockets(s.metrics), servers: map[netip.AddrPort]*portServers{}}
+	return &unit{
+		shared: s, trail: newTrail(), sockets: listen.NewSockets(s.metrics), servers: map[netip.AddrPort]*portServers{},
+	}
 }
 
 // apply puts an assignment in force: the table first, so that no socket is open
@@ -172,6 +175,7 @@ func (u *unit) stop() {
 	u.shared.draining.Go(func() {
 		draining.Wait()
 		g.pools.Retire(nil)
+		u.forget(g, &generation{})
 	})
 }
 
@@ -227,13 +231,10 @@ func (u *unit) forget(last, next *generation) {
 			u.shared.metrics.Forget(name, "")
 		}
 	}
-	stays := make(map[ir.Object]bool, len(next.assignment.Unit.Proxy.Routes))
-	for _, route := range next.assignment.Unit.Proxy.Routes {
-		stays[route.Origin] = true
-	}
-	for _, route := range last.assignment.Unit.Proxy.Routes {
-		if !stays[route.Origin] {
-			u.shared.metrics.Forget("", routeName(route.Origin))
+	stays := next.routes()
+	for origin := range last.routes() {
+		if !stays[origin] {
+			u.shared.metrics.Forget("", routeName(origin))
 		}
 	}
 }
