@@ -57,7 +57,7 @@ func (b *routeBuilder) noteAttached(ports []*port, all *[]ir.Attachment) []seat 
 			continue
 		}
 		a := ir.Attachment{Listener: p.key}
-		if b.source.kind != ir.TCPRoute && b.source.kind != ir.UDPRoute {
+		if b.hasHosts() {
 			a.Hostnames = intersectAll(p.hostname, b.hostnames)
 		}
 		*all = append(*all, a)

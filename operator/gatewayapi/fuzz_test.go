@@ -86,6 +86,9 @@ func check(t *testing.T, random *rand.Rand, events []resources.Event) {
 			unbroken(t, report)
 		}
 	}
+	for _, proxy := range whole.Proxies {
+		sound(t, proxy)
+	}
 	if diff := cmp.Diff(whole, translate(tr)); diff != "" {
 		t.Errorf("a second translation differs:\n%s", diff)
 	}

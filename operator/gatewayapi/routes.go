@@ -165,8 +165,13 @@ func (b *routeBuilder) checkRoute() findings.Finding {
 // hosts. One that has hostnames of which none is any would hold every host, and
 // one without hosts would hold a listener that another route can serve.
 func (b *routeBuilder) keepsHosts(refusal findings.Finding) bool {
-	hasHosts := b.source.kind != ir.TCPRoute && b.source.kind != ir.UDPRoute
-	return refusal.Code == findings.RouteUnsupportedValue && hasHosts && (len(b.source.hostnames) == 0 || len(b.hostnames) > 0)
+	return refusal.Code == findings.RouteUnsupportedValue && b.hasHosts() && (len(b.source.hostnames) == 0 || len(b.hostnames) > 0)
+}
+
+// hasHosts is false for routes that take a listener as a whole: of those, a
+// refused one makes way for the next, which may be accepted.
+func (b *routeBuilder) hasHosts() bool {
+	return b.source.kind != ir.TCPRoute && b.source.kind != ir.UDPRoute
 }
 
 // closeRules refuses every rule of a route that is closed.
@@ -260,7 +265,7 @@ func (b *routeBuilder) finish(attachments []ir.Attachment) {
 	}
 	b.made.names = slices.Sorted(maps.Keys(b.names))
 	b.made.count()
-	if len(attachments) == 0 {
+	if len(attachments) == 0 || !b.made.accepted && !b.hasHosts() {
 		return
 	}
 	b.made.route = &ir.Route{

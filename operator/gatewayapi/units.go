@@ -1,7 +1,6 @@
 package gatewayapi
 
 import (
-	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -148,8 +147,4 @@ func (t *Translator) settleEndpoints(owner ir.Object, u *unit, used []endpointsI
 		}
 	}
 	u.endpoints = used
-}
-
-func compareEndpoints(a, b endpointsID) int {
-	return cmp.Or(compareEndpointsKeys(a.key, b.key), cmp.Compare(a.mode, b.mode))
 }
