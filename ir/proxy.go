@@ -61,6 +61,15 @@ type Settings struct {
 	Limits    Limits         `json:"limits"`
 	TLS       TLSSettings    `json:"tls"`
 	AccessLog AccessLog      `json:"accessLog"`
+	Path      PathSettings   `json:"path,omitzero"`
+}
+
+// PathSettings say how the paths of requests are read, beyond what
+// ir/requestpath says of all.
+type PathSettings struct {
+	// KeepEncodedSlashes leaves "%2F" and "%5C" as they are, as data inside of
+	// their segment; otherwise such requests are refused with 400.
+	KeepEncodedSlashes bool `json:"keepEncodedSlashes,omitempty"`
 }
 
 // ClientIP says how far X-Forwarded-For is believed.

@@ -52,6 +52,9 @@ type ProxyParameters struct {
 	// TLS holds for every listener that terminates TLS.
 	// +optional
 	TLS *TLSParameters `json:"tls,omitempty"`
+	// Path says how the paths of requests are read. A GatewayClass's alone.
+	// +optional
+	Path *PathParameters `json:"path,omitempty"`
 	// AccessLog configures the log of requests.
 	// +optional
 	AccessLog *AccessLogParameters `json:"accessLog,omitempty"`
@@ -173,3 +176,25 @@ type AccessLogParameters struct {
 	// +optional
 	Enabled *bool `json:"enabled,omitempty"`
 }
+
+// PathParameters say how the paths of requests are read.
+type PathParameters struct {
+	// EncodedSlashes says what becomes of requests with an encoded slash or
+	// backslash ("%2F", "%5C") in their path. "Reject" answers 400: a rule for
+	// /a/admin does not see /a%2Fadmin, which many backends read as the same.
+	// "Keep" leaves them as they are, as data inside of their segment, for backends
+	// that need them (GitLab, npm registries); what would hide a dot segment, such
+	// as "..%2F", is still refused. Default: Reject.
+	// +kubebuilder:validation:Enum=Reject;Keep
+	// +optional
+	EncodedSlashes *EncodedSlashes `json:"encodedSlashes,omitempty"`
+}
+
+// EncodedSlashes says what becomes of requests with an encoded slash.
+type EncodedSlashes string
+
+// What becomes of requests with an encoded slash.
+const (
+	EncodedSlashesReject EncodedSlashes = "Reject"
+	EncodedSlashesKeep   EncodedSlashes = "Keep"
+)

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/requestpath"
 	translator "github.com/sluice-gateway/sluice/translators/goproxy"
 )
 
@@ -123,7 +124,7 @@ func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *lis
 // server returns the servers of a socket, with the one for new connections as
 // the settings are now.
 func (u *unit) server(g *generation, addr netip.AddrPort) *portServers {
-	settings := ir.Settings{Timeouts: g.config.Settings.Timeouts, Limits: g.config.Settings.Limits}
+	settings := g.config.Settings
 	servers := u.servers[addr]
 	if servers == nil {
 		servers = &portServers{}
@@ -131,13 +132,18 @@ func (u *unit) server(g *generation, addr netip.AddrPort) *portServers {
 	}
 	if servers.now.Load() == nil || !sameServer(servers.settings, settings) {
 		servers.settings = settings
-		servers.replace(wire.New(wire.Config{Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits}))
+		servers.replace(wire.New(wire.Config{
+			Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits,
+			Slashes: requestpath.Slashes(settings.Path.KeepEncodedSlashes),
+		}))
 	}
 	servers.before = slices.DeleteFunc(servers.before, (*wire.Server).Gone)
 	return servers
 }
 
-func sameServer(a, b ir.Settings) bool { return a.Timeouts == b.Timeouts && a.Limits == b.Limits }
+func sameServer(a, b ir.Settings) bool {
+	return a.Timeouts == b.Timeouts && a.Limits == b.Limits && a.Path == b.Path
+}
 
 // drain lets the connections of a socket that was closed come to an end.
 func (u *unit) drain(servers *portServers, bound ir.Duration) {

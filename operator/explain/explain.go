@@ -28,7 +28,8 @@ type Request struct {
 // Explanation is the answer.
 type Explanation struct {
 	Request Request `json:"request"`
-	// Path is the normal form, which everything reads.
+	// Path is the normal form, which everything reads; empty where every unit
+	// refuses the path.
 	Path string `json:"path,omitempty"`
 	// Answers hold one entry for each Gateway and port that the request could
 	// arrive at; none where no listener fits.
@@ -91,12 +92,11 @@ type Miss struct {
 // Explain follows a request through units.
 func Explain(units []*ir.Unit, r Request) *Explanation {
 	e := &Explanation{Request: r}
-	path, err := requestpath.Normalise(r.Path)
-	if err != nil {
+	var err error
+	if e.Path, err = read(units, r.Path); err != nil {
 		e.Verdict = fmt.Sprintf("400: %v", err)
 		return e
 	}
-	e.Path = path
 	port, note := pick(units, r)
 	for _, u := range units {
 		for _, p := range portsOf(u.Proxy) {
@@ -107,6 +107,20 @@ func Explain(units []*ir.Unit, r Request) *Explanation {
 	}
 	e.conclude(units, note)
 	return e
+}
+
+// read returns the normal form of a path, as the most lenient of the units has
+// it.
+func read(units []*ir.Unit, path string) (string, error) {
+	slashes := requestpath.RejectSlashes
+	for _, u := range units {
+		slashes = slashes || slashesOf(u)
+	}
+	return slashes.Normalise(path)
+}
+
+func slashesOf(u *ir.Unit) requestpath.Slashes {
+	return requestpath.Slashes(u.Proxy.Settings.Path.KeepEncodedSlashes)
 }
 
 // pick chooses the port: the one of the URL; else the well-known one where
@@ -193,6 +207,10 @@ func answer(u *ir.Unit, port uint16, e *Explanation) Answer {
 		if l.Port == port {
 			listeners = append(listeners, l)
 		}
+	}
+	if _, err := slashesOf(u).Normalise(e.Path); err != nil {
+		a.Status, a.Why = http.StatusBadRequest, err.Error()
+		return a
 	}
 	if why := wrongScheme(serving(listeners), e.Request.Scheme); why != "" {
 		a.Status, a.Why = http.StatusBadRequest, why

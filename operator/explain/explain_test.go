@@ -110,3 +110,18 @@ func TestGolden(t *testing.T) {
 		})
 	}
 }
+
+// TestEncodedSlashesAreReadAsEachUnitDoes asks two Gateways, one of whose class
+// keeps encoded slashes.
+func TestEncodedSlashesAreReadAsEachUnitDoes(t *testing.T) {
+	strict, keeping := demo(), demo()
+	keeping.Proxy.Settings.Path.KeepEncodedSlashes = true
+	r := Request{Method: "GET", Scheme: "http", Host: "shop.example.com", Path: "/a%2fb"}
+	if e := Explain([]*ir.Unit{strict}, r); e.Served || !strings.HasPrefix(e.Verdict, "400: ") {
+		t.Errorf("refused: %+v", e)
+	}
+	e := Explain([]*ir.Unit{strict, keeping}, r)
+	if e.Path != "/a%2Fb" || len(e.Answers) != 2 || e.Answers[0].Status != 400 || e.Answers[1].Winner == nil || !e.Served {
+		t.Errorf("kept by one: %+v", e)
+	}
+}

@@ -23,7 +23,7 @@ func checkParameters(p *v1alpha1.ProxyParameters, ref string, found *notes) {
 		return
 	}
 	c := parametersCheck{ref: ref, found: found}
-	for _, check := range []func(*v1alpha1.ProxyParameters){c.clientIP, c.timeouts, c.limits, c.tls, c.endpoints} {
+	for _, check := range []func(*v1alpha1.ProxyParameters){c.clientIP, c.timeouts, c.limits, c.tls, c.endpoints, c.path} {
 		check(p)
 	}
 }
@@ -46,6 +46,15 @@ func (c parametersCheck) clientIP(p *v1alpha1.ProxyParameters) {
 func (c parametersCheck) endpoints(p *v1alpha1.ProxyParameters) {
 	if m := p.Endpoints; m != nil && *m != v1alpha1.EndpointsPods && *m != v1alpha1.EndpointsClusterIP {
 		c.refuse("endpoints", "%q is unknown; it is Pods or ClusterIP", *m)
+	}
+}
+
+func (c parametersCheck) path(p *v1alpha1.ProxyParameters) {
+	if p.Path == nil || p.Path.EncodedSlashes == nil {
+		return
+	}
+	if m := *p.Path.EncodedSlashes; m != v1alpha1.EncodedSlashesReject && m != v1alpha1.EncodedSlashesKeep {
+		c.refuse("path.encodedSlashes", "%q is unknown; it is Reject or Keep", m)
 	}
 }
 
@@ -128,6 +137,9 @@ func refuseClassOnly(p *v1alpha1.ProxyParameters, ref string, found *notes) {
 	const why = "only the GatewayClass's parameters may set this; remove it here, or ask the platform team"
 	if p.ClientIP != nil {
 		c.refuse("clientIP", why)
+	}
+	if p.Path != nil {
+		c.refuse("path", why)
 	}
 	if p.AllowExternalName != nil {
 		c.refuse("allowExternalName", why)

@@ -47,6 +47,9 @@ func (e *effective) lay(p *v1alpha1.ProxyParameters) {
 	if p.AccessLog != nil {
 		over(&e.settings.AccessLog.Enabled, p.AccessLog.Enabled)
 	}
+	if p.Path != nil && p.Path.EncodedSlashes != nil {
+		e.settings.Path.KeepEncodedSlashes = *p.Path.EncodedSlashes == v1alpha1.EncodedSlashesKeep
+	}
 	e.layTimeouts(p.Timeouts)
 	e.layLimits(p.Limits)
 	e.layTLS(p.TLS)

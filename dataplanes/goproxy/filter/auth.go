@@ -168,7 +168,8 @@ var _ authProtocol = (*httpAuth)(nil)
 // question sends the method, host, path and Authorization of the request, and
 // the headers that the rule names (HTTPAuthConfig.allowedHeaders).
 func (h *httpAuth) question(x *Exchange, body []byte) (*exchange.Request, error) {
-	path, err := requestpath.Normalise(h.prefix + x.path)
+	// What may be in the path, the door has decided.
+	path, err := requestpath.KeepSlashes.Normalise(h.prefix + x.path)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
 // read turns a request of net/http into one that may pass, or says why not.
@@ -97,7 +96,7 @@ func (s *Server) readTarget(r *http.Request, in *Incoming) {
 		in.Request.Path = raw
 		return
 	}
-	path, err := requestpath.Normalise(raw)
+	path, err := s.config.Slashes.Normalise(raw)
 	if err != nil {
 		in.Request.Path = "/"
 		in.refuse(http.StatusBadRequest, "bad_path")

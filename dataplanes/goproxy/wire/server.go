@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
 // Handler answers requests.
@@ -51,6 +52,7 @@ type Config struct {
 	Handler  Handler
 	Timeouts ir.ServerTimeouts
 	Limits   ir.Limits
+	Slashes  requestpath.Slashes
 }
 
 // Server serves connections that others accepted. Its settings never change:
