@@ -16,6 +16,8 @@ type Streams struct {
 	Err io.Writer
 	// TTY is true where Out is a terminal that can show colours.
 	TTY bool
+	// Columns says how wide that terminal is; nil and 0 are unknown.
+	Columns func() int
 	// NoColour is the user's wish (NO_COLOR).
 	NoColour bool
 }

@@ -126,9 +126,14 @@ func parentField(kind resources.Kind) string {
 	return "spec.parentRefs"
 }
 
+// mostNames is how many Gateways a message lists.
+const mostNames = 5
+
 func whyUnattached(kind resources.Kind, gateways []string) string {
 	there := "no Gateway is served here"
-	if len(gateways) > 0 {
+	if more := len(gateways) - mostNames; more > 0 {
+		there = fmt.Sprintf("these are served here: %s, and %d more", strings.Join(gateways[:mostNames], ", "), more)
+	} else if len(gateways) > 0 {
 		there = "these are served here: " + strings.Join(gateways, ", ")
 	}
 	return fmt.Sprintf("%s names no Gateway or ListenerSet that is served: %s", parentField(kind), there)

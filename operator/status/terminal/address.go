@@ -80,25 +80,45 @@ func hostText(a netip.Addr) string {
 	}
 }
 
-// hostsOf are hosts that a listener serves something under: those that a
-// browser can ask for first, an empty one for any.
+// hostsOf are hosts that a listener serves something under, an empty one for
+// any: those of HTTPRoutes, which answer whoever opens a page, and those of
+// GRPCRoutes where there is nothing else.
 func hostsOf(proxy *ir.Proxy, l *ir.Listener) []string {
-	var hosts []string
 	for _, kind := range []ir.RouteKind{ir.HTTPRoute, ir.GRPCRoute} {
-		for _, route := range proxy.Routes {
-			if route.Kind == kind {
-				hosts = append(hosts, exactHosts(route, l)...)
-			}
+		hosts, attached := hostsOfKind(proxy, l, kind)
+		if len(hosts) > 0 {
+			return hosts[:min(len(hosts), mostHosts)]
+		}
+		if attached {
+			break
 		}
 	}
-	switch {
-	case len(hosts) > 0:
-		return hosts[:min(len(hosts), mostHosts)]
-	case strings.HasPrefix(l.Hostname, "*."):
+	if strings.HasPrefix(l.Hostname, "*.") {
 		return []string{"any" + l.Hostname[1:]}
-	default:
-		return []string{strings.TrimPrefix(l.Hostname, "*")}
 	}
+	return []string{strings.TrimPrefix(l.Hostname, "*")}
+}
+
+// hostsOfKind are exact hosts, each once; attached tells of routes that have
+// none, too.
+func hostsOfKind(proxy *ir.Proxy, l *ir.Listener, kind ir.RouteKind) (hosts []string, attached bool) {
+	for _, route := range proxy.Routes {
+		if route.Kind != kind {
+			continue
+		}
+		for _, a := range route.Attachments {
+			attached = attached || a.Listener == l.Key
+		}
+		for _, h := range exactHosts(route, l) {
+			if !slices.Contains(hosts, h) {
+				hosts = append(hosts, h)
+			}
+		}
+		if len(hosts) >= mostHosts {
+			break
+		}
+	}
+	return hosts, attached
 }
 
 func exactHosts(route *ir.Route, l *ir.Listener) []string {
