@@ -81,6 +81,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"explain", lots, "GET", "http://shop.localhost/"}, 0, notLots},
 		{[]string{"run", "--once", filepath.Join(root, "nowhere")}, 2, "name a directory of YAML files"},
 		{[]string{"run"}, 2, "sluice run wants DIR, and got 0 arguments; for example: sluice run examples/quickstart"},
+		{[]string{"echo", "3000"}, 2, `sluice echo takes no arguments, and got "3000"; sluice echo --help lists the flags`},
 		{[]string{"run", "--bind", "here", root}, 2, "want an IP address"},
 		{[]string{"run", "--engine", "apache", root}, 2, "want one of go"},
 		{[]string{"run", "--nonsense"}, 2, "--help lists the flags"},

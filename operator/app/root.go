@@ -68,6 +68,9 @@ func exactly(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
+		if len(names) == 0 {
+			return fmt.Errorf("%s takes no arguments, and got %q; %s --help lists the flags", cmd.CommandPath(), args[0], cmd.CommandPath())
+		}
 		return fmt.Errorf("%s wants %s, and got %d arguments; for example: %s",
 			cmd.CommandPath(), strings.Join(names, " "), len(args), strings.TrimSpace(cmd.Example))
 	}

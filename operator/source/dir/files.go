@@ -72,6 +72,9 @@ func list(root string) (*listing, error) {
 }
 
 func unreadable(root string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot read %s: %w", root, err)
+	}
 	return fmt.Errorf("cannot read %s: %w; name a directory of YAML files", root, err)
 }
 

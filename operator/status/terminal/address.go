@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,6 +18,9 @@ func listening(u *engine.Unit) []string {
 	}
 	var list []string
 	for _, l := range u.Output.Proxy.Listeners {
+		if !portExists(u, l) {
+			continue
+		}
 		text := fmt.Sprintf("%s %s", l.Protocol, netip.AddrPortFrom(u.Address, uint16(int(l.Port)+u.PortOffset)))
 		if !slices.Contains(list, text) {
 			list = append(list, text)
@@ -35,7 +39,7 @@ func addressesToTry(u *engine.Unit) []string {
 	}
 	var list []string
 	for _, l := range u.Output.Proxy.Listeners {
-		if l.Protocol != ir.HTTP && l.Protocol != ir.HTTPS {
+		if l.Protocol != ir.HTTP && l.Protocol != ir.HTTPS || !portExists(u, l) {
 			continue
 		}
 		for _, host := range hostsOf(u.Output.Proxy, l) {
@@ -45,6 +49,12 @@ func addressesToTry(u *engine.Unit) []string {
 		}
 	}
 	return list
+}
+
+// portExists reports whether the offset leaves a listener a port.
+func portExists(u *engine.Unit, l *ir.Listener) bool {
+	port := int(l.Port) + u.PortOffset
+	return 0 < port && port <= math.MaxUint16
 }
 
 func urlOf(u *engine.Unit, l *ir.Listener, host string) string {
@@ -57,27 +67,37 @@ func urlOf(u *engine.Unit, l *ir.Listener, host string) string {
 	if port != known {
 		suffix = fmt.Sprintf(":%d", port)
 	}
-	address := hostText(u.Address)
+	address := reachable(u.Address)
 	switch {
 	case host == "":
-		return scheme + "://" + address + suffix
-	case strings.HasSuffix(host, ".localhost") && u.Address == netip.AddrFrom4([4]byte{127, 0, 0, 1}):
+		return scheme + "://" + inURL(address) + suffix
+	case strings.HasSuffix(host, ".localhost") && address == loopback:
 		return scheme + "://" + host + suffix
 	default:
 		// The name leads elsewhere, or nowhere: curl can be told.
-		return fmt.Sprintf("%s://%s%s  (curl --resolve %s:%d:%s)", scheme, host, suffix, host, port, address)
+		return fmt.Sprintf("%s://%s%s  (curl --resolve %s:%d:%s)", scheme, host, suffix, host, port, inURL(address))
 	}
 }
 
-func hostText(a netip.Addr) string {
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// reachable is an address that leads to a listener from this machine.
+func reachable(a netip.Addr) netip.Addr {
 	switch {
+	case a.IsUnspecified() && a.Is6():
+		return netip.IPv6Loopback()
 	case a.IsUnspecified():
-		return "localhost"
-	case a.Is6():
-		return "[" + a.String() + "]"
+		return loopback
 	default:
-		return a.String()
+		return a
 	}
+}
+
+func inURL(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
 }
 
 // hostsOf are hosts that a listener serves something under, an empty one for

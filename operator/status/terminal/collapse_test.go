@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -141,5 +142,29 @@ func TestHostsToTry(t *testing.T) {
 		if got := strings.Join(hostsOf(&ir.Proxy{Routes: c.routes}, l), " "); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
+	}
+}
+
+func TestURLs(t *testing.T) {
+	l := &ir.Listener{Port: 8080, Protocol: ir.HTTP}
+	for _, c := range []struct {
+		address, host string
+		offset        int
+		want          string
+	}{
+		{"127.0.0.1", "demo.localhost", 0, "http://demo.localhost:8080"},
+		{"0.0.0.0", "demo.localhost", 0, "http://demo.localhost:8080"},
+		{"0.0.0.0", "shop.example", 0, "http://shop.example:8080  (curl --resolve shop.example:8080:127.0.0.1)"},
+		{"127.0.0.2", "demo.localhost", 0, "http://demo.localhost:8080  (curl --resolve demo.localhost:8080:127.0.0.2)"},
+		{"::", "", -8000, "http://[::1]"},
+		{"192.0.2.1", "", 1, "http://192.0.2.1:8081"},
+	} {
+		if got := urlOf(&engine.Unit{Address: netip.MustParseAddr(c.address), PortOffset: c.offset}, l, c.host); got != c.want {
+			t.Errorf("%+v: got %s", c, got)
+		}
+	}
+	beyond := &engine.Unit{Address: loopback, PortOffset: 60000, Output: gatewayapi.Output{Proxy: &ir.Proxy{Listeners: []*ir.Listener{l}}}}
+	if list := append(addressesToTry(beyond), listening(beyond)...); len(list) > 0 {
+		t.Errorf("there is no such port: %v", list)
 	}
 }
