@@ -21,7 +21,8 @@ type framed struct {
 	net.Conn
 	// overTLS connections did not agree on HTTP/2, and may not begin it.
 	overTLS bool
-	doubt   atomic.Bool
+	// doubt is true once a header had both, coded once one had an encoding.
+	doubt, coded atomic.Bool
 
 	// line is the beginning of the line that is being read.
 	line             []byte
@@ -85,7 +86,10 @@ func (f *framed) endLine() error {
 		f.length, f.encoding = false, false
 	default:
 		f.length = f.length || names(line, "content-length")
-		f.encoding = f.encoding || names(line, "transfer-encoding")
+		if names(line, "transfer-encoding") {
+			f.encoding = true
+			f.coded.Store(true)
+		}
 	}
 	if f.length && f.encoding {
 		f.doubt.Store(true)
@@ -103,9 +107,18 @@ func names(line []byte, name string) bool {
 
 type framedKey struct{}
 
-// inDoubt reports whether the length of what came on a request's connection
-// could be read in two ways.
+// inDoubt reports whether a request's length could be read in two ways: it has
+// an encoding and a length, or an encoding and HTTP/1.0, which knows none (RFC
+// 9112, section 6.1). What the connection saw beside may have been another's
+// body: a request that is neither is let be.
 func inDoubt(r *http.Request) bool {
 	f, ok := r.Context().Value(framedKey{}).(*framed)
-	return ok && f.doubt.Load()
+	switch {
+	case !ok:
+		return false
+	case !r.ProtoAtLeast(1, 1):
+		return f.coded.Load()
+	default:
+		return len(r.TransferEncoding) > 0 && f.doubt.Load()
+	}
 }
