@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"slices"
 	"time"
@@ -47,7 +48,9 @@ type Reply struct {
 // of HTTP/2 refused unseen (RFC 9113, section 8.7), which the transport sends
 // again by itself.
 func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
-	t := &tries{call: call, tape: newTape(call.Request.Body, maxReplay)}
+	t := &tries{
+		call: call, tape: newTape(call.Request.Body, maxReplay), trailer: trailerNames(call.Request.Trailer),
+	}
 	if t.pool = p.byKey[call.Backend]; t.pool == nil {
 		return Reply{}, t.fail(Unknown, errors.New("not part of the unit"))
 	}
@@ -59,10 +62,13 @@ func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
 
 // tries is a call under way.
 type tries struct {
-	call  Call
-	pool  *Pool
-	tape  *tape
-	tried []*endpoint
+	call Call
+	pool *Pool
+	tape *tape
+	// trailer holds the names that were announced. A reader of the try before may
+	// be filling the request's own.
+	trailer http.Header
+	tried   []*endpoint
 	// connects counts failed connections, spent the tries that Retry allows.
 	connects, spent int
 	reply           Reply

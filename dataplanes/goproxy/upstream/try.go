@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -83,7 +84,7 @@ func (t *tries) request(ctx context.Context, e *endpoint) (*http.Request, error)
 	if in.Length == 0 {
 		return out, nil
 	}
-	out.Trailer = trailerNames(in.Trailer)
+	out.Trailer = maps.Clone(t.trailer)
 	out.GetBody = func() (io.ReadCloser, error) {
 		player, err := t.tape.play()
 		if err != nil {
