@@ -80,6 +80,7 @@ func httpRoute(i int, path string) resources.Event {
 
 // benchmark measures from an event to the assignment that comes of it.
 func benchmark(b *testing.B, event func(n int) resources.Event) {
+	b.Helper()
 	plane, s := newHeld(), &script{batches: make(chan source.Batch)}
 	opts := options(quiet{})
 	opts.Source = s

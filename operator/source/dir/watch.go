@@ -29,8 +29,10 @@ func (s *Source) watch(ctx context.Context, emit func(source.Batch)) error {
 			return nil
 		case <-w.changed():
 			w.drain()
-		case <-w.failed():
-			w.drain()
+		case _, open := <-w.failed():
+			if open {
+				w.drain()
+			}
 		case <-settle.C:
 		case <-rescan.C:
 		}
@@ -117,7 +119,10 @@ func (w *watcher) drain() {
 	for {
 		select {
 		case <-w.notify.Events:
-		case <-w.notify.Errors:
+		case _, open := <-w.notify.Errors:
+			if !open {
+				return
+			}
 		default:
 			return
 		}

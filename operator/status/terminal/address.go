@@ -34,7 +34,7 @@ const mostHosts = 3
 
 // addressesToTry are URLs that a person can open, a few for each listener.
 func addressesToTry(u *engine.Unit) []string {
-	if u.Output.Proxy == nil || !u.Address.IsValid() {
+	if u.Output.Proxy == nil || !u.Address.IsValid() || u.Failure != "" {
 		return nil
 	}
 	var list []string

@@ -75,19 +75,20 @@ func (l *line) head() string {
 }
 
 // joined makes one line of those that say the same about several listeners or
-// parents.
+// parents; what is said of the object holds for all of them.
 func joined(list []line) []line {
 	var out []line
 	for _, l := range list {
 		same := slices.IndexFunc(out, func(o line) bool {
 			return o.message == l.message && o.mark == l.mark && slices.Equal(o.verdicts, l.verdicts)
 		})
-		if same < 0 || l.subjects[0] == "" || out[same].subjects[0] == "" {
+		switch {
+		case same < 0:
 			out = append(out, l)
-			continue
+		case out[same].subjects[0] != "":
+			out[same].subjects = append(out[same].subjects, l.subjects...)
+			out[same].places = append(out[same].places, l.places...)
 		}
-		out[same].subjects = append(out[same].subjects, l.subjects...)
-		out[same].places = append(out[same].places, l.places...)
 	}
 	return out
 }

@@ -81,6 +81,22 @@ func TestListenersThatWaitForTheirGateway(t *testing.T) {
 	}
 }
 
+// TestWhatHoldsForTheWholeGateway is not told for each listener again, and what
+// does not run is nothing to try.
+func TestWhatHoldsForTheWholeGateway(t *testing.T) {
+	var out bytes.Buffer
+	sink := New(Options{Out: &out, Served: true})
+	s := snapshot(1)
+	s.Units[0].Failure = "no proxy can start"
+	sink.Publish(s)
+	if err := sink.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.Count(got, "no proxy can start") != 1 || strings.Contains(got, "try") {
+		t.Error(got)
+	}
+}
+
 func TestWrap(t *testing.T) {
 	long := strings.Repeat("x", 50)
 	for _, c := range []struct {
