@@ -81,7 +81,7 @@ func TestBodiesUnderWayCount(t *testing.T) {
 	m := mirror.New(t.Context(), func() { dropped.Add(1) })
 	send := func(context.Context, *exchange.Request) { sent.Add(1) }
 	piece := strings.Repeat("x", 1<<20)
-	const many = 200
+	const many = 70
 	fill := func() (ends []func()) {
 		for range many {
 			r := request(piece)

@@ -42,29 +42,31 @@ func scheme(c *exchange.Conn) string {
 // host returns the host of an authority as tables compare it; empty where the
 // authority is more or less than a host and its port (RFC 9110, section 7.2).
 func host(authority string) string {
-	name, port, hasPort := authority, "", false
+	end := strings.IndexByte(authority, ':')
 	if strings.HasPrefix(authority, "[") {
-		end := strings.IndexByte(authority, ']') + 1
-		name, port = authority[:end], authority[end:]
-		if port, hasPort = strings.CutPrefix(port, ":"); !hasPort && port != "" || !validLiteral(name) {
+		end = strings.IndexByte(authority, ']') + 1
+	}
+	name, rest := authority, ""
+	if end >= 0 {
+		name, rest = authority[:end], authority[end:]
+	}
+	if literal, ok := strings.CutPrefix(name, "["); ok {
+		name = strings.TrimSuffix(literal, "]")
+		if !validLiteral(name) {
 			return ""
 		}
-		name = name[1 : end-1]
-	} else if name, port, hasPort = strings.Cut(authority, ":"); !validName(name) {
+	} else if !validName(name) {
 		return ""
 	}
-	if hasPort && !validPort(port) {
+	if port, hasPort := strings.CutPrefix(rest, ":"); rest != "" && (!hasPort || !validPort(port)) {
 		return ""
 	}
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// validLiteral says whether a host is an IPv6 address in brackets.
+// validLiteral says whether what stands in brackets is an IPv6 address.
 func validLiteral(name string) bool {
-	if len(name) < 2 {
-		return false
-	}
-	addr, err := netip.ParseAddr(name[1 : len(name)-1])
+	addr, err := netip.ParseAddr(name)
 	return err == nil && addr.Is6() && addr.Zone() == ""
 }
 
