@@ -111,3 +111,39 @@ func TestClientsThatDoNotReadAreGivenUp(t *testing.T) {
 		}
 	}
 }
+
+// TestEarlyAnswersSayWhenTheyAreTheLast has requests with bodies that nobody
+// reads to their end: a client must not send its next one into a connection that
+// is about to be closed, and may after a short body.
+func TestEarlyAnswersSayWhenTheyAreTheLast(t *testing.T) {
+	r := newRig(t)
+	addr := r.listen("http")
+	early := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	r.route("http", &ir.Rule{
+		Backends: to(r.backend("b", ir.BackendHTTP1, early)),
+		Matches:  []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: "/early"}}},
+	})
+	r.must()
+	for _, c := range []struct {
+		path   string
+		length int
+		last   bool
+	}{
+		{"/nowhere", 600 << 10, true},
+		{"/early", 600 << 10, true},
+		{"/nowhere", 10, false},
+	} {
+		for range 5 {
+			res, err := plain(t).Post("http://"+addr+c.path, "text/plain", bytes.NewReader(make([]byte, c.length)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			// Of what a backend refuses, all may have been read meanwhile.
+			if res.Close != c.last && c.path != "/early" {
+				t.Errorf("%s, %d bytes: close is %t, want %t", c.path, c.length, res.Close, c.last)
+			}
+		}
+	}
+}
