@@ -90,6 +90,9 @@ type Engine struct {
 	addresses *addresses
 	resolver  *resolver
 
+	// told is when the last snapshot was taken.
+	told time.Time
+
 	inbox    *mailbox[source.Batch]
 	outcomes *mailbox[dataplanes.Outcome]
 	locals   map[gatewayv1.GatewayController]dataplanes.Local
@@ -105,7 +108,7 @@ func New(opts Options) *Engine {
 		opts.Bind = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	if opts.Clock.Now == nil {
-		opts.Clock = Clock{Now: time.Now, After: time.After}
+		opts.Clock = Clock{Now: time.Now, At: func(t time.Time) <-chan time.Time { return time.After(time.Until(t)) }}
 	}
 	e := &Engine{
 		opts:      opts,

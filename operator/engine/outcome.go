@@ -15,10 +15,10 @@ import (
 // Gateway is told to be not programmed.
 const overdue = 10 * time.Second
 
-// Clock is the time, and what waits for it.
+// Clock is the time, and what waits for a moment.
 type Clock struct {
-	Now   func() time.Time
-	After func(time.Duration) <-chan time.Time
+	Now func() time.Time
+	At  func(time.Time) <-chan time.Time
 }
 
 // Reports are what the unit's translation found out, with what became of it in
@@ -89,18 +89,17 @@ func (u *unit) awaited() bool {
 	return u.served != nil && !u.refused && (u.outcome == nil || u.outcome.Version != u.assigned.Version)
 }
 
-// next is when a unit that is awaited becomes overdue, as a channel; nil where
-// none is.
+// next is when a unit becomes overdue that the last snapshot had not told to be,
+// as a channel; nil where there is none.
 func (e *Engine) next() <-chan time.Time {
-	now := e.opts.Clock.Now()
 	var first time.Time
 	for _, u := range e.units {
-		if u.awaited() && u.due.After(now) && (first.IsZero() || u.due.Before(first)) {
+		if u.awaited() && u.due.After(e.told) && (first.IsZero() || u.due.Before(first)) {
 			first = u.due
 		}
 	}
 	if first.IsZero() {
 		return nil
 	}
-	return e.opts.Clock.After(first.Sub(now))
+	return e.opts.Clock.At(first)
 }

@@ -59,10 +59,10 @@ func (h *hands) clock() engine.Clock {
 			defer h.mu.Unlock()
 			return h.now
 		},
-		After: func(d time.Duration) <-chan time.Time {
+		At: func(t time.Time) <-chan time.Time {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			a := alarm{at: h.now.Add(d), ring: make(chan time.Time, 1)}
+			a := alarm{at: t, ring: make(chan time.Time, 1)}
 			h.waits = append(h.waits, a)
 			h.ring()
 			return a.ring

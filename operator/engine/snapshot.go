@@ -49,6 +49,7 @@ type Unit struct {
 }
 
 func (e *Engine) publish() {
+	e.told = e.opts.Clock.Now()
 	if e.opts.Sink != nil {
 		e.opts.Sink.Publish(e.snapshot())
 	}
@@ -56,7 +57,6 @@ func (e *Engine) publish() {
 
 func (e *Engine) snapshot() Snapshot {
 	s := Snapshot{Unclaimed: e.unclaimed}
-	now := e.opts.Clock.Now()
 	for i := range e.fronts {
 		s.Classes = append(s.Classes, e.classes[i]...)
 	}
@@ -65,7 +65,7 @@ func (e *Engine) snapshot() Snapshot {
 		known := Unit{
 			Owner: owner, Controller: u.output.Controller, Output: u.output,
 			Version: u.assigned.Version, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Outcome: u.outcome,
-			Refused: u.refused, Overdue: u.awaited() && !u.due.After(now),
+			Refused: u.refused, Overdue: u.awaited() && !u.due.After(e.told),
 		}
 		if u.assigned.Unit != nil {
 			known.Endpoints = u.assigned.Unit.Endpoints

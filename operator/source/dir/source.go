@@ -28,8 +28,8 @@ type Options struct {
 	Report func([]Problem)
 	// Now is the clock for certificates. Default: time.Now.
 	Now func() time.Time
-	// Catalog judges the objects. Sources that share one compile the rules of
-	// each kind once. Default: one of the source's own.
+	// Catalog judges the objects. Default: one for the whole process, which
+	// compiles the rules of each kind once.
 	Catalog *schema.Catalog
 }
 
@@ -75,7 +75,7 @@ func New(opts Options) *Source {
 		opts.Now = time.Now
 	}
 	if opts.Catalog == nil {
-		opts.Catalog = schema.NewCatalog()
+		opts.Catalog = catalog()
 	}
 	return &Source{
 		opts: opts, catalog: opts.Catalog, state: state{},
