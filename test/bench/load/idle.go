@@ -1,0 +1,81 @@
+package load
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Idle are connections that have had an answer and wait for nothing.
+type Idle struct{ conns []net.Conn }
+
+// Close closes them.
+func (i *Idle) Close() {
+	for _, c := range i.conns {
+		c.Close()
+	}
+}
+
+// opening is how many connections are opened at a time.
+const opening = 64
+
+// Open opens n connections to an address and has one request answered on each.
+// What is open must be closed, also with an error.
+func Open(ctx context.Context, address string, n int) (*Idle, error) {
+	var (
+		all   Idle
+		mu    sync.Mutex
+		group sync.WaitGroup
+		fault error
+	)
+	slots := make(chan struct{}, opening)
+	for range n {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			conn, err := openOne(ctx, address)
+			mu.Lock()
+			defer mu.Unlock()
+			if conn != nil {
+				all.conns = append(all.conns, conn)
+			}
+			if err != nil && fault == nil {
+				fault = fmt.Errorf("connection %d of %d: %w", len(all.conns), n, err)
+			}
+		})
+		mu.Lock()
+		stop := fault != nil
+		mu.Unlock()
+		if stop {
+			break
+		}
+	}
+	group.Wait()
+	return &all, fault
+}
+
+func openOne(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, "GET /idle HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		return conn, err
+	}
+	answer, err := http.ReadResponse(bufio.NewReaderSize(conn, 1024), nil)
+	if err != nil {
+		return conn, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK || answer.Close {
+		return conn, fmt.Errorf("status %d, closed: %v", answer.StatusCode, answer.Close)
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	return conn, err
+}

@@ -1,0 +1,79 @@
+package proxies
+
+const haproxyConfig = `global
+  nbthread {{.S.Procs}}
+  maxconn 12000
+  no strict-limits
+  ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256
+  tune.ssl.default-dh-param 2048
+  log stdout format raw local0
+defaults
+  mode http
+  log global
+  option httplog
+  option http-keep-alive
+  http-reuse always
+  timeout client 600s
+  timeout server 600s
+  timeout connect 5s
+  timeout http-request 10s
+  timeout http-keep-alive 600s
+{{define "headers"}}  option forwardfor
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %[dst_port]
+  http-request set-header X-Request-Id %[uuid()]
+{{end}}
+frontend plain
+  bind 127.0.0.1:{{.P.Plain}}
+  bind 127.0.0.1:{{.P.TLS}} ssl crt {{.S.Both}} alpn h2,http/1.1 ssl-min-ver TLSv1.3
+{{template "headers"}}  default_backend app
+frontend routes
+  bind 127.0.0.1:{{.P.Routes}}
+{{template "headers"}}  use_backend %[path,map_beg({{.Map}})]
+frontend grpc
+  bind 127.0.0.1:{{.P.GRPC}} proto h2
+{{template "headers"}}  default_backend calls
+frontend tcp
+  mode tcp
+  option tcplog
+  option splice-auto
+  bind 127.0.0.1:{{.P.TCP}}
+  default_backend raw
+frontend pass
+  mode tcp
+  option tcplog
+  option splice-auto
+  bind 127.0.0.1:{{.P.Pass}}
+  tcp-request inspect-delay 5s
+  tcp-request content accept if { req.ssl_hello_type 1 }
+  use_backend secure if { req.ssl_sni localhost }
+frontend metrics
+  bind 127.0.0.1:{{.P.Admin}}
+  http-request use-service prometheus-exporter if { path /metrics }
+backend app
+  server s 127.0.0.1:{{.B.HTTP}}
+backend calls
+  server s 127.0.0.1:{{.B.GRPC}} proto h2
+backend raw
+  mode tcp
+  option splice-auto
+  server s 127.0.0.1:{{.B.HTTP}}
+backend secure
+  mode tcp
+  option splice-auto
+  server s 127.0.0.1:{{.B.HTTPS}}
+`
+
+// haproxy has its routes in a map, which it looks up as a tree.
+func haproxy(s Setup) (Launch, error) {
+	routes, err := s.write("routes.map", "{{range .Routes}}/{{.}}/ app\n{{end}}", nil)
+	if err != nil {
+		return Launch{}, err
+	}
+	conf, err := s.write("haproxy.cfg", haproxyConfig, map[string]any{"Map": routes})
+	if err != nil {
+		return Launch{}, err
+	}
+	return s.found("haproxy", []string{"-db", "-f", conf}, []string{"-v"})
+}

@@ -1,0 +1,152 @@
+package proxies
+
+import "fmt"
+
+const caddyConfig = `{
+ admin 127.0.0.1:{{.P.Admin}}
+ auto_https off
+ persist_config off
+ storage file_system {{.S.Dir}}/storage
+ servers {
+  metrics
+  protocols h1 h2 h2c
+ }
+}
+(seen) {
+ bind 127.0.0.1
+ log {
+  output file {{.S.Dir}}/access.log
+ }
+}
+(app) {
+ reverse_proxy 127.0.0.1:{{.B.HTTP}} {
+  header_up X-Forwarded-Port {http.request.local.port}
+  header_up X-Request-Id {http.request.uuid}
+  transport http {
+   keepalive 600s
+   keepalive_idle_conns_per_host 1024
+   compression off
+  }
+ }
+}
+http://:{{.P.Plain}} {
+ import seen
+ import app
+}
+https://:{{.P.TLS}} {
+ import seen
+ tls {{.S.Cert}} {{.S.Key}} {
+  protocols tls1.3
+ }
+ import app
+}
+http://:{{.P.Routes}} {
+ import seen
+{{range .Routes}} handle /{{.}}/* {
+  import app
+ }
+{{end}}}
+http://:{{.P.GRPC}} {
+ import seen
+ reverse_proxy h2c://127.0.0.1:{{.B.GRPC}} {
+  header_up X-Forwarded-Port {http.request.local.port}
+  header_up X-Request-Id {http.request.uuid}
+ }
+}
+`
+
+func caddy(s Setup) (Launch, error) {
+	conf, err := s.write("Caddyfile", caddyConfig, nil)
+	if err != nil {
+		return Launch{}, err
+	}
+	l, err := s.found("caddy", []string{"run", "--config", conf, "--adapter", "caddyfile"}, []string{"version"})
+	l.Env = append(l.Env, "HOME="+s.Dir, "XDG_CONFIG_HOME="+s.Dir, "XDG_DATA_HOME="+s.Dir)
+	return l, err
+}
+
+const envoyConfig = `admin: {address: {socket_address: {address: 127.0.0.1, port_value: {{.P.Admin}}}}}
+static_resources:
+  listeners:
+{{$top := .}}{{range .HTTP}}  - name: {{.Name}}
+    address: {socket_address: {address: 127.0.0.1, port_value: {{.Port}}}}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+{{template "indented" $top}}          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              request_headers_to_add:
+              - {header: {key: x-forwarded-host, value: "%REQ(:AUTHORITY)%"}}
+              - {header: {key: x-forwarded-port, value: "%DOWNSTREAM_LOCAL_PORT%"}}
+              routes:
+{{$c := .Cluster}}{{range .Prefixes}}              - {match: {prefix: {{.}}}, route: {cluster: {{$c}}}}
+{{end}}{{if .TLS}}      transport_socket:
+        name: tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            alpn_protocols: [h2, http/1.1]
+            tls_params: {tls_minimum_protocol_version: TLSv1_3}
+            tls_certificates:
+            - certificate_chain: {filename: {{$top.S.Cert}}}
+              private_key: {filename: {{$top.S.Key}}}
+{{end}}{{end}}{{range .Raw}}  - name: {{.Name}}
+    address: {socket_address: {address: 127.0.0.1, port_value: {{.Port}}}}
+    filter_chains:
+    - filters:
+      - name: tcp
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: {{.Name}}, cluster: {{.Cluster}}}
+{{end}}  clusters:
+{{range .Clusters}}  - name: {{.Name}}
+    connect_timeout: 5s
+    type: STATIC
+    load_assignment:
+      cluster_name: {{.Name}}
+      endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: {{.Port}}}}}}]}]
+{{if .H2}}    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {}}
+{{end}}{{end}}{{define "indented"}}          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: http
+          use_remote_address: true
+          access_log:
+          - name: log
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog}
+          http_filters:
+          - name: router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+{{end}}`
+
+// envoyPart is a listener or a cluster.
+type envoyPart struct {
+	Name     string
+	Port     int
+	Cluster  string
+	Prefixes []string
+	TLS, H2  bool
+}
+
+// envoy has no SNI on the port Pass: one backend is all that is behind it.
+func envoy(s Setup) (Launch, error) {
+	p, b, all := s.Ports, s.Backend, []string{"/"}
+	routes := make([]string, s.Count)
+	for i := range routes {
+		routes[i] = fmt.Sprintf("/r%04d/", i)
+	}
+	conf, err := s.write("envoy.yaml", envoyConfig, map[string]any{
+		"HTTP": []envoyPart{
+			{Name: "plain", Port: p.Plain, Cluster: "app", Prefixes: all}, {Name: "tls", Port: p.TLS, Cluster: "app", Prefixes: all, TLS: true},
+			{Name: "routes", Port: p.Routes, Cluster: "app", Prefixes: routes}, {Name: "grpc", Port: p.GRPC, Cluster: "calls", Prefixes: all},
+		},
+		"Raw":      []envoyPart{{Name: "tcp", Port: p.TCP, Cluster: "app"}, {Name: "pass", Port: p.Pass, Cluster: "secure"}},
+		"Clusters": []envoyPart{{Name: "app", Port: b.HTTP}, {Name: "calls", Port: b.GRPC, H2: true}, {Name: "secure", Port: b.HTTPS}},
+	})
+	if err != nil {
+		return Launch{}, err
+	}
+	return s.found("envoy", []string{"-c", conf, "--concurrency", fmt.Sprint(s.Procs), "-l", "error"}, []string{"--version"})
+}
