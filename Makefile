@@ -49,7 +49,13 @@ check-generated: $(BIN)/controller-gen ## Fail where generated code is not what 
 	hack/generate --check $(BIN)/controller-gen
 
 .PHONY: bench
-bench: ## Run the benchmarks that match BENCH (.) in PKG (./...).
+bench: build ## Measure Sluice beside HAProxy, nginx and others. FLAGS='-scenarios h1,https' are the program's.
+	hack/bench-packages $(BIN)/debian
+	go build -o $(BIN)/bench ./test/bench
+	$(BIN)/bench $(FLAGS)
+
+.PHONY: microbench
+microbench: ## Run the Go benchmarks that match BENCH (.) in PKG (./...).
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m $(PKG)
 
 .PHONY: fuzz

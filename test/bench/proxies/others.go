@@ -5,7 +5,6 @@ import "fmt"
 const caddyConfig = `{
  admin 127.0.0.1:{{.P.Admin}}
  auto_https off
- persist_config off
  storage file_system {{.S.Dir}}/storage
  servers {
   metrics
