@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -17,7 +18,9 @@ import (
 
 // report is what latest.json holds.
 type report struct {
-	Command  string            `json:"command"`
+	Command string `json:"command"`
+	// Tree is the commit that was measured, where git says so.
+	Tree     string            `json:"tree,omitempty"`
 	Began    time.Time         `json:"began"`
 	Machine  machine           `json:"machine"`
 	Versions [][2]string       `json:"versions"`
@@ -73,7 +76,8 @@ func newReport(o options) *report {
 	if len(o.asked) > 0 {
 		command += " FLAGS='" + strings.Join(o.asked, " ") + "'"
 	}
-	return &report{Command: command, Began: time.Now().UTC().Truncate(time.Second), Machine: look()}
+	tree, _ := exec.Command("git", "describe", "--always", "--dirty").Output()
+	return &report{Command: command, Tree: strings.TrimSpace(string(tree)), Began: time.Now().UTC().Truncate(time.Second), Machine: look()}
 }
 
 func look() machine {
@@ -208,6 +212,9 @@ func (r *report) printHead(w io.Writer) {
 func (r *report) about() string {
 	m := r.Machine
 	text := fmt.Sprintf("%d processors (%s), Linux %s, %s, %s", m.Processors, m.Model, m.Kernel, m.Go, r.Began.Format("2006-01-02"))
+	if r.Tree != "" {
+		text += ", commit " + r.Tree
+	}
 	if m.Idle < busy {
 		text += fmt.Sprintf("; the machine was busy (%.0f %% idle before the run): these numbers are noisy", 100*m.Idle)
 	}

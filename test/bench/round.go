@@ -112,15 +112,15 @@ func (r *rig) idleRound(ctx context.Context, c *candidate, s scenario) (sample, 
 		return sample{}, err
 	}
 	idle, err := load.Open(ctx, local(s.port(c.setup.Ports)), r.idle)
-	defer idle.Close()
 	if err != nil {
 		return sample{}, err
 	}
+	defer idle.Close()
 	after, err := c.settled(ctx)
 	if err != nil {
 		return sample{}, err
 	}
-	return sample{RSS: after.RSS, Idle: float64(after.RSS-before.RSS) * 10_000 / float64(r.idle)}, nil
+	return sample{RSS: after.RSS, Idle: float64(after.RSS-before.RSS) * 10_000 / float64(r.idle)}, idle.Alive()
 }
 
 // settled waits until the proxy's memory has stood still for a second, ten

@@ -63,7 +63,11 @@ func interval(i *stat.Interval) string {
 	if i == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%.2f [%.2f-%.2f]", i.Mid, i.Low, i.High)
+	high := fmt.Sprintf("%.2f", i.High)
+	if i.High > 99 {
+		high = "over 99"
+	}
+	return fmt.Sprintf("%.2f [%.2f-%s]", i.Mid, i.Low, high)
 }
 
 func latency(us float64) string { return number(us/1000, "%.2fms") }

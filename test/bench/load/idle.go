@@ -3,11 +3,14 @@ package load
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,11 +24,30 @@ func (i *Idle) Close() {
 	}
 }
 
+// Alive returns an error unless every connection is still open and silent.
+func (i *Idle) Alive() error {
+	var group sync.WaitGroup
+	var closed atomic.Int64
+	for _, c := range i.conns {
+		group.Go(func() {
+			c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				closed.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if n := closed.Load(); n > 0 {
+		return fmt.Errorf("%d of %d connections did not stay open", n, len(i.conns))
+	}
+	return nil
+}
+
 // opening is how many connections are opened at a time.
 const opening = 64
 
 // Open opens n connections to an address and has one request answered on each.
-// What is open must be closed, also with an error.
+// With an error, none stays open.
 func Open(ctx context.Context, address string, n int) (*Idle, error) {
 	var (
 		all   Idle
@@ -56,7 +78,11 @@ func Open(ctx context.Context, address string, n int) (*Idle, error) {
 		}
 	}
 	group.Wait()
-	return &all, fault
+	if fault != nil {
+		all.Close()
+		return nil, fault
+	}
+	return &all, nil
 }
 
 func openOne(ctx context.Context, address string) (net.Conn, error) {

@@ -102,14 +102,22 @@ func TestIdle(t *testing.T) {
 	}
 	go func() { _ = backend.HTTP1(l) }()
 	idle, err := Open(t.Context(), l.Addr().String(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer idle.Close()
-	if err != nil || len(idle.conns) != 100 {
-		t.Errorf("%d connections, %v; want 100", len(idle.conns), err)
+	if len(idle.conns) != 100 {
+		t.Errorf("%d connections, want 100", len(idle.conns))
+	}
+	if err := idle.Alive(); err != nil {
+		t.Error(err)
+	}
+	idle.conns[7].Close()
+	if idle.Alive() == nil {
+		t.Error("a closed connection counts as alive")
 	}
 	l.Close()
-	none, err := Open(context.Background(), l.Addr().String(), 100)
-	defer none.Close()
-	if err == nil {
+	if _, err := Open(context.Background(), l.Addr().String(), 100); err == nil {
 		t.Error("no error where nothing listens")
 	}
 }
