@@ -2,6 +2,7 @@ package proxies
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -83,7 +84,7 @@ func sluice(s Setup) (Launch, error) {
 		return Launch{}, err
 	}
 	if _, err := os.Stat(s.Sluice); err != nil {
-		return Launch{}, fmt.Errorf("%w: build it first", err)
+		return Launch{}, errors.New("the program that -sluice names is not there: build it first")
 	}
 	b := s.Backend
 	_, err = s.write("bench.yaml", sluiceObjects, map[string]any{
