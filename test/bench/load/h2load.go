@@ -92,7 +92,7 @@ func parseH2load(out string, journal io.Reader, d time.Duration) (Result, error)
 		r.Failed = done[0]
 	}
 	if r.Requests == 0 {
-		r.Failed = "no request was answered: " + done[0]
+		r.Failed = fmt.Sprintf("no request was answered: %s, and %d lines in the journal", done[0], len(times))
 	}
 	return r, nil
 }
