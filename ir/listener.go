@@ -30,7 +30,20 @@ type Listener struct {
 	Hostname string `json:"hostname"`
 	// TLS is set for HTTPS and TLS.
 	TLS *ListenerTLS `json:"tls,omitempty"`
+	// SendProxyProtocol is the version of the PROXY header that backends of the
+	// listener's TLSRoutes and TCPRoutes get first; empty for none. HTTP and UDP
+	// have none.
+	SendProxyProtocol ProxyProtocolVersion `json:"sendProxyProtocol,omitempty"`
 }
+
+// ProxyProtocolVersion is a version of the PROXY protocol.
+type ProxyProtocolVersion string
+
+// The versions of the PROXY protocol: a line of text, and a binary header.
+const (
+	ProxyProtocolV1 ProxyProtocolVersion = "v1"
+	ProxyProtocolV2 ProxyProtocolVersion = "v2"
+)
 
 // TLSMode says who ends the client's TLS.
 type TLSMode string
