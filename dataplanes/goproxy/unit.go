@@ -28,6 +28,9 @@ type unit struct {
 	servers map[netip.AddrPort]*portServers
 	// failed are addresses that could not be bound; they are tried again.
 	failed map[netip.AddrPort]error
+	// datagrams are the sockets of UDP, failedDatagrams those not bound.
+	datagrams       map[netip.AddrPort]*datagrams
+	failedDatagrams map[netip.AddrPort]error
 }
 
 var _ wire.Handler = (*unit)(nil)
@@ -38,10 +41,13 @@ type portServers struct {
 	settings ir.Settings
 	now      *wire.Server
 	before   []*wire.Server
+	// streams are the connections that carry no requests; nil while there were
+	// none.
+	streams *streams
 }
 
 func newUnit(s *shared) *unit {
-	return &unit{shared: s, sockets: listen.NewSockets(s.metrics), servers: map[netip.AddrPort]*portServers{}}
+	return &unit{shared: s, sockets: listen.NewSockets(s.metrics), servers: map[netip.AddrPort]*portServers{}, datagrams: map[netip.AddrPort]*datagrams{}}
 }
 
 // apply puts an assignment in force: the table first, so that no socket is open
@@ -53,6 +59,7 @@ func (u *unit) apply(a dataplanes.Assignment) dataplanes.Outcome {
 	if last != nil {
 		last.pools.Retire(next.pools)
 		u.forget(last, next)
+		u.retireStreams(next)
 	}
 	u.shared.metrics.Swapped()
 	u.bind(next)
@@ -62,18 +69,18 @@ func (u *unit) apply(a dataplanes.Assignment) dataplanes.Outcome {
 // rebind tries addresses again that could not be bound, and says whether that
 // changed anything.
 func (u *unit) rebind() bool {
-	before := len(u.failed)
+	before := len(u.failed) + len(u.failedDatagrams)
 	if before == 0 {
 		return false
 	}
 	u.bind(u.current.Load())
-	return len(u.failed) != before
+	return len(u.failed)+len(u.failedDatagrams) != before
 }
 
 func (u *unit) bind(g *generation) {
 	want := map[netip.AddrPort]*listen.Port{}
 	for _, p := range g.config.Ports {
-		if addr := g.address(p.Port); addr.IsValid() {
+		if addr := g.address(p.Port); addr.IsValid() && p.Protocol != ir.UDP {
 			want[addr] = u.port(g, p, addr)
 		}
 	}
@@ -84,18 +91,51 @@ func (u *unit) bind(g *generation) {
 			u.drain(servers, g.config.Settings.Timeouts.Drain)
 		}
 	}
+	u.bindDatagrams(g)
 }
 
 func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *listen.Port {
 	const handshake = 10 * time.Second
 	port := &listen.Port{
 		Number: p.Port, MaxConnections: g.config.Settings.Limits.Connections,
-		HandshakeTimeout: handshake, Serve: u.server(g, addr).ServeConn,
+		HandshakeTimeout: handshake, Serve: u.serves(g, p, addr), Proxy: g.proxyProtocol(p.Port),
 	}
-	if p.Protocol == ir.HTTPS {
+	if p.Protocol == ir.HTTPS || p.Protocol == ir.TLS {
 		port.TLS = g.findTLS(p.Port)
+		port.Pass = g.findPass(p)
 	}
 	return port
+}
+
+// serves returns who takes a port's connections: those with requests go to a
+// server of HTTP, the others to streams.
+func (u *unit) serves(g *generation, p *translator.Port, addr netip.AddrPort) func(net.Conn) {
+	if len(p.Streams) == 0 {
+		return u.server(g, addr).ServeConn
+	}
+	open := u.streams(addr)
+	if len(p.Listeners) == 0 {
+		return open.ServeConn
+	}
+	requests := u.server(g, addr)
+	return func(c net.Conn) {
+		if about := aboutConn(c); about.Passed || about.Stream {
+			open.ServeConn(c)
+			return
+		}
+		requests.ServeConn(c)
+	}
+}
+
+func (u *unit) streams(addr netip.AddrPort) *streams {
+	if u.servers[addr] == nil {
+		u.servers[addr] = &portServers{}
+	}
+	servers := u.servers[addr]
+	if servers.streams == nil {
+		servers.streams = newStreams(u)
+	}
+	return servers.streams
 }
 
 // server returns the server of a socket's new connections.
@@ -121,13 +161,31 @@ func sameServer(a, b ir.Settings) bool { return a.Timeouts == b.Timeouts && a.Li
 
 // drain lets the connections of a socket that was closed come to an end.
 func (u *unit) drain(servers *portServers, bound ir.Duration) {
-	for _, s := range append(servers.before, servers.now) {
+	for _, s := range servers.all() {
 		u.shared.draining.Go(func() {
 			ctx, cancel := drainContext(bound)
 			defer cancel()
 			s.Drain(ctx)
 		})
 	}
+}
+
+// drainer is what serves connections until they have ended.
+type drainer interface{ Drain(context.Context) }
+
+// all returns what has connections of the socket.
+func (p *portServers) all() []drainer {
+	var all []drainer
+	for _, s := range p.before {
+		all = append(all, s)
+	}
+	if p.now != nil {
+		all = append(all, p.now)
+	}
+	if p.streams != nil {
+		all = append(all, p.streams)
+	}
+	return all
 }
 
 func drainContext(bound ir.Duration) (context.Context, context.CancelFunc) {
@@ -142,20 +200,36 @@ func (u *unit) stop() {
 	u.sockets.Close()
 	g := u.current.Load()
 	var draining sync.WaitGroup
-	for addr, servers := range u.servers {
-		delete(u.servers, addr)
-		for _, s := range append(servers.before, servers.now) {
-			draining.Go(func() {
-				ctx, cancel := drainContext(g.config.Settings.Timeouts.Drain)
-				defer cancel()
-				s.Drain(ctx)
-			})
-		}
+	for _, s := range u.takeServers() {
+		draining.Go(func() {
+			ctx, cancel := drainContext(g.config.Settings.Timeouts.Drain)
+			defer cancel()
+			s.Drain(ctx)
+		})
 	}
 	u.shared.draining.Go(func() {
 		draining.Wait()
 		g.pools.Retire(nil)
 	})
+}
+
+// takeServers takes away all that has connections or sessions.
+func (u *unit) takeServers() []drainer {
+	var all []drainer
+	for addr, servers := range u.servers {
+		delete(u.servers, addr)
+		all = append(all, servers.all()...)
+	}
+	for addr, d := range u.datagrams {
+		delete(u.datagrams, addr)
+		if !u.shared.stopping.Load() {
+			// Sessions need their socket, and another unit may want its port.
+			d.server.Close()
+			continue
+		}
+		all = append(all, d.server)
+	}
+	return all
 }
 
 // outcome says what is in force.
@@ -165,22 +239,24 @@ func (u *unit) outcome() dataplanes.Outcome {
 	out.Problems = append(out.Problems, g.problems...)
 	for _, p := range g.config.Ports {
 		addr := g.address(p.Port)
-		message := u.bindMessage(p.Port, addr, g.assignment.PortOffset)
+		message := u.bindMessage(p, addr, g.assignment.PortOffset)
 		if message == "" {
 			continue
 		}
-		for _, l := range p.Listeners {
+		for _, l := range p.All() {
 			out.Problems = append(out.Problems, ir.Problem{
-				Origin:  ir.Origin{Object: l.Listener.Key.Owner, Section: l.Listener.Key.Section},
-				Message: message,
+				Origin: ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}, Message: message,
 			})
 		}
 	}
 	return out
 }
 
-func (u *unit) bindMessage(port uint16, addr netip.AddrPort, offset int) string {
-	err := u.failed[addr]
+func (u *unit) bindMessage(p *translator.Port, addr netip.AddrPort, offset int) string {
+	port, err := p.Port, u.failed[addr]
+	if p.Protocol == ir.UDP {
+		err = u.failedDatagrams[addr]
+	}
 	switch {
 	case !addr.IsValid():
 		return fmt.Sprintf("port %d with an offset of %d is not a port between 1 and 65535: choose another offset", port, offset)

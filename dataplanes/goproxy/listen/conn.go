@@ -14,6 +14,9 @@ type conn struct {
 	about  exchange.Conn
 	once   sync.Once
 	closed func()
+	// pending was read already, and is read again. It is empty but on ports where
+	// a listener passes TLS on.
+	pending []byte
 }
 
 var _ exchange.Carrier = (*conn)(nil)
@@ -26,6 +29,29 @@ func newConn(c net.Conn, closed func()) *conn {
 
 // Exchange returns what is known about the connection.
 func (c *conn) Exchange() *exchange.Conn { return &c.about }
+
+// Read reads what was read ahead, then the connection.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.pending) > 0 {
+		n := copy(p, c.pending)
+		c.pending = c.pending[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// Bare returns the connection without this package's part in it, for whoever
+// moves bytes in bulk, and what was read of it already. Close is still to be
+// called on the whole.
+func (c *conn) Bare() (net.Conn, []byte) { return c.Conn, c.pending }
+
+// SetLinger is net.TCPConn's.
+func (c *conn) SetLinger(seconds int) error {
+	if l, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		return l.SetLinger(seconds)
+	}
+	return nil
+}
 
 // Close closes the connection and gives its place back, once.
 func (c *conn) Close() error {

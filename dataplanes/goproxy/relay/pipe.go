@@ -31,6 +31,9 @@ var errIdle = errors.New("nothing has moved")
 // are, because setting them costs more than reading.
 func (p *pipe) run() error {
 	p.reader = rawio.NewReader(p.src)
+	if err := p.begin(); err != nil {
+		return err
+	}
 	for {
 		p.until = time.Now().Add(p.tick)
 		_ = p.src.SetReadDeadline(p.until)
@@ -50,6 +53,18 @@ func (p *pipe) run() error {
 			return errIdle
 		}
 	}
+}
+
+// begin writes what was read already.
+func (p *pipe) begin() error {
+	if p.direction != ToBackend || len(p.job.Pending) == 0 {
+		return nil
+	}
+	p.writing = true
+	n, err := p.dst.Write(p.job.Pending)
+	p.writing = err != nil
+	p.moved(int64(n))
+	return err
 }
 
 // closeWrite passes the end on. The other direction may have ended everything

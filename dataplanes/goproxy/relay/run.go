@@ -16,6 +16,8 @@ type Conn interface {
 // Job is what is to be relayed.
 type Job struct {
 	Client, Backend Conn
+	// Pending was read of the client already, and goes to the backend first.
+	Pending []byte
 	// Idle ends the job when nothing has moved in either direction for so long;
 	// 0 is no bound.
 	Idle time.Duration
