@@ -15,6 +15,8 @@ type effective struct {
 	settings          ir.Settings
 	endpoints         v1alpha1.EndpointsMode
 	allowExternalName bool
+	// sendProxy says which listeners send PROXY headers on.
+	sendProxy []v1alpha1.SendProxyProtocol
 }
 
 // defaults are as api/v1alpha1 documents them.
@@ -26,8 +28,10 @@ func defaults() effective {
 				Idle:          ir.Duration(2 * time.Minute),
 				Connect:       ir.Duration(5 * time.Second),
 				Drain:         ir.Duration(30 * time.Second),
+				StreamIdle:    ir.Duration(time.Hour),
+				DatagramIdle:  ir.Duration(time.Minute),
 			},
-			Limits:    ir.Limits{RequestHeaderBytes: 64 << 10, ConcurrentStreams: 100},
+			Limits:    ir.Limits{RequestHeaderBytes: 64 << 10, ConcurrentStreams: 100, DatagramSessions: 10000},
 			TLS:       ir.TLSSettings{MinVersion: ir.TLS12, ALPN: []string{"h2", "http/1.1"}},
 			AccessLog: ir.AccessLog{Enabled: true},
 		},
@@ -49,6 +53,7 @@ func (e *effective) lay(p *v1alpha1.ProxyParameters) {
 	e.layTimeouts(p.Timeouts)
 	e.layLimits(p.Limits)
 	e.layTLS(p.TLS)
+	e.layProxyProtocol(p.ProxyProtocol)
 	over(&e.endpoints, p.Endpoints)
 	over(&e.allowExternalName, p.AllowExternalName)
 }
@@ -63,6 +68,8 @@ func (e *effective) layTimeouts(p *v1alpha1.TimeoutParameters) {
 	overDuration(&t.Request, p.Request)
 	overDuration(&t.Connect, p.Connect)
 	overDuration(&t.Drain, p.Drain)
+	overDuration(&t.StreamIdle, p.TCPIdle)
+	overDuration(&t.DatagramIdle, p.UDPIdle)
 }
 
 func (e *effective) layLimits(p *v1alpha1.LimitParameters) {
@@ -74,6 +81,7 @@ func (e *effective) layLimits(p *v1alpha1.LimitParameters) {
 	over(&l.RequestBodyBytes, p.RequestBodyBytes)
 	set(&l.Connections, p.Connections)
 	set(&l.ConcurrentStreams, p.ConcurrentStreams)
+	set(&l.DatagramSessions, p.UDPSessions)
 }
 
 func (e *effective) layTLS(p *v1alpha1.TLSParameters) {
