@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -139,6 +140,34 @@ func TestDatagramsKeepTheirEdges(t *testing.T) {
 		if _, _, rest := ask(t, c, string(bytes.Repeat([]byte{'x'}, n))); len(rest) != n {
 			t.Errorf("%d bytes came back as %d", n, len(rest))
 		}
+	}
+}
+
+// TestRepliesComeFromWhereTheClientWrote binds every address, and asks at one
+// that the system would not choose by itself.
+func TestRepliesComeFromWhereTheClientWrote(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system does not tell")
+	}
+	for _, every := range []string{"0.0.0.0:0", "[::]:0"} {
+		probe, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(every)))
+		if err != nil {
+			t.Logf("%s: %v", every, err)
+			continue
+		}
+		port := probe.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+		probe.Close()
+		h := &handler{idle: time.Minute, dropped: make(chan string, 100), ended: make(chan datagram.Result, 100)}
+		h.endpoint.Store(echo(t, "a"))
+		s, err := datagram.Listen(netip.AddrPortFrom(netip.MustParseAddrPort(every).Addr(), port), h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := client(t, netip.AddrPortFrom(netip.MustParseAddr("127.7.7.7"), port))
+		if name, _, _ := ask(t, c, "x"); name != "a" {
+			t.Errorf("%s: %s answered", every, name)
+		}
+		s.Close()
 	}
 }
 

@@ -65,6 +65,9 @@ const defaultIdle = time.Minute
 type Server struct {
 	conn    *net.UDPConn
 	handler Handler
+	// sources is true where the socket tells which of its addresses a datagram
+	// was sent to.
+	sources bool
 
 	mu       sync.Mutex
 	sessions map[netip.AddrPort]*session
@@ -80,7 +83,7 @@ func Listen(addr netip.AddrPort, handler Handler) (*Server, error) {
 	}
 	// What the system does not grant, it does not grant.
 	_ = conn.SetReadBuffer(readBuffer)
-	s := &Server{conn: conn, handler: handler, sessions: map[netip.AddrPort]*session{}}
+	s := &Server{conn: conn, handler: handler, sources: askSources(conn), sessions: map[netip.AddrPort]*session{}}
 	go s.receive()
 	return s, nil
 }
@@ -141,13 +144,22 @@ func (s *Server) all() []*session {
 	return all
 }
 
+// arrival is one datagram of a client.
+type arrival struct {
+	client   netip.AddrPort
+	datagram []byte
+	// said is what the system said of it; empty where it was not asked.
+	said []byte
+}
+
 // receive takes what clients send until the socket is closed. Other errors pass:
 // it waits for a moment and goes on.
 func (s *Server) receive() {
 	buffer := rawio.Take(true)
 	defer rawio.Give(buffer)
+	said := make([]byte, maxSource)
 	for {
-		n, client, err := s.conn.ReadFromUDPAddrPort(*buffer)
+		a, err := s.read(*buffer, said)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -155,19 +167,31 @@ func (s *Server) receive() {
 			<-time.After(5 * time.Millisecond)
 			continue
 		}
-		s.forward(client, (*buffer)[:n])
+		s.forward(a)
 	}
+}
+
+func (s *Server) read(buffer, said []byte) (arrival, error) {
+	if !s.sources {
+		n, client, err := s.conn.ReadFromUDPAddrPort(buffer)
+		return arrival{client: client, datagram: buffer[:max(n, 0)]}, err
+	}
+	n, m, _, client, err := s.conn.ReadMsgUDPAddrPort(buffer, said)
+	if err != nil {
+		return arrival{}, err
+	}
+	return arrival{client: client, datagram: buffer[:n], said: said[:m]}, nil
 }
 
 // forward sends a datagram on. An endpoint that refused an earlier one costs the
 // session, and this datagram goes to the next endpoint.
-func (s *Server) forward(client netip.AddrPort, datagram []byte) {
+func (s *Server) forward(a arrival) {
 	for range 2 {
-		one := s.session(client)
+		one := s.session(a)
 		if one == nil {
 			return
 		}
-		if one.send(datagram) == nil {
+		if one.send(a.datagram) == nil {
 			return
 		}
 		one.end(Refused)
@@ -177,9 +201,9 @@ func (s *Server) forward(client netip.AddrPort, datagram []byte) {
 
 // session returns a client's session, or a new one, or nil where it has none and
 // cannot have one.
-func (s *Server) session(client netip.AddrPort) *session {
+func (s *Server) session(a arrival) *session {
 	s.mu.Lock()
-	one, n, draining := s.sessions[client], len(s.sessions), s.draining
+	one, n, draining := s.sessions[a.client], len(s.sessions), s.draining
 	s.mu.Unlock()
 	limit := s.handler.Limit()
 	switch {
@@ -192,13 +216,13 @@ func (s *Server) session(client netip.AddrPort) *session {
 		s.handler.Dropped("limit")
 		return nil
 	}
-	return s.open(client)
+	return s.open(a)
 }
 
 // open begins a session. It is called by receive alone, so that no other session
 // of the client can come up meanwhile.
-func (s *Server) open(client netip.AddrPort) *session {
-	target, ok := s.handler.Open(client)
+func (s *Server) open(a arrival) *session {
+	target, ok := s.handler.Open(a.client)
 	if !ok {
 		return nil
 	}
@@ -211,7 +235,7 @@ func (s *Server) open(client netip.AddrPort) *session {
 	if target.Idle <= 0 {
 		target.Idle = defaultIdle
 	}
-	one := &session{server: s, client: client, conn: conn, target: target}
+	one := &session{server: s, client: a.client, conn: conn, target: target, from: replyFrom(a.said)}
 	one.touch()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -220,7 +244,7 @@ func (s *Server) open(client netip.AddrPort) *session {
 		target.Done(Result{End: Stopped})
 		return nil
 	}
-	s.sessions[client] = one
+	s.sessions[a.client] = one
 	s.running.Go(one.run)
 	return one
 }
@@ -229,6 +253,9 @@ func (s *Server) open(client netip.AddrPort) *session {
 type session struct {
 	server *Server
 	client netip.AddrPort
+	// from sends replies from the address that the client wrote to; empty where the
+	// socket has but one.
+	from []byte
 	// conn is connected to the endpoint.
 	conn                *net.UDPConn
 	target              Target

@@ -66,10 +66,19 @@ func (s *session) reply(reader *rawio.Reader) (more bool) {
 }
 
 func (s *session) toClientSide(datagram []byte) {
-	if _, err := s.server.conn.WriteToUDPAddrPort(datagram, s.client); err != nil {
+	if err := s.reachClient(datagram); err != nil {
 		s.server.handler.Dropped("send")
 		return
 	}
 	s.touch()
 	s.toClient.Add(int64(len(datagram)))
+}
+
+func (s *session) reachClient(datagram []byte) error {
+	if len(s.from) == 0 {
+		_, err := s.server.conn.WriteToUDPAddrPort(datagram, s.client)
+		return err
+	}
+	_, _, err := s.server.conn.WriteMsgUDPAddrPort(datagram, s.from, s.client)
+	return err
 }
