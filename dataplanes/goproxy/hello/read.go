@@ -16,6 +16,7 @@ const (
 	messageHeader   = 4
 	recordHandshake = 22
 	messageHello    = 1
+	maxMajor        = 0x10
 	// maxRecord is what crypto/tls takes of a record in plain text.
 	maxRecord = 16 << 10
 )
@@ -37,20 +38,20 @@ var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b
 func Read(r io.Reader) (Hello, error) {
 	pooled := scratch.Get().(*[]byte)
 	defer scratch.Put(pooled)
-	read := (*pooled)[:0]
+	a := assembly{read: (*pooled)[:0]}
 	for {
-		message, err := assemble(read)
+		message, err := a.next()
 		if err != nil {
 			return Hello{}, err
 		}
 		if message != nil {
 			name, err := serverName(message)
-			return Hello{ServerName: name, Bytes: append([]byte(nil), read...)}, err
+			return Hello{ServerName: name, Bytes: append([]byte(nil), a.read...)}, err
 		}
-		if read, err = more(r, read); err != nil {
-			return Hello{}, fmt.Errorf("after %d bytes of the hello: %w", len(read), err)
+		if a.read, err = more(r, a.read); err != nil {
+			return Hello{}, fmt.Errorf("after %d bytes of the hello: %w", len(a.read), err)
 		}
-		*pooled = read
+		*pooled = a.read
 	}
 }
 
@@ -73,49 +74,59 @@ func more(r io.Reader, read []byte) ([]byte, error) {
 	return read, err
 }
 
-// assemble returns the body of the first handshake message, out of as many
-// records as it has, or nil where more must be read. One in a single record, as
-// nearly all are, is not copied.
-func assemble(read []byte) ([]byte, error) {
-	var message []byte
-	for rest := read; len(rest) > 0; {
-		fragment, after, err := record(rest)
+// assembly puts the first handshake message together, out of as many records as
+// it has. It looks at each byte once, however few come at a time.
+type assembly struct {
+	read []byte
+	// done is how much of read are records whose fragments are in message.
+	done    int
+	message []byte
+}
+
+// next returns the message's body, or nil where more must be read.
+func (a *assembly) next() ([]byte, error) {
+	for a.done < len(a.read) {
+		fragment, size, err := record(a.read[a.done:])
 		if err != nil || fragment == nil {
 			return nil, err
 		}
-		if message == nil {
-			message = fragment[:len(fragment):len(fragment)]
+		a.done += size
+		if a.message == nil {
+			// A hello in a single record, as nearly all are, is not copied.
+			a.message = fragment[:len(fragment):len(fragment)]
 		} else {
-			message = append(message, fragment...)
+			a.message = append(a.message, fragment...)
 		}
-		if body, err := complete(message); body != nil || err != nil {
+		if body, err := complete(a.message); body != nil || err != nil {
 			return body, err
 		}
-		rest = after
 	}
 	return nil, nil
 }
 
-// record takes the first record off; nil where it is not complete. What can be
-// refused by its first bytes is refused at once.
-func record(read []byte) (fragment, rest []byte, err error) {
+// record returns the fragment of the first record and the record's size; nil
+// where it is not complete. What can be refused by its first bytes is refused at
+// once.
+func record(read []byte) (fragment []byte, size int, err error) {
 	if read[0] != recordHandshake {
-		return nil, nil, errors.New("the connection does not begin with a TLS handshake")
+		return nil, 0, errors.New("something else than a TLS handshake comes before the hello")
 	}
-	if len(read) > 1 && read[1] != 3 {
-		return nil, nil, errors.New("the record is of no version of TLS")
+	// A record's version says nothing (RFC 8446, section 5.1), but that this is not
+	// text: crypto/tls draws the line in the same place.
+	if len(read) > 1 && read[1] >= maxMajor {
+		return nil, 0, errors.New("the record is of no version of TLS")
 	}
 	if len(read) < recordHeader {
-		return nil, nil, nil
+		return nil, 0, nil
 	}
 	n := int(read[3])<<8 | int(read[4])
 	if n == 0 || n > maxRecord {
-		return nil, nil, fmt.Errorf("a record of %d bytes is not one of 1 to %d", n, maxRecord)
+		return nil, 0, fmt.Errorf("a record of %d bytes is not one of 1 to %d", n, maxRecord)
 	}
 	if len(read) < recordHeader+n {
-		return nil, nil, nil
+		return nil, 0, nil
 	}
-	return read[recordHeader : recordHeader+n], read[recordHeader+n:], nil
+	return read[recordHeader : recordHeader+n], recordHeader + n, nil
 }
 
 // complete returns the message's body once it is all there.
