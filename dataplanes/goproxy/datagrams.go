@@ -1,7 +1,6 @@
 package goproxy
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -62,13 +61,13 @@ func (d *datagrams) Dropped(reason string) { d.unit.shared.metrics.DatagramDropp
 // Open chooses an endpoint for a client.
 func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 	g := d.unit.current.Load()
-	p := &passage{generation: g, protocol: ir.UDP, began: time.Now(), client: client.Addr()}
-	if flag := d.choose(p); flag != "" {
+	p := newPassage(g, ir.UDP, client.Addr())
+	if flag := d.choose(g, p); flag != "" {
 		// Not logged: anybody can send any number of datagrams that lead nowhere.
 		d.Dropped(flag)
 		return datagram.Target{}, false
 	}
-	metrics, name := d.unit.shared.metrics, p.metric().Listener
+	metrics, name := d.unit.shared.metrics, p.listener
 	metrics.StreamBegan(name)
 	return datagram.Target{
 		Endpoint: p.endpoint, Idle: time.Duration(g.config.Settings.Timeouts.DatagramIdle),
@@ -83,23 +82,21 @@ func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 }
 
 // choose fills a passage in, and says why it cannot.
-func (d *datagrams) choose(p *passage) (flag string) {
-	if p.listener, p.rule = d.find(p.generation); p.listener == nil {
-		return "no_listener"
-	}
+func (d *datagrams) choose(g *generation, p *passage) (flag string) {
+	l, rule := d.find(g)
 	switch {
-	case p.rule == nil:
+	case l == nil:
+		return "no_listener"
+	case rule == nil:
 		return "no_route"
-	case p.rule.Refused != "":
-		return "refused_rule"
 	}
-	use := p.rule.Pick(rand.Uint64())
-	if use == nil || use.Backend == nil {
-		return "no_backend"
+	p.meets(g, l)
+	if flag := p.choose(rule); flag != "" {
+		return flag
 	}
-	p.backend, p.tries = use.Backend, 1
 	var err error
-	if p.endpoint, err = p.generation.pools.Endpoint(*use.Backend); err != nil {
+	p.tries = 1
+	if p.endpoint, err = g.pools.Endpoint(*p.backend); err != nil {
 		return failureKind(err)
 	}
 	return ""
@@ -123,7 +120,7 @@ func (d *datagrams) find(g *generation) (*table.Listener, *table.Rule) {
 func (d *datagrams) keeps(p *passage) bool {
 	g := d.unit.current.Load()
 	l, rule := d.find(g)
-	if l == nil || rule == nil || rule.Refused != "" || l.Config.Key != p.listener.Config.Key {
+	if l == nil || rule == nil || rule.Refused != "" || l.Config.Key != p.key {
 		return false
 	}
 	for i := range rule.Uses {

@@ -10,28 +10,38 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// passage is what there is to say of one connection or session of layer 4.
+// passage is what there is to say of one connection or session of layer 4. It
+// holds nothing of a generation but a rule: a passage may last for days, and a
+// generation is much.
 type passage struct {
-	generation *generation
+	logged     bool
 	protocol   ir.Protocol
 	began      time.Time
 	client     netip.Addr
 	serverName string
-	listener   *table.Listener
-	rule       *table.Rule
-	backend    *ir.BackendKey
-	endpoint   netip.AddrPort
-	tries      int
+	key        ir.ListenerKey
+	// listener is the name; empty where none was found.
+	listener string
+	rule     *table.Rule
+	backend  *ir.BackendKey
+	endpoint netip.AddrPort
+	tries    int
 	// toBackend and toClient are bytes.
 	toBackend, toClient int64
 	flag                string
 }
 
+func newPassage(g *generation, protocol ir.Protocol, client netip.Addr) *passage {
+	return &passage{logged: g.config.Settings.AccessLog.Enabled, protocol: protocol, began: time.Now(), client: client}
+}
+
+// meets takes down whose the passage is.
+func (p *passage) meets(g *generation, l *table.Listener) {
+	p.key, p.listener = l.Config.Key, g.names[l.Config.Key]
+}
+
 func (p *passage) metric() admin.Stream {
-	m := admin.Stream{Reason: p.flag}
-	if p.listener != nil {
-		m.Listener = p.generation.names[p.listener.Config.Key]
-	}
+	m := admin.Stream{Listener: p.listener, Reason: p.flag}
 	if p.rule != nil {
 		m.Route = routeName(p.rule.Origin.Object)
 	}
@@ -40,7 +50,7 @@ func (p *passage) metric() admin.Stream {
 
 // record logs a passage that has ended.
 func (s *shared) record(p *passage) {
-	if s.log == nil || !p.generation.config.Settings.AccessLog.Enabled {
+	if s.log == nil || !p.logged {
 		return
 	}
 	m := p.metric()
@@ -61,36 +71,15 @@ func (s *shared) record(p *passage) {
 	s.log.Write(e)
 }
 
-func (s *stream) passage() *passage {
-	p := &passage{
-		generation: s.generation, protocol: ir.TCP, began: s.began, client: s.about.Client.Addr(),
-		serverName: s.about.ServerName, listener: s.listener, rule: s.rule,
-		toBackend: s.result.ToBackend, toClient: s.result.ToClient, flag: s.flag,
-	}
-	if s.about.TLS || s.about.Passed {
-		p.protocol = ir.TLS
-	}
-	if s.use != nil {
-		p.backend = s.use.Backend
-	}
-	if s.upstream != nil {
-		p.endpoint, p.tries = s.upstream.Endpoint, s.upstream.Tries
-	}
-	return p
-}
-
-func (s *stream) listenerName() string { return s.passage().metric().Listener }
-
 // refused counts and logs a connection that met no backend.
-func (s *stream) refused() {
-	p := s.passage()
-	s.unit.shared.metrics.StreamRefused(p.metric())
-	s.unit.shared.record(p)
+func (s *stream) refused(flag string) {
+	s.passage.flag = flag
+	s.unit.shared.metrics.StreamRefused(s.passage.metric())
+	s.unit.shared.record(s.passage)
 }
 
 // ended counts and logs a connection that was relayed.
 func (s *stream) ended() {
-	p := s.passage()
-	s.unit.shared.metrics.StreamEnded(p.metric())
-	s.unit.shared.record(p)
+	s.unit.shared.metrics.StreamEnded(s.passage.metric())
+	s.unit.shared.record(s.passage)
 }

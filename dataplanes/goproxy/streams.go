@@ -109,18 +109,15 @@ func (u *unit) retireStreams(g *generation) {
 
 // stream is one connection on its way through the proxy.
 type stream struct {
-	unit       *unit
+	unit    *unit
+	conn    net.Conn
+	about   *exchange.Conn
+	passage *passage
+	// generation and listener are those of now until the connection is relayed;
+	// then nil.
 	generation *generation
-	conn       net.Conn
-	about      *exchange.Conn
-	began      time.Time
 	listener   *table.Listener
-	rule       *table.Rule
-	use        *table.Use
 	upstream   *upstream.Stream
-	// flag is why the proxy ended it; empty for an ordinary end.
-	flag   string
-	result relay.Result
 	// held is the listener that the connection was let in by; retired is set once
 	// that has gone.
 	held    atomic.Pointer[ir.ListenerKey]
@@ -130,7 +127,13 @@ type stream struct {
 }
 
 func newStream(u *unit, c net.Conn) *stream {
-	s := &stream{unit: u, generation: u.current.Load(), conn: c, about: aboutConn(c), began: time.Now()}
+	s := &stream{unit: u, generation: u.current.Load(), conn: c, about: aboutConn(c)}
+	protocol := ir.TCP
+	if s.about.TLS || s.about.Passed {
+		protocol = ir.TLS
+	}
+	s.passage = newPassage(s.generation, protocol, s.about.Client.Addr())
+	s.passage.serverName = s.about.ServerName
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -149,15 +152,15 @@ func aboutConn(c net.Conn) *exchange.Conn {
 func (s *stream) serve() {
 	defer s.cancel()
 	defer s.conn.Close()
-	s.flag = s.find()
-	if s.flag == "" {
-		s.flag = s.connect()
+	flag := s.find()
+	if flag == "" {
+		flag = s.connect()
 	}
-	if s.flag == "" {
-		s.relay()
+	if flag != "" {
+		s.refused(flag)
 		return
 	}
-	s.refused()
+	s.relay()
 }
 
 // find looks the connection's rule up, and says why there is none.
@@ -169,7 +172,8 @@ func (s *stream) find() (flag string) {
 	if s.listener = port.Listener(s.about.ServerName); s.listener == nil {
 		return "no_listener"
 	}
-	s.held.Store(&s.listener.Config.Key)
+	s.passage.meets(s.generation, s.listener)
+	s.held.Store(&s.passage.key)
 	if !s.fits() {
 		return "stale_connection"
 	}
@@ -193,31 +197,40 @@ func (s *stream) fits() bool {
 }
 
 func (s *stream) choose() (flag string) {
-	var found bool
-	s.rule, found = s.listener.Stream(s.about.ServerName)
-	switch {
-	case !found:
+	rule, found := s.listener.Stream(s.about.ServerName)
+	if !found {
 		return "no_route"
-	case s.rule == nil:
+	}
+	return s.passage.choose(rule)
+}
+
+// choose draws a backend, and says why there is none.
+func (p *passage) choose(rule *table.Rule) (flag string) {
+	if rule == nil {
 		return "no_backend"
-	case s.rule.Refused != "":
+	}
+	p.rule = rule
+	if rule.Refused != "" {
 		return "refused_rule"
 	}
-	s.use = s.rule.Pick(rand.Uint64())
-	if s.use == nil || s.use.Backend == nil {
+	use := rule.Pick(rand.Uint64())
+	if use == nil || use.Backend == nil {
 		return "no_backend"
 	}
+	p.backend = use.Backend
 	return ""
 }
 
 // connect opens the backend's side, with whom it speaks for where it asks.
 func (s *stream) connect() (flag string) {
-	opening := upstream.Opening{Backend: *s.use.Backend}
+	opening := upstream.Opening{Backend: *s.passage.backend}
 	if version := s.listener.Config.SendProxyProtocol; version != "" {
 		opening.Greeting = proxyproto.Append(nil, version, proxyproto.Header{Source: s.about.Client, Destination: s.about.Local})
 	}
 	var err error
-	if s.upstream, err = s.generation.pools.Open(s.ctx, opening); err != nil {
+	s.upstream, err = s.generation.pools.Open(s.ctx, opening)
+	s.passage.endpoint, s.passage.tries = s.upstream.Endpoint, s.upstream.Tries
+	if err != nil {
 		return failureKind(err)
 	}
 	return ""
@@ -238,8 +251,7 @@ func (s *stream) relay() {
 	client, pending := s.client()
 	backend, ok := s.upstream.Conn.(relay.Conn)
 	if client == nil || !ok {
-		s.flag = string(upstream.Broken)
-		s.refused()
+		s.refused(string(upstream.Broken))
 		return
 	}
 	stop := context.AfterFunc(s.ctx, func() {
@@ -247,24 +259,24 @@ func (s *stream) relay() {
 		backend.Close()
 	})
 	defer stop()
-	metrics, name := s.unit.shared.metrics, s.listenerName()
-	metrics.StreamBegan(name)
-	s.result = relay.Run(relay.Job{
-		Client: client, Backend: backend, Pending: pending,
-		Idle: time.Duration(s.settings().Timeouts.StreamIdle),
-		Moved: func(d relay.Direction, bytes int64) {
-			if d == relay.ToBackend {
-				metrics.StreamMoved(name, bytes, 0)
-				return
-			}
-			metrics.StreamMoved(name, 0, bytes)
-		},
-	})
-	s.flag = string(s.result.End)
+	idle := time.Duration(s.generation.config.Settings.Timeouts.StreamIdle)
+	// A connection may last for days, and would keep its tables for as long.
+	s.generation, s.listener = nil, nil
+	s.unit.shared.metrics.StreamBegan(s.passage.listener)
+	result := relay.Run(relay.Job{Client: client, Backend: backend, Pending: pending, Idle: idle, Moved: s.moved})
+	s.passage.toBackend, s.passage.toClient, s.passage.flag = result.ToBackend, result.ToClient, string(result.End)
 	if s.ctx.Err() != nil {
-		s.flag = "stopped"
+		s.passage.flag = "stopped"
 	}
 	s.ended()
+}
+
+func (s *stream) moved(d relay.Direction, bytes int64) {
+	if d == relay.ToBackend {
+		s.unit.shared.metrics.StreamMoved(s.passage.listener, bytes, 0)
+		return
+	}
+	s.unit.shared.metrics.StreamMoved(s.passage.listener, 0, bytes)
 }
 
 // client is the client's side as bytes are moved on it: without what listen adds
@@ -277,5 +289,3 @@ func (s *stream) client() (client relay.Conn, pending []byte) {
 	client, _ = from.(relay.Conn)
 	return client, pending
 }
-
-func (s *stream) settings() *ir.Settings { return &s.generation.config.Settings }
