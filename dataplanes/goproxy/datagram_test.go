@@ -68,6 +68,7 @@ func (r *rig) metrics(t *testing.T) string {
 
 // udpRig is a rig with one UDP listener that shares its number with HTTP.
 func udpRig(t *testing.T, endpoints ...string) (r *rig, addr string, key ir.BackendKey) {
+	t.Helper()
 	r = newRig(t)
 	web := r.listen("web")
 	r.route("web", &ir.Rule{Backends: to(r.backend("web", ir.BackendHTTP1, named(t, "web")))})

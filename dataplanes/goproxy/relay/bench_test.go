@@ -90,6 +90,7 @@ func BenchmarkCPU(b *testing.B) {
 }
 
 func benchmarkCPU(b *testing.B, how string) {
+	b.Helper()
 	sink, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
