@@ -78,7 +78,7 @@ func (g *generation) listeners(last *generation) {
 	for _, port := range g.config.Ports {
 		for _, l := range port.All() {
 			g.names[l.Key] = listenerName(l.Key)
-			if l.Protocol == ir.HTTPS || l.Protocol == ir.TLS && (l.TLS == nil || l.TLS.Mode != ir.Passthrough) {
+			if l.Protocol == ir.HTTPS || l.Protocol == ir.TLS && l.TLS != nil && l.TLS.Mode != ir.Passthrough {
 				g.prepare(last, listen.TLSInput{
 					Listener: l, Certificates: namedBy(l, certificates), Settings: g.config.Settings.TLS,
 				})

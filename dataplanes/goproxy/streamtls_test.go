@@ -210,3 +210,22 @@ func TestChangeOfModeIsInForceAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestListenerWithoutSettingsKeepsItsName puts a listener of TLS that cannot be
+// served beside a wider one, which must not get its clients.
+func TestListenerWithoutSettingsKeepsItsName(t *testing.T) {
+	for _, mode := range []ir.TLSMode{ir.Passthrough, ir.Terminate} {
+		r := newTLSRig(t)
+		r.tlsListener("wide", "*.example", mode, r.backend("wide", ir.BackendTCP, r.tlsBackend("wide", "wide.example")))
+		r.unit.Proxy.Listeners = append(r.unit.Proxy.Listeners, &ir.Listener{
+			Key: listenerKey("closed"), Port: r.port, Protocol: ir.TLS, Hostname: "closed.example",
+		})
+		r.must()
+		if name, _, err := handshakeAs(t, r.addr(), &tls.Config{ServerName: "closed.example"}); err == nil {
+			t.Errorf("%s: let in to %q", mode, name)
+		}
+		if _, _, err := handshakeAs(t, r.addr(), &tls.Config{ServerName: "open.example"}); err != nil && mode == ir.Passthrough {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+}

@@ -24,7 +24,7 @@ type Listener struct {
 // Passes says whether the listener passes TLS on as it is. Nothing of such a
 // connection may ever be answered here.
 func (l *Listener) Passes() bool {
-	return l.Config.Protocol == ir.TLS && (l.Config.TLS == nil || l.Config.TLS.Mode == ir.Passthrough)
+	return l.Config.Protocol == ir.TLS && l.Config.TLS != nil && l.Config.TLS.Mode == ir.Passthrough
 }
 
 // Stream returns the rule that takes a connection of this listener, and whether
