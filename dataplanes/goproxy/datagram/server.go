@@ -104,8 +104,8 @@ func (s *Server) Recheck() {
 	}
 }
 
-// Drain takes no new clients, serves the others until their sessions have ended
-// or the context has, and closes.
+// Drain takes no new clients, serves the others until their sessions have ended,
+// or been silent for a second, or the context has ended, and closes.
 func (s *Server) Drain(ctx context.Context) {
 	s.mu.Lock()
 	s.draining = true
@@ -115,11 +115,31 @@ func (s *Server) Drain(ctx context.Context) {
 		s.running.Wait()
 		close(ended)
 	}()
-	select {
-	case <-ended:
-	case <-ctx.Done():
+	look := time.NewTicker(quiet / 10)
+	defer look.Stop()
+	for {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+		case <-look.C:
+			s.endQuiet()
+			continue
+		}
+		s.Close()
+		return
 	}
-	s.Close()
+}
+
+// quiet is how long a session may be silent while the server drains: nothing else
+// would tell that its client is done.
+const quiet = time.Second
+
+func (s *Server) endQuiet() {
+	for _, one := range s.all() {
+		if time.Since(time.Unix(0, one.active.Load())) >= quiet {
+			one.end(Stopped)
+		}
+	}
 }
 
 // Close closes the socket, ends every session and waits for that.
