@@ -28,12 +28,19 @@ type Listener struct {
 	// Hostname is lower case: exact ("a.example"), a wildcard ("*.example",
 	// which covers any number of labels, at least one), or "*" for every host.
 	Hostname string `json:"hostname"`
-	// TLS is set for HTTPS and TLS.
+	// TLS is set for HTTPS and TLS, unless the listener is Refused.
 	TLS *ListenerTLS `json:"tls,omitempty"`
 	// SendProxyProtocol is the version of the PROXY header that backends of the
 	// listener's TLSRoutes and TCPRoutes get first; empty for none. HTTP and UDP
 	// have none.
 	SendProxyProtocol ProxyProtocolVersion `json:"sendProxyProtocol,omitempty"`
+	// Refused is why the listener cannot be served, where it keeps its hostname
+	// all the same: without it, traffic for the hostname would meet a wider
+	// listener of the port. Handshakes for it are refused, and plain HTTP requests
+	// get 500. No route is attached to it, and a listener of the same family (HTTP;
+	// HTTPS and TLS) that is not Refused has the port too. Listeners that conflict
+	// are not in the ir: their hostname is another's.
+	Refused string `json:"refused,omitempty"`
 }
 
 // ProxyProtocolVersion is a version of the PROXY protocol.

@@ -61,8 +61,17 @@ type Settings struct {
 	Limits    Limits         `json:"limits"`
 	TLS       TLSSettings    `json:"tls"`
 	AccessLog AccessLog      `json:"accessLog"`
+	Path      PathSettings   `json:"path,omitzero"`
 	// ProxyProtocol is empty where no PROXY header is taken.
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitzero"`
+}
+
+// PathSettings say how the paths of requests are read, beyond what
+// ir/requestpath says of all.
+type PathSettings struct {
+	// KeepEncodedSlashes leaves "%2F" and "%5C" as they are, as data inside of
+	// their segment; otherwise such requests are refused with 400.
+	KeepEncodedSlashes bool `json:"keepEncodedSlashes,omitempty"`
 }
 
 // ProxyProtocol says whose PROXY headers are taken, on listeners of every
@@ -94,6 +103,11 @@ type ServerTimeouts struct {
 	Idle Duration `json:"idle"`
 	// Request bounds a whole exchange where its rule sets no time-out.
 	Request Duration `json:"request"`
+	// Stall bounds how long a client may keep an exchange waiting: by taking
+	// nothing of what is written, or by sending nothing of a body that is waited
+	// for. It is pushed ahead with every byte. Of gRPC calls, of exchanges whose
+	// response streams already and of upgraded connections only writes count.
+	Stall Duration `json:"stall"`
 	// Connect bounds opening a connection to an endpoint.
 	Connect Duration `json:"connect"`
 	// Drain bounds how long open connections are served after a stop.

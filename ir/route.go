@@ -24,7 +24,9 @@ type Route struct {
 	Created time.Time `json:"created"`
 	// Attachments are ordered by listener and hold each listener once.
 	Attachments []Attachment `json:"attachments"`
-	Rules       []*Rule      `json:"rules"`
+	// Rules of TLS, TCP and UDP are never matched: the first one has all the
+	// traffic, and those after it are Refused.
+	Rules []*Rule `json:"rules"`
 }
 
 // Attachment binds a route to one listener of the unit.
@@ -39,7 +41,8 @@ type Attachment struct {
 // and where it goes.
 type Rule struct {
 	Origin Origin `json:"origin"`
-	// Matches is never empty for HTTP and GRPC, and empty for the others.
+	// Matches is empty for TLS, TCP and UDP, and never for HTTP and GRPC, unless
+	// the rule is Refused and says nothing of its traffic that could be kept.
 	Matches []Match `json:"matches,omitempty"`
 	// Refused is set where the rule cannot be served as written. Such a rule
 	// keeps its matches and answers 500 to them, so that its traffic never

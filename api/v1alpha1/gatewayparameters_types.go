@@ -52,6 +52,9 @@ type ProxyParameters struct {
 	// TLS holds for every listener that terminates TLS.
 	// +optional
 	TLS *TLSParameters `json:"tls,omitempty"`
+	// Path says how the paths of requests are read. A GatewayClass's alone.
+	// +optional
+	Path *PathParameters `json:"path,omitempty"`
 	// AccessLog configures the log of requests.
 	// +optional
 	AccessLog *AccessLogParameters `json:"accessLog,omitempty"`
@@ -161,6 +164,13 @@ type TimeoutParameters struct {
 	// and upgraded connections count. Default: 0s, no bound.
 	// +optional
 	Request *metav1.Duration `json:"request,omitempty"`
+	// Stall bounds how long a client may keep an exchange waiting: by taking
+	// nothing of what it is sent, or by sending nothing of a body that is waited
+	// for; then 408, or an end of the response. Each byte begins it anew. Calls of
+	// gRPC, requests whose response streams already and upgraded connections may
+	// send nothing for as long as they like. Default: 60s.
+	// +optional
+	Stall *metav1.Duration `json:"stall,omitempty"`
 	// Connect bounds opening a connection to an endpoint. Default: 5s.
 	// +optional
 	Connect *metav1.Duration `json:"connect,omitempty"`
@@ -238,3 +248,25 @@ type AccessLogParameters struct {
 	// +optional
 	Enabled *bool `json:"enabled,omitempty"`
 }
+
+// PathParameters say how the paths of requests are read.
+type PathParameters struct {
+	// EncodedSlashes says what becomes of requests with an encoded slash or
+	// backslash ("%2F", "%5C") in their path. "Reject" answers 400: a rule for
+	// /a/admin does not see /a%2Fadmin, which many backends read as the same.
+	// "Keep" leaves them as they are, as data inside of their segment, for backends
+	// that need them (GitLab, npm registries); what would hide a dot segment, such
+	// as "..%2F", is still refused. Default: Reject.
+	// +kubebuilder:validation:Enum=Reject;Keep
+	// +optional
+	EncodedSlashes *EncodedSlashes `json:"encodedSlashes,omitempty"`
+}
+
+// EncodedSlashes says what becomes of requests with an encoded slash.
+type EncodedSlashes string
+
+// What becomes of requests with an encoded slash.
+const (
+	EncodedSlashesReject EncodedSlashes = "Reject"
+	EncodedSlashesKeep   EncodedSlashes = "Keep"
+)

@@ -16,6 +16,7 @@ func main() {
 	os.Exit(app.Main(ctx, os.Args[1:], app.Streams{
 		Out: os.Stdout, Err: os.Stderr,
 		TTY: terminal(os.Stdout), NoColour: os.Getenv("NO_COLOR") != "",
+		Columns: func() int { return columns(os.Stdout) },
 	}))
 }
 

@@ -63,7 +63,7 @@ func (t *transaction) mirror(backends []ir.BackendKey) {
 			}
 		})
 	}
-	t.shared.mirrors.Copy(t.in.Request, sends)
+	t.endMirrors = t.shared.mirrors.Copy(t.in.Request, sends)
 }
 
 // discard reads what a mirror answers, so that its connection can be used
@@ -86,13 +86,17 @@ func discard(r *exchange.Response) {
 }
 
 // asker asks external authorization servers through the unit's own pools.
-type asker struct{ pools *upstream.Pools }
+type asker struct {
+	pools *upstream.Pools
+	trail trail
+}
 
 var _ filter.Asker = asker{}
 
 // Ask bounds the answer to ten seconds: an authorization server that hangs
 // refuses its requests and does not collect them.
 func (a asker) Ask(ctx context.Context, backend ir.BackendKey, r *exchange.Request) (*exchange.Response, error) {
+	a.trail.mark(&r.Header)
 	reply, err := a.pools.Do(ctx, upstream.Call{Backend: backend, Request: r, PerTry: 10 * time.Second})
 	if err != nil {
 		return nil, err

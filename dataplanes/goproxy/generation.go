@@ -100,11 +100,13 @@ func (g *generation) prepare(last *generation, in listen.TLSInput) {
 		p.TLSListener, p.err = listen.NewTLSListener(in)
 	}
 	g.tls[key] = p
-	if p.err != nil {
+	if p.err != nil && in.Listener.Refused == "" {
+		// What is refused has its conditions already.
 		g.object(in.Listener, p.err.Error())
 	}
 	if t := in.Listener.TLS; t != nil && t.ClientValidation != nil && t.ClientValidation.Required {
-		g.validation[key] = p.Validation
+		// A listener that is refused demands no less.
+		g.validation[key] = listen.ValidationName(t.ClientValidation)
 	}
 }
 
@@ -134,6 +136,18 @@ func listenerName(k ir.ListenerKey) string {
 
 func routeName(o ir.Object) string {
 	return o.Kind + "/" + o.Namespace + "/" + o.Name
+}
+
+// routes are the objects of all routes; none for the zero generation.
+func (g *generation) routes() map[ir.Object]bool {
+	routes := map[ir.Object]bool{}
+	if g.config == nil {
+		return routes
+	}
+	for _, route := range g.assignment.Unit.Proxy.Routes {
+		routes[route.Origin] = true
+	}
+	return routes
 }
 
 // address is where a port of the assignment is bound; not valid for a port that

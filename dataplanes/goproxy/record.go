@@ -18,6 +18,7 @@ import (
 // done counts and logs a request that has ended.
 func (t *transaction) done(response *exchange.Response, sent wire.Sent) {
 	defer t.end()
+	t.endMirrors()
 	if sent.Err != nil && t.flag == "" {
 		t.flag = cutOff(sent.Err)
 		t.failure = t.flag

@@ -19,6 +19,7 @@ import (
 // generation from its beginning to its end.
 type transaction struct {
 	shared     *shared
+	trail      trail
 	generation *generation
 	in         wire.Incoming
 	began      time.Time
@@ -31,13 +32,15 @@ type transaction struct {
 	// host and path are the client's, for the log.
 	host, path string
 	end        context.CancelFunc
+	// endMirrors gives up copies of a body that was not read to its end.
+	endMirrors func()
 }
 
 // Serve answers one request.
 func (u *unit) Serve(ctx context.Context, in wire.Incoming) wire.Answer {
 	t := &transaction{
-		shared: u.shared, generation: u.current.Load(), in: in, began: time.Now(),
-		host: in.Request.Host, path: in.Request.Path, end: func() {},
+		shared: u.shared, trail: u.trail, generation: u.current.Load(), in: in, began: time.Now(),
+		host: in.Request.Host, path: in.Request.Path, end: func() {}, endMirrors: func() {},
 	}
 	u.shared.metrics.Began()
 	forwarding := filter.Forwarding{TrustedHops: t.settings().ClientIP.TrustedHops}
@@ -60,6 +63,9 @@ func (t *transaction) answer(ctx context.Context) *exchange.Response {
 	if t.in.Refused != 0 {
 		return t.refuse(t.in.Refused, t.in.Reason)
 	}
+	if t.trail.crossed(t.in.Request.Header) {
+		return t.refuse(http.StatusLoopDetected, "loop")
+	}
 	port := t.generation.table.Port(t.in.Conn.Port)
 	if port == nil {
 		return closing(t.refuse(http.StatusNotFound, "no_listener"))
@@ -68,8 +74,10 @@ func (t *transaction) answer(ctx context.Context) *exchange.Response {
 	switch {
 	case t.hit.Outcome == table.Misdirected || t.foreign():
 		return t.refuse(http.StatusMisdirectedRequest, "misdirected")
-	case t.stale():
+	case t.stale() || t.shut():
 		return closing(t.refuse(http.StatusMisdirectedRequest, "stale_connection"))
+	case t.refusedListener():
+		return t.refuse(http.StatusInternalServerError, "refused_listener")
 	case t.hit.Outcome == table.NoRoute:
 		return t.refuse(http.StatusNotFound, "no_route")
 	default:
@@ -96,6 +104,19 @@ func (t *transaction) stale() bool {
 	return ok && demanded != t.in.Conn.Validation
 }
 
+// shut says whether the listener refuses every handshake now. Whoever is
+// connected from before would otherwise escape what it was closed for.
+func (t *transaction) shut() bool {
+	l := t.hit.Listener
+	return l != nil && l.Config.Protocol == ir.HTTPS && t.generation.tls[l.Config.Key].Config == nil
+}
+
+// refusedListener says whether the host is one of a listener that cannot be
+// served, and keeps its requests from a wider one.
+func (t *transaction) refusedListener() bool {
+	return t.hit.Listener != nil && t.hit.Listener.Config.Refused != ""
+}
+
 func closing(r *exchange.Response) *exchange.Response {
 	r.Close = true
 	return r
@@ -116,7 +137,7 @@ func (t *transaction) serve(ctx context.Context) *exchange.Response {
 	}
 	ctx, t.end = bound(ctx, rule.Timeouts.Request, t.settings().Timeouts.Request)
 	x := filter.Start(t.in.Request, t.hit.Prefix, rand.Uint64())
-	x.Ask, x.GRPC = asker{t.generation.pools}, t.in.Request.GRPC
+	x.Ask, x.GRPC = asker{t.generation.pools, t.trail}, t.in.Request.GRPC
 	response := rule.Filters.Request(ctx, &x)
 	if response != nil {
 		t.flag = "filter"
@@ -149,6 +170,7 @@ func (t *transaction) useBackend(ctx context.Context, x *filter.Exchange) *excha
 	if response != nil {
 		t.flag = "filter"
 	} else {
+		t.trail.mark(&t.in.Request.Header)
 		t.mirror(x.Mirrors)
 		response = t.forward(ctx, session)
 	}

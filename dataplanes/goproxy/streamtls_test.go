@@ -3,11 +3,13 @@ package goproxy_test
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -228,4 +230,74 @@ func TestListenerWithoutSettingsKeepsItsName(t *testing.T) {
 			t.Errorf("%s: %v", mode, err)
 		}
 	}
+}
+
+// TestRefusedListenersOfTLSKeepTheirNames puts refused listeners before served
+// ones of another protocol, which must not lend them theirs.
+func TestRefusedListenersOfTLSKeepTheirNames(t *testing.T) {
+	for _, protocol := range []ir.Protocol{ir.TLS, ir.HTTPS} {
+		r := newTLSRig(t)
+		r.unit.Proxy.Listeners = append(r.unit.Proxy.Listeners, &ir.Listener{
+			Key: listenerKey("closed"), Port: r.port, Protocol: protocol, Hostname: "closed.example", Refused: "there is no certificate",
+		})
+		r.tlsListener("pass", "*.example", ir.Passthrough, r.backend("pass", ir.BackendTCP, r.tlsBackend("passed", "backend.example")))
+		r.https("web", "web.example", r.ca.issue("web", "web.example"))
+		r.must()
+		if name, _, err := handshakeAs(t, r.addr(), &tls.Config{ServerName: "closed.example"}); err == nil {
+			t.Errorf("%s: let in to %q", protocol, name)
+		}
+		if name, _, err := handshakeAs(t, r.addr(), &tls.Config{ServerName: "open.example"}); err != nil || name != "passed" {
+			t.Errorf("%s: beside it: %q, %v", protocol, name, err)
+		}
+		if got := get(t, r.client("web.example"), "https://web.example/"); got.body != "web" {
+			t.Errorf("%s: HTTPS beside it: %+v", protocol, got)
+		}
+	}
+}
+
+// TestStallsAreOfRequests has a client of a stream take nothing for longer than
+// two clients of requests are waited for.
+func TestStallsAreOfRequests(t *testing.T) {
+	const size = 32 << 20
+	r := newTLSRig(t)
+	r.unit.Proxy.Settings.Timeouts.Stall = ir.Duration(100 * time.Millisecond)
+	r.tlsListener("end", "end.example", ir.Terminate, r.backend("end", ir.BackendTCP, flood(t, size)))
+	cut := make(chan error, 2)
+	web := r.listen("web")
+	r.route("web", &ir.Rule{Backends: to(r.backend("endless", ir.BackendHTTP1, endless(t, cut)))})
+	r.must()
+	c := tls.Client(dial(t, r.addr()), &tls.Config{ServerName: "end.example", InsecureSkipVerify: true})
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		fmt.Fprintf(dial(t, web), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		<-cut
+	}
+	if n, err := io.Copy(io.Discard, c); n != size || err != nil {
+		t.Errorf("%d of %d bytes, %v", n, size, err)
+	}
+}
+
+// flood accepts connections and sends as much on each.
+func flood(t *testing.T, size int) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = c.Write(make([]byte, size))
+			}()
+		}
+	}()
+	return ln.Addr().String()
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -281,5 +282,55 @@ func TestDrainEndsInTime(t *testing.T) {
 	}
 	if _, _, err := socket.Read(t.Context()); err == nil {
 		t.Error("the tunnel outlived the drain")
+	}
+}
+
+// TestEditedSettingsLeaveNothing edits a setting of connections again and again.
+// A client that is connected is asked to come anew, after its next response, and
+// servers without connections end.
+func TestEditedSettingsLeaveNothing(t *testing.T) {
+	r := newRig(t)
+	addr := r.listen("http")
+	r.route("http", &ir.Rule{Backends: to(r.backend("b", ir.BackendHTTP1, named(t, "b")))})
+	r.must()
+	edit := func(i int) {
+		r.unit.Proxy.Settings.Timeouts.Idle = ir.Duration(time.Duration(i) * time.Hour)
+		r.must()
+	}
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	reader := bufio.NewReader(c)
+	for i, last := range []bool{false, false, true} {
+		if last {
+			edit(1)
+		}
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		res, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if res.StatusCode != 200 || res.Close != last {
+			t.Errorf("response %d: got %d, close %t, want 200, %t", i, res.StatusCode, res.Close, last)
+		}
+	}
+	if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection stays: %v", err)
+	}
+	before := runtime.NumGoroutine()
+	for i := range 100 {
+		edit(2 + i)
+	}
+	eventually(t, "an end of the servers from before", func() bool {
+		r.must()
+		return runtime.NumGoroutine() < before+20
+	})
+	if got := get(t, plain(t), "http://"+addr+"/"); got.status != 200 {
+		t.Errorf("after all edits: %d", got.status)
 	}
 }

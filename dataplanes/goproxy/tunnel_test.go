@@ -120,3 +120,32 @@ func TestRefusedUpgradeIsAnOrdinaryAnswer(t *testing.T) {
 		t.Errorf("got %d %q, want 200 plain", got.status, got.body)
 	}
 }
+
+// TestUnaskedSwitchIsABrokenAnswer has a backend that answers 101 for "evil",
+// whatever it is asked.
+func TestUnaskedSwitchIsABrokenAnswer(t *testing.T) {
+	backend := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: evil\r\n\r\n")
+	})
+	r := newRig(t)
+	addr := r.listen("http")
+	r.route("http", &ir.Rule{Backends: to(r.backend("evil", ir.BackendHTTP1, backend))})
+	r.must()
+	for name, header := range map[string]string{
+		"no upgrade": "", "another upgrade": "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+	} {
+		res, _ := raw(t, addr, "GET / HTTP/1.1\r\nHost: x\r\n"+header+"\r\n")
+		res.Body.Close()
+		if res.StatusCode != 502 {
+			t.Errorf("HTTP/1.1, %s: got %d, want 502", name, res.StatusCode)
+		}
+	}
+	if got := get(t, h2c(t), "http://"+addr+"/"); got.status != 502 {
+		t.Errorf("h2c: got %d, want 502", got.status)
+	}
+}

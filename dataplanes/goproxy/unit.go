@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/requestpath"
 	translator "github.com/sluice-gateway/sluice/translators/goproxy"
 )
 
@@ -23,6 +25,7 @@ import (
 // of wire.Handler.
 type unit struct {
 	shared  *shared
+	trail   trail
 	current atomic.Pointer[generation]
 	sockets *listen.Sockets
 	servers map[netip.AddrPort]*portServers
@@ -39,15 +42,34 @@ var _ wire.Handler = (*unit)(nil)
 // that they were accepted with, and stay with their server.
 type portServers struct {
 	settings ir.Settings
-	now      *wire.Server
-	before   []*wire.Server
+	now      atomic.Pointer[wire.Server]
+	// before are retired, and may have connections still.
+	before []*wire.Server
 	// streams are the connections that carry no requests; nil while there were
 	// none.
 	streams *streams
 }
 
+// serve hands a connection to the server of now, which is not the one of when
+// its handshake began.
+func (p *portServers) serve(c net.Conn) {
+	for !p.now.Load().ServeConn(c) {
+	}
+}
+
+// replace puts a server in the place of the last one.
+func (p *portServers) replace(next *wire.Server) {
+	if last := p.now.Swap(next); last != nil {
+		last.Retire()
+		p.before = append(p.before, last)
+	}
+}
+
 func newUnit(s *shared) *unit {
-	return &unit{shared: s, sockets: listen.NewSockets(s.metrics), servers: map[netip.AddrPort]*portServers{}, datagrams: map[netip.AddrPort]*datagrams{}}
+	return &unit{
+		shared: s, trail: newTrail(), sockets: listen.NewSockets(s.metrics),
+		servers: map[netip.AddrPort]*portServers{}, datagrams: map[netip.AddrPort]*datagrams{},
+	}
 }
 
 // apply puts an assignment in force: the table first, so that no socket is open
@@ -98,7 +120,8 @@ func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *lis
 	const handshake = 10 * time.Second
 	port := &listen.Port{
 		Number: p.Port, MaxConnections: g.config.Settings.Limits.Connections,
-		HandshakeTimeout: handshake, Serve: u.serves(g, p, addr), Proxy: g.proxyProtocol(p.Port),
+		HandshakeTimeout: handshake, Stall: time.Duration(g.config.Settings.Timeouts.Stall),
+		Serve: u.serves(g, p, addr), Proxy: g.proxyProtocol(p.Port),
 	}
 	if p.Protocol == ir.HTTPS || p.Protocol == ir.TLS {
 		port.TLS = g.findTLS(p.Port)
@@ -111,7 +134,7 @@ func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *lis
 // server of HTTP, the others to streams.
 func (u *unit) serves(g *generation, p *translator.Port, addr netip.AddrPort) func(net.Conn) {
 	if len(p.Streams) == 0 {
-		return u.server(g, addr).ServeConn
+		return u.server(g, addr).serve
 	}
 	open := u.streams(addr)
 	if len(p.Listeners) == 0 {
@@ -123,7 +146,7 @@ func (u *unit) serves(g *generation, p *translator.Port, addr netip.AddrPort) fu
 			open.ServeConn(c)
 			return
 		}
-		requests.ServeConn(c)
+		requests.serve(c)
 	}
 }
 
@@ -138,26 +161,29 @@ func (u *unit) streams(addr netip.AddrPort) *streams {
 	return servers.streams
 }
 
-// server returns the server of a socket's new connections.
-func (u *unit) server(g *generation, addr netip.AddrPort) *wire.Server {
-	settings := ir.Settings{Timeouts: g.config.Settings.Timeouts, Limits: g.config.Settings.Limits}
+// server returns the servers of a socket, with the one for new connections as
+// the settings are now.
+func (u *unit) server(g *generation, addr netip.AddrPort) *portServers {
+	settings := g.config.Settings
 	servers := u.servers[addr]
 	if servers == nil {
 		servers = &portServers{}
 		u.servers[addr] = servers
 	}
-	if servers.now != nil && sameServer(servers.settings, settings) {
-		return servers.now
+	if servers.now.Load() == nil || !sameServer(servers.settings, settings) {
+		servers.settings = settings
+		servers.replace(wire.New(wire.Config{
+			Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits,
+			Slashes: requestpath.Slashes(settings.Path.KeepEncodedSlashes),
+		}))
 	}
-	if servers.now != nil {
-		servers.before = append(servers.before, servers.now)
-	}
-	servers.settings = settings
-	servers.now = wire.New(wire.Config{Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits})
-	return servers.now
+	servers.before = slices.DeleteFunc(servers.before, (*wire.Server).Gone)
+	return servers
 }
 
-func sameServer(a, b ir.Settings) bool { return a.Timeouts == b.Timeouts && a.Limits == b.Limits }
+func sameServer(a, b ir.Settings) bool {
+	return a.Timeouts == b.Timeouts && a.Limits == b.Limits && a.Path == b.Path
+}
 
 // drain lets the connections of a socket that was closed come to an end.
 func (u *unit) drain(servers *portServers, bound ir.Duration) {
@@ -179,8 +205,8 @@ func (p *portServers) all() []drainer {
 	for _, s := range p.before {
 		all = append(all, s)
 	}
-	if p.now != nil {
-		all = append(all, p.now)
+	if now := p.now.Load(); now != nil {
+		all = append(all, now)
 	}
 	if p.streams != nil {
 		all = append(all, p.streams)
@@ -210,6 +236,7 @@ func (u *unit) stop() {
 	u.shared.draining.Go(func() {
 		draining.Wait()
 		g.pools.Retire(nil)
+		u.forget(g, &generation{})
 	})
 }
 
@@ -286,13 +313,10 @@ func (u *unit) forget(last, next *generation) {
 			u.shared.metrics.Forget(name, "")
 		}
 	}
-	stays := make(map[ir.Object]bool, len(next.assignment.Unit.Proxy.Routes))
-	for _, route := range next.assignment.Unit.Proxy.Routes {
-		stays[route.Origin] = true
-	}
-	for _, route := range last.assignment.Unit.Proxy.Routes {
-		if !stays[route.Origin] {
-			u.shared.metrics.Forget("", routeName(route.Origin))
+	stays := next.routes()
+	for origin := range last.routes() {
+		if !stays[origin] {
+			u.shared.metrics.Forget("", routeName(origin))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -288,5 +289,39 @@ func TestStreamIsNotHeldBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen <- struct{}{}
+	}
+}
+
+// TestDoubtfulLengthsAreRefused counts the answers: one of a doubtful request is
+// its connection's last.
+func TestDoubtfulLengthsAreRefused(t *testing.T) {
+	_, addr := mirrorRig(t, ir.Limits{})
+	const next = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	for text, want := range map[string][]int{
+		"POST / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n" + next:                {400},
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + next:            {400},
+		"POST / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx" + next:                        {200, 200},
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 43\r\n\r\nContent-Length: 5\r\nTransfer-Encoding: x\r\n\r\n" + next: {200, 200},
+	} {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(patience))
+		fmt.Fprint(c, text)
+		var got []int
+		for reader := bufio.NewReader(c); ; {
+			res, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				break
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			got = append(got, res.StatusCode)
+		}
+		c.Close()
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %d, want %d", text, got, want)
+		}
 	}
 }

@@ -41,7 +41,8 @@ func (e Entry) Match() *ir.Match { return &e.Rule.Matches[e.Index] }
 // Group sorts the HTTP and GRPC routes of a unit by listener and hostname, in
 // the order of the unit's listeners. A host whose routes are the same pointers
 // as in last is taken over from there, so that an unchanged one costs no sort
-// and keeps its address. Last may be nil.
+// and keeps its address. Last may be nil. A refused listener has no hosts, and
+// is there whether it is HTTP, HTTPS or TLS: its hostname is not another's.
 func Group(proxy *ir.Proxy, last []*Listener) []*Listener {
 	gathered := gather(proxy)
 	known := make(map[ir.ListenerKey]*Listener, len(last))
@@ -50,6 +51,12 @@ func Group(proxy *ir.Proxy, last []*Listener) []*Listener {
 	}
 	grouped := make([]*Listener, 0, len(proxy.Listeners))
 	for _, l := range proxy.Listeners {
+		if l.Refused != "" {
+			if l.Protocol != ir.TCP && l.Protocol != ir.UDP {
+				grouped = append(grouped, &Listener{Listener: l})
+			}
+			continue
+		}
 		if l.Protocol != ir.HTTP && l.Protocol != ir.HTTPS {
 			continue
 		}

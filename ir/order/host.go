@@ -69,7 +69,7 @@ func Chain(host string) iter.Seq[string] {
 // Select returns the listener, among those of one port, that a host belongs to:
 // the one with the most specific hostname that covers it (Gateway.spec.listeners).
 // It is nil where none does; the request is then served by nobody, and never by
-// a listener that is less isolated.
+// a listener that is less isolated. It may be a refused one, which serves nothing.
 func Select(listeners []*ir.Listener, host string) *ir.Listener {
 	var best *ir.Listener
 	for _, l := range listeners {

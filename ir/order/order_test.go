@@ -62,6 +62,8 @@ func TestChainHoldsWhatCoversAHost(t *testing.T) {
 func TestChoose(t *testing.T) {
 	https := listeners(ir.HTTPS, "*", "second.org", "*.wildcard.org", "fourth.wildcard.org")
 	closed := listeners(ir.HTTPS, "second.org")
+	refused, refusedTLS := listeners(ir.HTTP, "a.org", "*.org"), listeners(ir.HTTPS, "a.org", "*.org")
+	refused[0].Refused, refusedTLS[0].Refused = "a reason", "a reason"
 	for _, c := range []struct {
 		among     []*ir.Listener
 		sni, host string
@@ -81,6 +83,11 @@ func TestChoose(t *testing.T) {
 		{listeners(ir.HTTP, "a.org", "*.org"), "", "a.org", "a.org", Served},
 		{listeners(ir.HTTP, "a.org", "*.org"), "", "b.org", "*.org", Served},
 		{listeners(ir.HTTP, "a.org", "*.org"), "", "b.net", "", NoListener},
+		{refused, "", "a.org", "a.org", Refused},
+		{refused, "", "b.org", "*.org", Served},
+		{refusedTLS, "a.org", "a.org", "a.org", Refused},
+		{refusedTLS, "b.org", "a.org", "*.org", Misdirected},
+		{refusedTLS, "b.org", "c.org", "*.org", Served},
 	} {
 		got, verdict := Choose(c.among, c.sni, c.host)
 		name := ""

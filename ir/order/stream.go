@@ -26,12 +26,12 @@ type StreamHost struct {
 
 // Streams sorts the TLS, TCP and UDP routes of a unit by listener and hostname,
 // in the order of the unit's listeners. Of two routes for one hostname the
-// first, which is the older, has it.
+// first, which is the older, has it. Refused listeners are Group's.
 func Streams(proxy *ir.Proxy) []*Stream {
 	byKey := map[ir.ListenerKey]*Stream{}
 	var all []*Stream
 	for _, l := range proxy.Listeners {
-		if l.Protocol == ir.TLS || l.Protocol == ir.TCP || l.Protocol == ir.UDP {
+		if l.Refused == "" && (l.Protocol == ir.TLS || l.Protocol == ir.TCP || l.Protocol == ir.UDP) {
 			s := &Stream{Listener: l}
 			byKey[l.Key], all = s, append(all, s)
 		}

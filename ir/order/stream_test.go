@@ -51,3 +51,16 @@ func TestStreamsByListenerAndHostname(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedListenersAreGrouped shows that a listener of TLS is in one of both
+// lists alone.
+func TestRefusedListenersAreGrouped(t *testing.T) {
+	proxy := &ir.Proxy{Listeners: []*ir.Listener{
+		{Key: ir.ListenerKey{Section: "served"}, Protocol: ir.TLS},
+		{Key: ir.ListenerKey{Section: "refused"}, Protocol: ir.TLS, Refused: "why"},
+	}}
+	streams, grouped := order.Streams(proxy), order.Group(proxy, nil)
+	if len(streams) != 1 || streams[0].Listener.Key.Section != "served" || len(grouped) != 1 || grouped[0].Listener.Key.Section != "refused" {
+		t.Errorf("%d of Streams and %d of Group; want the served and the refused one", len(streams), len(grouped))
+	}
+}

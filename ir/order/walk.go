@@ -60,6 +60,9 @@ const (
 	// Misdirected means 421 (RFC 9110, section 15.5.20; GEP-3567): the client
 	// reuses a connection that was made for another listener's hostname.
 	Misdirected
+	// Refused means 500, or for TLS a refused handshake: the listener keeps its
+	// hostname and serves nothing.
+	Refused
 )
 
 // Choose returns the listener of a port that a request belongs to. For HTTPS
@@ -68,8 +71,11 @@ const (
 func Choose(listeners []*ir.Listener, sni, host string) (*ir.Listener, Verdict) {
 	byHost := Select(listeners, host)
 	if len(listeners) == 0 || listeners[0].Protocol == ir.HTTP {
-		if byHost == nil {
+		switch {
+		case byHost == nil:
 			return nil, NoListener
+		case byHost.Refused != "":
+			return byHost, Refused
 		}
 		return byHost, Served
 	}
@@ -81,6 +87,8 @@ func Choose(listeners []*ir.Listener, sni, host string) (*ir.Listener, Verdict) 
 		return bySNI, NoListener
 	case byHost != bySNI:
 		return bySNI, Misdirected
+	case bySNI.Refused != "":
+		return bySNI, Refused
 	default:
 		return bySNI, Served
 	}

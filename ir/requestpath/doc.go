@@ -19,7 +19,9 @@
 //
 //   - an encoded slash or backslash ("%2F", "%5C") and a plain backslash: backends
 //     that decode them would see segments that no rule saw. The CRDs refuse
-//     "%2F" in a match for the same reason;
+//     "%2F" in a match for the same reason. Where the platform has it so
+//     (KeepSlashes), the encoded ones stay as they are, but for those beside a
+//     dot segment ("..%2F");
 //   - a dot segment with a path parameter ("/..;/", "/.;x"), which servlet
 //     containers strip before they resolve dots;
 //   - an escape that is none ("%zz"), NUL and other control characters, escaped

@@ -16,10 +16,25 @@ var (
 )
 
 // Normalise returns the normal form of a request's raw path, without query, or
-// one of this package's errors. An empty path is "/" (RFC 9110, section 4.2.3).
-// It allocates nothing where the path is normal already, which it accepts
-// unchanged: Normalise(Normalise(p)) is Normalise(p).
-func Normalise(raw string) (string, error) {
+// one of this package's errors; encoded slashes are refused. An empty path is
+// "/" (RFC 9110, section 4.2.3). It allocates nothing where the path is normal
+// already, which it accepts unchanged: Normalise(Normalise(p)) is Normalise(p).
+func Normalise(raw string) (string, error) { return RejectSlashes.Normalise(raw) }
+
+// Slashes says what becomes of a path with encoded slashes or backslashes.
+type Slashes bool
+
+// What becomes of "%2F" and "%5C".
+const (
+	// RejectSlashes refuses the path.
+	RejectSlashes Slashes = false
+	// KeepSlashes leaves them as they are, as data inside of their segment. What
+	// would be a dot segment to those who decode them is still refused.
+	KeepSlashes Slashes = true
+)
+
+// Normalise is the package's, but for encoded slashes.
+func (s Slashes) Normalise(raw string) (string, error) {
 	if raw == "" {
 		return "/", nil
 	}
@@ -29,7 +44,7 @@ func Normalise(raw string) (string, error) {
 	if normal(raw) {
 		return raw, nil
 	}
-	decoded, err := decode(raw)
+	decoded, err := s.decode(raw)
 	if err != nil {
 		return "", err
 	}
@@ -107,13 +122,16 @@ func kept(octet byte) bool {
 	}
 }
 
-// encodedDanger reports whether an octet is refused in its escaped form too.
+// encodedDanger reports whether an octet is refused in its escaped form too, or
+// may be.
 func encodedDanger(octet byte) bool {
-	return octet < ' ' || octet == 0x7f || octet == '/' || octet == '\\'
+	return octet < ' ' || octet == 0x7f || slash(octet)
 }
 
+func slash(octet byte) bool { return octet == '/' || octet == '\\' }
+
 // decode brings every octet into its normal form, and leaves segments alone.
-func decode(raw string) (string, error) {
+func (s Slashes) decode(raw string) (string, error) {
 	var b strings.Builder
 	b.Grow(len(raw))
 	for i := 0; i < len(raw); i++ {
@@ -127,7 +145,7 @@ func decode(raw string) (string, error) {
 			if !ok {
 				return "", ErrEscape
 			}
-			if encodedDanger(octet) {
+			if encodedDanger(octet) && !(s == KeepSlashes && slash(octet)) {
 				return "", ErrEncoded
 			}
 			writeOctet(&b, octet)

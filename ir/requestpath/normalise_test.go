@@ -79,6 +79,39 @@ func TestNormaliseRefuses(t *testing.T) {
 	}
 }
 
+func TestKeptSlashes(t *testing.T) {
+	for raw, want := range map[string]string{
+		"/a%2fb":                 "/a%2Fb",
+		"/%2F":                   "/%2F",
+		"/a%5cb/../c%2f":         "/c%2F",
+		"/api/group%2Fproject/x": "/api/group%2Fproject/x",
+		"/@scope%2fname":         "/@scope%2Fname",
+		"/a%2F...%2Fb":           "/a%2F...%2Fb",
+		"/a%252f..%252f":         "/a%252f..%252f",
+	} {
+		if got, err := KeepSlashes.Normalise(raw); err != nil || got != want {
+			t.Errorf("%q = %q, %v; want %q", raw, got, err, want)
+		}
+	}
+	for raw, want := range map[string]error{
+		"/..%2fadmin":          ErrEncoded,
+		"/a%2f..":              ErrEncoded,
+		"/a/b%5c..%5cadmin":    ErrEncoded,
+		"/a%2f%2e%2e%2fadmin":  ErrEncoded,
+		"/a%5C.%2Fb":           ErrEncoded,
+		"/x/a%2F..;v=1%2Fb":    ErrEncoded,
+		"/..%2F/..":            ErrEncoded,
+		"/a%00%2f":             ErrEncoded,
+		`/a\b%2f`:              ErrCharacter,
+		"/..;/a%2f":            ErrDotParameter,
+		"/open%2f..%2fadmin/x": ErrEncoded,
+	} {
+		if got, err := KeepSlashes.Normalise(raw); !errors.Is(err, want) {
+			t.Errorf("%q = %q, %v; want the error %v", raw, got, err, want)
+		}
+	}
+}
+
 func TestNormalPathsAreNotCopied(t *testing.T) {
 	for _, path := range []string{"/", "/a", "/shop/items/42", "/a.b/c%20d/e%C3%A9/", "/!$&'()*+,;=:@"} {
 		if n := testing.AllocsPerRun(100, func() { _, _ = Normalise(path) }); n != 0 {
@@ -118,4 +151,30 @@ func BenchmarkNormalise(b *testing.B) {
 	for b.Loop() {
 		_, _ = Normalise("/shop/items/42/reviews")
 	}
+}
+
+// FuzzKeptSlashes decodes what was kept, as a backend might, and wants to find
+// no dot segment that was not there before.
+func FuzzKeptSlashes(f *testing.F) {
+	for _, seed := range []string{"/a%2fb", "/a%2f../b", "/%5c..%2f", "/..%2F;x", "/.%2e%2f", "/a%2f/..%5c"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		once, err := KeepSlashes.Normalise(raw)
+		if err != nil {
+			return
+		}
+		if twice, err := KeepSlashes.Normalise(once); err != nil || twice != once {
+			t.Fatalf("%q = %q, whose own normal form is %q, %v", raw, once, twice, err)
+		}
+		decoded := strings.NewReplacer("%2F", "/", "%5C", "/").Replace(once) + "/"
+		for _, bad := range []string{"/../", "/./", "/..;", "/.;"} {
+			if strings.Contains(decoded, bad) {
+				t.Fatalf("%q = %q holds %q once its slashes are decoded", raw, once, bad)
+			}
+		}
+		if strict, err := Normalise(raw); err == nil && strict != once {
+			t.Fatalf("%q = %q, and %q where slashes are refused", raw, once, strict)
+		}
+	})
 }

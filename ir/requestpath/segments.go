@@ -6,7 +6,7 @@ import "strings"
 // empty segment counts as one while dots are resolved, as RFC 3986 and Envoy
 // have it: "/a//../b" is "/a/b".
 func resolve(path string) (string, error) {
-	if strings.Count(path, "/") == 1 && !strings.HasPrefix(path, "/.") {
+	if strings.Count(path, "/") == 1 && !strings.HasPrefix(path, "/.") && !strings.Contains(path, "%") {
 		return path, nil
 	}
 	segments := strings.Split(path[1:], "/")
@@ -16,6 +16,8 @@ func resolve(path string) (string, error) {
 		switch {
 		case dotParameter(segment):
 			return "", ErrDotParameter
+		case hiddenDots(segment):
+			return "", ErrEncoded
 		case segment == "." || segment == "..":
 			if segment == ".." && len(out) > 0 {
 				out = out[:len(out)-1]
@@ -38,6 +40,20 @@ func dotParameter(segment string) bool {
 		return false
 	}
 	return strings.HasPrefix(rest, ";") || strings.HasPrefix(rest, "%3B")
+}
+
+// hiddenDots reports whether a segment holds a dot segment for those who decode
+// the slashes that were kept in it: "..%2Fadmin".
+func hiddenDots(segment string) bool {
+	if !strings.Contains(segment, "%2F") && !strings.Contains(segment, "%5C") {
+		return false
+	}
+	for part := range strings.SplitSeq(strings.ReplaceAll(segment, "%5C", "%2F"), "%2F") {
+		if part == "." || part == ".." || dotParameter(part) {
+			return true
+		}
+	}
+	return false
 }
 
 // join writes segments as a path, each pair with one slash in between.

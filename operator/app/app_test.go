@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,6 +67,8 @@ func TestExitCodes(t *testing.T) {
 	}
 	dangling := write("dangling.yaml", broken)
 	unknown := write("unknown.yaml", strings.Replace(broken, "backendRefs: [", "backendRef: [", 1))
+	lots := write("lots.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: shop\n  annotations: {sluice.dev/echo: lots}\nspec: {ports: [{port: 80}]}\n")
+	const notLots = `metadata.annotations[sluice.dev/echo]: "lots" is no number of echo servers: want 0 to 64`
 	for _, c := range []struct {
 		args []string
 		code int
@@ -74,8 +77,11 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run", "--once", dangling}, 1, "dangling.yaml:20"},
 		{[]string{"run", "--once", unknown}, 1, `unknown field "backendRef": remove it or correct its spelling; did you mean "backendRefs"?`},
 		{[]string{"run", "--once", "-o", "json", dangling}, 1, `"reason": "BackendNotFound"`},
+		{[]string{"run", "--once", lots}, 1, "lots.yaml:5:17\n      Service default/shop\n      " + notLots},
+		{[]string{"explain", lots, "GET", "http://shop.localhost/"}, 0, notLots},
 		{[]string{"run", "--once", filepath.Join(root, "nowhere")}, 2, "name a directory of YAML files"},
 		{[]string{"run"}, 2, "sluice run wants DIR, and got 0 arguments; for example: sluice run examples/quickstart"},
+		{[]string{"echo", "3000"}, 2, `sluice echo takes no arguments, and got "3000"; sluice echo --help lists the flags`},
 		{[]string{"run", "--bind", "here", root}, 2, "want an IP address"},
 		{[]string{"run", "--engine", "apache", root}, 2, "want one of go"},
 		{[]string{"run", "--nonsense"}, 2, "--help lists the flags"},
@@ -93,6 +99,29 @@ func TestExitCodes(t *testing.T) {
 		code, out, errs := command(t, c.args...)
 		if code != c.code || !strings.Contains(out+errs, c.want) {
 			t.Errorf("sluice %s: exit code %d, want %d and %q\n%s%s", strings.Join(c.args, " "), code, c.code, c.want, out, errs)
+		}
+	}
+}
+
+// TestAdminPortIsReserved: in the numbers that Gateways have.
+func TestAdminPortIsReserved(t *testing.T) {
+	for _, c := range []struct {
+		bind, admin string
+		offset      int
+		want        uint16
+	}{
+		{"127.0.0.1", "127.0.0.1:9901", 0, 9901},
+		{"127.0.0.1", "127.0.0.1:9901", 1000, 8901},
+		{"0.0.0.0", "127.0.0.1:9901", 0, 9901},
+		{"127.0.0.1", "[::]:9901", 0, 9901},
+		{"127.0.0.1", "127.0.0.9:9901", 0, 0},
+		{"127.0.0.1", "127.0.0.1:0", 0, 0},
+		{"127.0.0.1", "127.0.0.1:800", 1000, 0},
+	} {
+		f := &runFlags{portOffset: c.offset}
+		got := f.reserved(netip.MustParseAddr(c.bind), netip.MustParseAddrPort(c.admin))
+		if c.want == 0 && len(got) > 0 || c.want != 0 && !strings.Contains(got[c.want], "--admin "+c.admin) {
+			t.Errorf("%+v: got %v", c, got)
 		}
 	}
 }

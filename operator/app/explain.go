@@ -52,7 +52,7 @@ func runExplain(ctx context.Context, streams Streams, args []string, f *explainF
 		return err
 	}
 	var pool *echo.Pool
-	l, err := load(ctx, args[0], f.engine, func(s source.Source) source.Source {
+	l, err := load(ctx, args[0], f.engine, func(s source.Source) *echo.Pool {
 		// Echo endpoints are part of the answer.
 		pool = echo.NewPool(s, false)
 		return pool
@@ -63,7 +63,7 @@ func runExplain(ctx context.Context, streams Streams, args []string, f *explainF
 	if err != nil {
 		return err
 	}
-	for _, p := range l.problems {
+	for _, p := range l.problems.all() {
 		_, _ = fmt.Fprintln(streams.Err, p)
 	}
 	var units []*ir.Unit

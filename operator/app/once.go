@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/sluice-gateway/sluice/operator/echo"
 	"github.com/sluice-gateway/sluice/operator/engine"
 	"github.com/sluice-gateway/sluice/operator/gatewayapi"
 	"github.com/sluice-gateway/sluice/operator/resources"
@@ -15,7 +16,7 @@ import (
 // loaded is a directory, translated once; nothing is served.
 type loaded struct {
 	files    *dir.Source
-	problems []dir.Problem
+	problems problems
 	snapshot engine.Snapshot
 }
 
@@ -24,21 +25,20 @@ var _ engine.Sink = (*loaded)(nil)
 // Publish implements engine.Sink.
 func (l *loaded) Publish(s engine.Snapshot) { l.snapshot = s }
 
-// load reads and translates a directory. Wrap, if not nil, lays a source over
-// that of the directory.
-func load(ctx context.Context, root, engineName string, wrap func(source.Source) source.Source) (*loaded, error) {
+// load reads and translates a directory. Pool lays echo servers over it, or what
+// checks that there could be some.
+func load(ctx context.Context, root, engineName string, pool func(source.Source) *echo.Pool) (*loaded, error) {
 	by, err := dataplanesBy(engineName)
 	if err != nil {
 		return nil, err
 	}
 	l := &loaded{}
-	l.files = dir.New(dir.Options{Root: root, Once: true, Report: func(p []dir.Problem) { l.problems = p }})
-	objects := source.Source(l.files)
-	if wrap != nil {
-		objects = wrap(objects)
-	}
+	l.files = dir.New(dir.Options{Root: root, Once: true, Report: l.problems.inFiles})
+	l.problems.locate = l.files
+	objects := pool(l.files)
+	objects.Report(l.problems.inEcho)
 	return l, engine.New(engine.Options{
-		Source: objects, FrontEnds: frontEnds(by), Indexes: gatewayapi.Indexes(), Sink: l,
+		Source: objects, FrontEnds: frontEnds(by, nil), Indexes: gatewayapi.Indexes(), Sink: l,
 	}).Run(ctx)
 }
 
@@ -51,15 +51,16 @@ func runOnce(ctx context.Context, streams Streams, root string, f *runFlags) err
 	if err := (oneOf{"output", &f.output, []string{"text", "json"}}).check(); err != nil {
 		return err
 	}
-	l, err := load(ctx, root, f.engine, nil)
+	l, err := load(ctx, root, f.engine, echo.NewCheck)
 	if err != nil {
 		return err
 	}
 	sink := terminal.New(terminal.Options{
-		Out: streams.Out, Title: root, Colour: streams.TTY && !f.noColor && !streams.NoColour, Locate: places(l.files),
+		Out: streams.Out, Title: root, Colour: streams.TTY && !f.noColor && !streams.NoColour, Columns: streams.Columns,
+		Locate: places(l.files),
 	})
 	sink.Publish(l.snapshot)
-	sink.Problems(l.problems)
+	sink.Problems(l.problems.all())
 	if f.output == "json" {
 		enc := json.NewEncoder(streams.Out)
 		enc.SetIndent("", "  ")

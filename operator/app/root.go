@@ -16,6 +16,8 @@ type Streams struct {
 	Err io.Writer
 	// TTY is true where Out is a terminal that can show colours.
 	TTY bool
+	// Columns says how wide that terminal is; nil and 0 are unknown.
+	Columns func() int
 	// NoColour is the user's wish (NO_COLOR).
 	NoColour bool
 }
@@ -65,6 +67,9 @@ func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == len(names) {
 			return nil
+		}
+		if len(names) == 0 {
+			return fmt.Errorf("%s takes no arguments, and got %q; %s --help lists the flags", cmd.CommandPath(), args[0], cmd.CommandPath())
 		}
 		return fmt.Errorf("%s wants %s, and got %d arguments; for example: %s",
 			cmd.CommandPath(), strings.Join(names, " "), len(args), strings.TrimSpace(cmd.Example))

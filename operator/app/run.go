@@ -68,12 +68,14 @@ func run(ctx context.Context, streams Streams, root string, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	var sink *terminal.Sink
-	files := dir.New(dir.Options{Root: root, Report: func(p []dir.Problem) { sink.Problems(p) }})
+	wrong := &problems{}
+	files := dir.New(dir.Options{Root: root, Report: wrong.inFiles})
 	pool := echo.NewPool(files, f.echo)
+	pool.Report(wrong.inEcho)
 	// The echo servers go last, so that requests that drain still have backends.
 	defer pool.Close()
-	sink = terminal.New(f.terminal(streams, root, files))
+	sink := terminal.New(f.terminal(streams, root, files))
+	wrong.locate, wrong.tell = files, sink.Problems
 	opts.Source, opts.Sink = pool, sink
 	shown, stop := context.WithCancel(ctx)
 	defer stop()
@@ -88,7 +90,7 @@ func run(ctx context.Context, streams Streams, root string, f *runFlags) error {
 func (f *runFlags) terminal(streams Streams, root string, files *dir.Source) terminal.Options {
 	return terminal.Options{
 		Out: streams.Out, Title: "Sluice serves " + root, Colour: streams.TTY && !f.noColor && !streams.NoColour,
-		Served: true, Locate: places(files),
+		Columns: streams.Columns, Served: true, Locate: places(files),
 	}
 }
 
@@ -109,8 +111,23 @@ func (f *runFlags) engineOptions(streams Streams) (engine.Options, error) {
 	if opts.Dataplanes, err = dataplanesBy(f.engine); err != nil {
 		return opts, err
 	}
-	opts.FrontEnds = frontEnds(opts.Dataplanes)
+	opts.FrontEnds = frontEnds(opts.Dataplanes, f.reserved(opts.Bind, admin))
 	return opts, nil
+}
+
+// reserved are the ports that listeners cannot have because the admin server
+// does, as Gateways name them.
+func (f *runFlags) reserved(bind netip.Addr, admin netip.AddrPort) map[uint16]string {
+	port := int(admin.Port()) - f.portOffset
+	same := bind == admin.Addr() || bind.IsUnspecified() || admin.Addr().IsUnspecified()
+	if admin.Port() == 0 || !same || port < 1 || port > 65535 {
+		return nil
+	}
+	why := fmt.Sprintf("--admin %s has it", admin)
+	if f.portOffset != 0 {
+		why += fmt.Sprintf(" with --port-offset %d", f.portOffset)
+	}
+	return map[uint16]string{uint16(port): why}
 }
 
 // lookUp resolves names of ExternalName Services as this machine does.

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/operator/echo"
 	"github.com/sluice-gateway/sluice/operator/engine"
 )
 
@@ -39,11 +40,11 @@ func translate(ctx context.Context, streams Streams, root string, f *translateFl
 	if err := (oneOf{"to", &f.to, []string{"ir", "goproxy"}}).check(); err != nil {
 		return err
 	}
-	l, err := load(ctx, root, f.engine, nil)
+	l, err := load(ctx, root, f.engine, echo.NewCheck)
 	if err != nil {
 		return err
 	}
-	for _, p := range l.problems {
+	for _, p := range l.problems.all() {
 		_, _ = fmt.Fprintln(streams.Err, p)
 	}
 	units, err := l.pick(f.gateway)

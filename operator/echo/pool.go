@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -27,6 +26,10 @@ const (
 // them gets an EndpointSlice for each.
 type Pool struct {
 	inner source.Source
+	// dry asks for no servers.
+	dry bool
+	// report takes failures whenever they change.
+	report func([]Failure)
 	// all gives a server to every Service without EndpointSlices, too.
 	all bool
 
@@ -36,8 +39,16 @@ type Pool struct {
 	// made are the events of slices that are in force.
 	made map[resources.Key]*discoveryv1.EndpointSlice
 
-	mu     sync.Mutex
 	failed map[resources.Key]string
+	told   []Failure
+}
+
+// Failure is why a Service has no echo servers although it asks for some.
+type Failure struct {
+	Service resources.Key
+	// Field is the one that is to blame.
+	Field   string
+	Message string
 }
 
 var _ source.Source = (*Pool)(nil)
@@ -49,9 +60,22 @@ func NewPool(inner source.Source, all bool) *Pool {
 		inner: inner, all: all,
 		services: map[resources.Key]*corev1.Service{}, slices: map[resources.Key]resources.Key{},
 		running: map[resources.Key][]*Server{}, made: map[resources.Key]*discoveryv1.EndpointSlice{},
-		failed: map[resources.Key]string{},
+		failed: map[resources.Key]string{}, report: func([]Failure) {},
 	}
 }
+
+// NewCheck lays over a source what finds the Failures that need no server, and
+// starts none.
+func NewCheck(inner source.Source) *Pool {
+	p := NewPool(inner, false)
+	p.dry = true
+	return p
+}
+
+// Report has all failures told to a function whenever they change, from the
+// goroutine of Run, after the objects that they are about were handed over. Call
+// it before Run.
+func (p *Pool) Report(to func([]Failure)) { p.report = to }
 
 // Kinds implements source.Source.
 func (p *Pool) Kinds() []resources.Kind { return p.inner.Kinds() }
@@ -64,7 +88,20 @@ func (p *Pool) Run(ctx context.Context, emit func(source.Batch)) error {
 		}
 		b.Events = append(slices.Clone(b.Events), p.reconcile()...)
 		emit(b)
+		p.tell()
 	})
+}
+
+// tell reports failures that are not those told last.
+func (p *Pool) tell() {
+	var now []Failure
+	for _, key := range slices.SortedFunc(maps.Keys(p.failed), resources.Key.Compare) {
+		now = append(now, Failure{Service: key, Field: "metadata.annotations[" + Annotation + "]", Message: p.failed[key]})
+	}
+	if !slices.Equal(now, p.told) {
+		p.told = now
+		p.report(now)
+	}
 }
 
 // Close ends every server. Call it after Run has returned and nothing asks the
@@ -94,9 +131,7 @@ func (p *Pool) note(e resources.Event) {
 
 // reconcile starts and ends servers, and returns the events of their slices.
 func (p *Pool) reconcile() []resources.Event {
-	p.mu.Lock()
 	clear(p.failed)
-	p.mu.Unlock()
 	wanted := map[resources.Key]*discoveryv1.EndpointSlice{}
 	given := map[resources.Key]bool{}
 	for _, service := range p.slices {
@@ -126,7 +161,7 @@ func (p *Pool) count(s *corev1.Service, given bool) int {
 	if v, ok := s.Annotations[Annotation]; ok {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 0 || n > maxServers {
-			p.fail(s, fmt.Sprintf("annotation %s is %q: want a number of servers from 0 to %d", Annotation, v, maxServers))
+			p.fail(s, fmt.Sprintf("%q is no number of echo servers: want 0 to %d", v, maxServers))
 			return 0
 		}
 		return n
@@ -138,20 +173,14 @@ func (p *Pool) count(s *corev1.Service, given bool) int {
 }
 
 func (p *Pool) fail(s *corev1.Service, message string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failed[resources.Key{Kind: "Service", Namespace: s.Namespace, Name: s.Name}] = message
-}
-
-// Failures say which Services have no servers although they ask for some.
-func (p *Pool) Failures() map[resources.Key]string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return maps.Clone(p.failed)
+	p.failed[resources.Key{Kind: resources.Service, Namespace: s.Namespace, Name: s.Name}] = message
 }
 
 // scale brings a Service to n servers; those that run already stay.
 func (p *Pool) scale(key resources.Key, n int) []*Server {
+	if p.dry {
+		return nil
+	}
 	servers := p.running[key]
 	for len(servers) > n {
 		last := servers[len(servers)-1]
@@ -162,7 +191,7 @@ func (p *Pool) scale(key resources.Key, n int) []*Server {
 	for len(servers) < n {
 		server, err := Start(Options{Name: fmt.Sprintf("%s-%d", key.Name, len(servers)+1), Namespace: key.Namespace, Service: key.Name})
 		if err != nil {
-			p.fail(p.services[key], err.Error())
+			p.fail(p.services[key], "no echo server can be started: "+err.Error())
 			break
 		}
 		servers = append(servers, server)

@@ -7,7 +7,8 @@
 // at once; the rest gather while it runs. Nothing is sent or said of a unit
 // while anything that its translation read is still pending. A unit whose hash
 // is the same is not sent again, and a change of endpoints alone is neither
-// translated nor hashed.
+// translated nor hashed. An edit leaves Programmed as it was until the proxy has
+// answered, or has had 10 s to.
 //
 // The package decides nothing about routes or proxies.
 package engine

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -61,6 +62,8 @@ type Options struct {
 	// Resolve looks DNS names of ExternalName Services up; nil leaves them
 	// unresolved.
 	Resolve Resolve
+	// Clock is what time-outs go by. Default: this machine's.
+	Clock Clock
 }
 
 // Counters count what an engine did, for tests and metrics.
@@ -83,13 +86,19 @@ type Engine struct {
 	units     map[ir.Object]*unit
 	classes   map[int][]*findings.Report
 	unclaimed []Unclaimed
+	claimed   claims
 	addresses *addresses
 	resolver  *resolver
+
+	// told is when the last snapshot was taken.
+	told time.Time
 
 	inbox    *mailbox[source.Batch]
 	outcomes *mailbox[dataplanes.Outcome]
 	locals   map[gatewayv1.GatewayController]dataplanes.Local
 	failed   map[gatewayv1.GatewayController]error
+	// draining holds what must have ended before Run returns: the source and the
+	// outcomes of the dataplanes.
 	draining sync.WaitGroup
 }
 
@@ -98,11 +107,15 @@ func New(opts Options) *Engine {
 	if !opts.Bind.IsValid() {
 		opts.Bind = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
+	if opts.Clock.Now == nil {
+		opts.Clock = Clock{Now: time.Now, At: func(t time.Time) <-chan time.Time { return time.After(time.Until(t)) }}
+	}
 	e := &Engine{
 		opts:      opts,
 		set:       resources.NewSet(opts.Indexes...),
 		units:     map[ir.Object]*unit{},
 		classes:   map[int][]*findings.Report{},
+		claimed:   claims{by: map[resources.Key]int{}},
 		addresses: newAddresses(opts.Bind),
 		inbox:     newMailbox[source.Batch](),
 		outcomes:  newMailbox[dataplanes.Outcome](),
@@ -127,8 +140,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer e.resolver.stop()
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- e.opts.Source.Run(ctx, e.inbox.put) }()
-	for running := ended; ; {
+	e.draining.Go(func() { ended <- e.opts.Source.Run(ctx, e.inbox.put) })
+	var alarm <-chan time.Time
+	for running := ended; ; alarm = e.next() {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -136,6 +150,8 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.round(ctx, e.inbox.take())
 		case <-e.outcomes.filled:
 			e.settle(e.outcomes.take())
+		case <-alarm:
+			e.publish()
 		case err := <-running:
 			running = nil
 			if err != nil || len(e.opts.Dataplanes) == 0 {

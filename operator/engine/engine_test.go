@@ -99,7 +99,12 @@ func start(t *testing.T, files map[string]string, change func(*engine.Options)) 
 
 func (r *rig) write(name, text string) {
 	r.t.Helper()
-	if err := os.WriteFile(filepath.Join(r.root, name), []byte(text), 0o600); err != nil {
+	// A file that is moved into place is never seen half written.
+	draft := filepath.Join(r.root, ".draft")
+	if err := os.WriteFile(draft, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.Rename(draft, filepath.Join(r.root, name)); err != nil {
 		r.t.Fatal(err)
 	}
 }

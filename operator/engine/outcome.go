@@ -1,11 +1,25 @@
 package engine
 
 import (
+	"fmt"
+	"time"
+
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/operator/findings"
 	"github.com/sluice-gateway/sluice/operator/status"
 )
+
+// overdue is how long a proxy may take to put a version in force before its
+// Gateway is told to be not programmed.
+const overdue = 10 * time.Second
+
+// Clock is the time, and what waits for a moment.
+type Clock struct {
+	Now func() time.Time
+	At  func(time.Time) <-chan time.Time
+}
 
 // Reports are what the unit's translation found out, with what became of it in
 // its proxy.
@@ -28,15 +42,64 @@ func (u *Unit) programmed() status.Programmed {
 	switch {
 	case u.Failure != "":
 		p.Reason, p.Message = "Invalid", u.Failure
+	case u.Outcome == nil && u.Overdue:
+		p.Message = fmt.Sprintf("The proxy has not answered within %v of being given version %s", overdue, short(u.Version))
 	case u.Outcome == nil:
 		p.Message = "The proxy has not answered yet"
 	case u.Outcome.Version == u.Version:
 		p.Active, p.Problems = true, u.Outcome.Problems
-	case len(u.Outcome.Problems) > 0:
+	case u.Refused:
 		p.Reason, p.Message = "Invalid", "The proxy refused this generation and runs the last good one"
 		p.Problems = u.Outcome.Problems
+	case u.Overdue:
+		p.Message = fmt.Sprintf("The proxy does not run version %s, which it was given more than %v ago: it still runs version %s",
+			short(u.Version), overdue, short(u.Outcome.Version))
 	default:
-		p.Message = "The proxy still runs the generation before this one"
+		// An edit is under way. Whoever waits for Programmed must not see it go and
+		// come with each one.
+		p.Active, p.Problems = true, u.Outcome.Problems
 	}
 	return p
+}
+
+// short is enough of a version to tell it from others.
+func short(version string) string { return version[:min(len(version), 12)] }
+
+// settle notes what became of assignments.
+func (e *Engine) settle(outcomes []dataplanes.Outcome) {
+	for _, o := range outcomes {
+		if u := e.units[o.Owner]; u != nil && u.served != nil {
+			u.settle(&o)
+		}
+	}
+	e.publish()
+}
+
+// settle takes an outcome. One of another version than was sent last answers an
+// assignment before, unless that version was known to run: then the proxy has
+// stayed with it, and says why.
+func (u *unit) settle(o *dataplanes.Outcome) {
+	u.refused = o.Version != u.assigned.Version && len(o.Problems) > 0 && u.outcome != nil && u.outcome.Version == o.Version
+	u.outcome = o
+}
+
+// awaited reports whether the version that was sent is not known to run, though
+// the proxy has not refused it.
+func (u *unit) awaited() bool {
+	return u.served != nil && !u.refused && (u.outcome == nil || u.outcome.Version != u.assigned.Version)
+}
+
+// next is when a unit becomes overdue that the last snapshot had not told to be,
+// as a channel; nil where there is none.
+func (e *Engine) next() <-chan time.Time {
+	var first time.Time
+	for _, u := range e.units {
+		if u.awaited() && u.due.After(e.told) && (first.IsZero() || u.due.Before(first)) {
+			first = u.due
+		}
+	}
+	if first.IsZero() {
+		return nil
+	}
+	return e.opts.Clock.At(first)
 }

@@ -39,11 +39,17 @@ type Unit struct {
 	PortOffset int
 	// Outcome is nil until the proxy has answered for the first time.
 	Outcome *Outcome
+	// Refused is true where Outcome is the proxy's answer to Version, which it did
+	// not put in force.
+	Refused bool
+	// Overdue is true where Version has been waited for long enough.
+	Overdue bool
 	// Failure says why no proxy runs.
 	Failure string
 }
 
 func (e *Engine) publish() {
+	e.told = e.opts.Clock.Now()
 	if e.opts.Sink != nil {
 		e.opts.Sink.Publish(e.snapshot())
 	}
@@ -59,6 +65,7 @@ func (e *Engine) snapshot() Snapshot {
 		known := Unit{
 			Owner: owner, Controller: u.output.Controller, Output: u.output,
 			Version: u.assigned.Version, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Outcome: u.outcome,
+			Refused: u.refused, Overdue: u.awaited() && !u.due.After(e.told),
 		}
 		if u.assigned.Unit != nil {
 			known.Endpoints = u.assigned.Unit.Endpoints

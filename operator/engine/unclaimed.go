@@ -2,11 +2,13 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/operator/findings"
 	"github.com/sluice-gateway/sluice/operator/resources"
 )
 
@@ -24,15 +26,52 @@ var attachable = []resources.Kind{
 	resources.ListenerSet, resources.HTTPRoute, resources.GRPCRoute, resources.TLSRoute, resources.TCPRoute, resources.UDPRoute,
 }
 
-// unclaim finds what is nobody's, unless nothing but endpoints changed.
-func (e *Engine) unclaim(facts []resources.Fact) {
-	structural := false
-	for _, f := range facts {
-		structural = structural || f.Index == "" && f.Key.Kind != resources.EndpointSlice
+// claims count the reports about each object.
+type claims struct {
+	by map[resources.Key]int
+	// moved is true where an object came to have a report, or to have none.
+	moved bool
+}
+
+// replace takes the reports of one unit in the place of those before. Mostly all
+// but one are the same.
+func (c *claims) replace(before, after []*findings.Report) {
+	for len(before) > 0 && len(after) > 0 && before[0] == after[0] {
+		before, after = before[1:], after[1:]
 	}
-	if !structural {
+	for len(before) > 0 && len(after) > 0 && before[len(before)-1] == after[len(after)-1] {
+		before, after = before[:len(before)-1], after[:len(after)-1]
+	}
+	for _, r := range after {
+		c.moved = c.moved || c.by[r.Object] == 0
+		c.by[r.Object]++
+	}
+	for _, r := range before {
+		if c.by[r.Object]--; c.by[r.Object] == 0 {
+			delete(c.by, r.Object)
+			c.moved = true
+		}
+	}
+}
+
+// concerns reports whether a fact may make something unclaimed, or claimed.
+func (c *claims) concerns(f resources.Fact) bool {
+	switch {
+	case f.Index != "":
+		return false
+	case slices.Contains(attachable, f.Key.Kind):
+		return c.by[f.Key] == 0
+	default:
+		return f.Key.Kind == resources.Gateway || f.Key.Kind == resources.GatewayClass
+	}
+}
+
+// unclaim finds what is nobody's, where that may have changed.
+func (e *Engine) unclaim(facts []resources.Fact) {
+	if !e.claimed.moved && !slices.ContainsFunc(facts, e.claimed.concerns) {
 		return
 	}
+	e.claimed.moved = false
 	e.unclaimed = nil
 	view := e.set.NewView()
 	served := e.served()
@@ -44,10 +83,9 @@ func (e *Engine) unclaim(facts []resources.Fact) {
 		}
 		e.unclaimed = append(e.unclaimed, Unclaimed{Object: key, Field: "spec.gatewayClassName", Why: whyUnclaimed(view, key)})
 	}
-	reported := e.reported()
 	for _, kind := range attachable {
 		for _, key := range view.List(resources.ByKind, resources.Key{Kind: kind}) {
-			if !reported[key] {
+			if e.claimed.by[key] == 0 {
 				e.unclaimed = append(e.unclaimed, Unclaimed{Object: key, Field: parentField(kind), Why: whyUnattached(kind, names)})
 			}
 		}
@@ -62,16 +100,6 @@ func (e *Engine) served() map[resources.Key]bool {
 		}
 	}
 	return served
-}
-
-func (e *Engine) reported() map[resources.Key]bool {
-	reported := map[resources.Key]bool{}
-	for _, u := range e.units {
-		for _, r := range u.output.Reports {
-			reported[r.Object] = true
-		}
-	}
-	return reported
 }
 
 func keyOf(owner ir.Object) resources.Key {
@@ -98,9 +126,14 @@ func parentField(kind resources.Kind) string {
 	return "spec.parentRefs"
 }
 
+// mostNames is how many Gateways a message lists.
+const mostNames = 5
+
 func whyUnattached(kind resources.Kind, gateways []string) string {
 	there := "no Gateway is served here"
-	if len(gateways) > 0 {
+	if more := len(gateways) - mostNames; more > 0 {
+		there = fmt.Sprintf("these are served here: %s, and %d more", strings.Join(gateways[:mostNames], ", "), more)
+	} else if len(gateways) > 0 {
 		there = "these are served here: " + strings.Join(gateways, ", ")
 	}
 	return fmt.Sprintf("%s names no Gateway or ListenerSet that is served: %s", parentField(kind), there)

@@ -6,12 +6,12 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/ir"
-	"github.com/sluice-gateway/sluice/ir/hash"
 	"github.com/sluice-gateway/sluice/operator/gatewayapi"
 )
 
@@ -21,8 +21,15 @@ type unit struct {
 	// served is where the unit was sent; nil while it was not.
 	served     dataplanes.Local
 	controller gatewayv1.GatewayController
+	version    version
 	assigned   dataplanes.Assignment
-	outcome    *dataplanes.Outcome
+	// outcome is the last one that came.
+	outcome *dataplanes.Outcome
+	// refused is true where the proxy objected to what was sent and runs what it
+	// ran; it stays until another outcome comes.
+	refused bool
+	// due is when the version that was sent must be active.
+	due time.Time
 }
 
 // translate makes a unit anew and sends what changed.
@@ -37,6 +44,7 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 		u = &unit{}
 		e.units[owner] = u
 	}
+	e.claimed.replace(u.output.Reports, output.Reports)
 	u.output = output
 	if u.served != nil && (output.Proxy == nil || output.Controller != u.controller) {
 		e.withdraw(owner, u)
@@ -54,6 +62,7 @@ func (e *Engine) withdraw(owner ir.Object, u *unit) {
 	u.served.Remove(owner)
 	e.addresses.release(owner)
 	u.served, u.outcome, u.assigned = nil, nil, dataplanes.Assignment{}
+	u.refused, u.due = false, time.Time{}
 }
 
 // assign sends a unit where its content or its address changed.
@@ -61,7 +70,7 @@ func (e *Engine) assign(local dataplanes.Local, u *unit, endpoints []*ir.Endpoin
 	proxy := u.output.Proxy
 	next := dataplanes.Assignment{
 		Unit:       &ir.Unit{Proxy: proxy, Endpoints: endpoints},
-		Version:    hash.Of(proxy).String(),
+		Version:    u.version.of(proxy),
 		Address:    e.addresses.assign(proxy.Owner, ports(proxy)),
 		PortOffset: e.opts.PortOffset,
 	}
@@ -75,6 +84,7 @@ func (e *Engine) assign(local dataplanes.Local, u *unit, endpoints []*ir.Endpoin
 		e.Counters.EndpointUpdates.Add(1)
 	} else {
 		e.Counters.Assignments.Add(1)
+		u.due = e.opts.Clock.Now().Add(overdue)
 	}
 	u.assigned, u.controller = next, u.output.Controller
 	if local != nil {
@@ -96,16 +106,6 @@ func (e *Engine) refresh(front FrontEnd, owner ir.Object) {
 	u.assigned.Unit = &ir.Unit{Proxy: u.assigned.Unit.Proxy, Endpoints: endpoints}
 	e.Counters.EndpointUpdates.Add(1)
 	u.served.Apply(u.assigned)
-}
-
-// settle notes what became of assignments.
-func (e *Engine) settle(outcomes []dataplanes.Outcome) {
-	for _, o := range outcomes {
-		if u := e.units[o.Owner]; u != nil && u.served != nil {
-			u.outcome = &o
-		}
-	}
-	e.publish()
 }
 
 // ports are those that a unit listens at, ordered, each once.

@@ -28,7 +28,8 @@ type Request struct {
 // Explanation is the answer.
 type Explanation struct {
 	Request Request `json:"request"`
-	// Path is the normal form, which everything reads.
+	// Path is the normal form, which everything reads; empty where every unit
+	// refuses the path.
 	Path string `json:"path,omitempty"`
 	// Answers hold one entry for each Gateway and port that the request could
 	// arrive at; none where no listener fits.
@@ -91,12 +92,11 @@ type Miss struct {
 // Explain follows a request through units.
 func Explain(units []*ir.Unit, r Request) *Explanation {
 	e := &Explanation{Request: r}
-	path, err := requestpath.Normalise(r.Path)
-	if err != nil {
+	var err error
+	if e.Path, err = read(units, r.Path); err != nil {
 		e.Verdict = fmt.Sprintf("400: %v", err)
 		return e
 	}
-	e.Path = path
 	port, note := pick(units, r)
 	for _, u := range units {
 		for _, p := range portsOf(u.Proxy) {
@@ -107,6 +107,20 @@ func Explain(units []*ir.Unit, r Request) *Explanation {
 	}
 	e.conclude(units, note)
 	return e
+}
+
+// read returns the normal form of a path, as the most lenient of the units has
+// it.
+func read(units []*ir.Unit, path string) (string, error) {
+	slashes := requestpath.RejectSlashes
+	for _, u := range units {
+		slashes = slashes || slashesOf(u)
+	}
+	return slashes.Normalise(path)
+}
+
+func slashesOf(u *ir.Unit) requestpath.Slashes {
+	return requestpath.Slashes(u.Proxy.Settings.Path.KeepEncodedSlashes)
 }
 
 // pick chooses the port: the one of the URL; else the well-known one where
@@ -130,7 +144,9 @@ func pick(units []*ir.Unit, r Request) (port uint16, note string) {
 func portsOf(proxy *ir.Proxy) []uint16 {
 	var ports []uint16
 	for _, l := range proxy.Listeners {
-		ports = append(ports, l.Port)
+		if l.Protocol != ir.UDP {
+			ports = append(ports, l.Port)
+		}
 	}
 	slices.Sort(ports)
 	return slices.Compact(ports)
@@ -190,27 +206,57 @@ func answer(u *ir.Unit, port uint16, e *Explanation) Answer {
 	a := Answer{Gateway: u.Proxy.Owner, Port: port}
 	var listeners []*ir.Listener
 	for _, l := range u.Proxy.Listeners {
-		if l.Port == port {
+		// UDP has ports of its own, of the same numbers.
+		if l.Port == port && l.Protocol != ir.UDP {
 			listeners = append(listeners, l)
 		}
 	}
-	if why := wrongScheme(listeners[0], e.Request.Scheme); why != "" {
+	if _, err := slashesOf(u).Normalise(e.Path); err != nil {
+		a.Status, a.Why = http.StatusBadRequest, err.Error()
+		return a
+	}
+	if why := wrongScheme(serving(listeners), e.Request.Scheme); why != "" {
 		a.Status, a.Why = http.StatusBadRequest, why
 		return a
 	}
 	chosen, verdict := order.Choose(listeners, e.Request.Host, e.Request.Host)
 	a.Misses = append(a.Misses, otherListeners(listeners, chosen, e.Request.Host)...)
+	if verdict == order.Refused {
+		a.Listener, a.Hostname = &chosen.Key, chosen.Hostname
+		a.Status, a.Why = http.StatusInternalServerError, "the listener is refused: "+chosen.Refused
+		if chosen.Protocol != ir.HTTP {
+			a.Why = "there is no handshake, as " + a.Why
+		}
+		return a
+	}
 	if verdict != order.Served {
 		a.Status, a.Why = http.StatusNotFound, fmt.Sprintf("no listener at port %d takes the host %q", port, e.Request.Host)
 		return a
 	}
 	a.Listener, a.Hostname = &chosen.Key, chosen.Hostname
+	if chosen.Protocol == ir.TLS {
+		a.carried(u, chosen, e.Request.Host)
+		return a
+	}
 	for _, l := range order.Group(u.Proxy, nil) {
 		if l.Listener == chosen {
 			a.follow(u, l, e)
 		}
 	}
 	return a
+}
+
+// serving is the listener that says what a port speaks: one that is not refused,
+// as those that are may be of another protocol, and of HTTPS rather than of TLS
+// where both share the port.
+func serving(listeners []*ir.Listener) *ir.Listener {
+	found := listeners[0]
+	for _, l := range listeners {
+		if l.Refused == "" && (found.Refused != "" || l.Protocol == ir.HTTPS) {
+			found = l
+		}
+	}
+	return found
 }
 
 func wrongScheme(l *ir.Listener, scheme string) string {

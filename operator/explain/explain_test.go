@@ -30,6 +30,8 @@ func prefix(value string) ir.PathMatch { return ir.PathMatch{Kind: ir.Prefix, Va
 func demo() *ir.Unit {
 	http, https := listener("http", 80, ir.HTTP, "*"), listener("https", 443, ir.HTTPS, "*.example.com")
 	isolated := listener("isolated", 80, ir.HTTP, "only.example.com")
+	closed, closedTLS := listener("closed", 80, ir.HTTP, "closed.example.com"), listener("closed-tls", 443, ir.TLS, "closed.example.com")
+	closed.Refused, closedTLS.Refused = "spec.listeners[0]: a selector that is none", "spec.listeners[1]: there is no certificate to serve with"
 	slash := ""
 	shop := &ir.Route{
 		Origin: ir.Object{Kind: "HTTPRoute", Namespace: "default", Name: "shop"}, Kind: ir.HTTPRoute, Created: time.Unix(100, 0),
@@ -59,11 +61,40 @@ func demo() *ir.Unit {
 		Rules:       []*ir.Rule{{Matches: []ir.Match{{Path: prefix("/")}}, Backends: []ir.BackendUse{backend("shop", 0)}}},
 	}
 	return &ir.Unit{
-		Proxy: &ir.Proxy{Owner: owner, Listeners: []*ir.Listener{http, isolated, https}, Routes: []*ir.Route{shop, wide}},
+		Proxy: &ir.Proxy{Owner: owner, Listeners: []*ir.Listener{http, isolated, closed, closedTLS, https}, Routes: []*ir.Route{shop, wide}},
 		Endpoints: []*ir.Endpoints{
 			{Key: ir.EndpointsKey{Namespace: "default", Service: "canary", Port: 80}, Endpoints: []ir.Endpoint{{Address: "10.0.0.3", Port: 8080}}},
 			{Key: ir.EndpointsKey{Namespace: "default", Service: "shop", Port: 80}, Endpoints: []ir.Endpoint{{Address: "10.0.0.1", Port: 8080}, {Address: "fd00::1", Port: 8080}}},
 		},
+	}
+}
+
+// mixed is demo with listeners of TLS and UDP at the port of HTTPS.
+func mixed() *ir.Unit {
+	u := demo()
+	passed, untaken := listener("passed", 443, ir.TLS, "db.example.com"), listener("untaken", 443, ir.TLS, "free.example.com")
+	u.Proxy.Listeners = append([]*ir.Listener{listener("udp", 443, ir.UDP, "*"), passed, untaken}, u.Proxy.Listeners...)
+	u.Proxy.Routes = append(u.Proxy.Routes, &ir.Route{
+		Origin: ir.Object{Kind: "TLSRoute", Namespace: "default", Name: "db"}, Kind: ir.TLSRoute,
+		Attachments: []ir.Attachment{{Listener: passed.Key, Hostnames: []string{"db.example.com"}}},
+		Rules:       []*ir.Rule{{Backends: []ir.BackendUse{backend("shop", 1)}}},
+	})
+	return u
+}
+
+// TestPortsThatAreShared asks for hosts of listeners of TLS, and of HTTPS beside
+// them.
+func TestPortsThatAreShared(t *testing.T) {
+	for host, want := range map[string]string{
+		"db.example.com":   `404: listener "passed" takes connections of TLS for the host "db.example.com" and reads no requests on them; TLSRoute default/db carries them to its backends`,
+		"free.example.com": `404: listener "untaken" takes connections of TLS for the host "free.example.com", reads no requests on them, and no route takes them`,
+		"shop.example.com": "HTTPRoute default/shop rule 0 serves it",
+		"other.example":    `404: no listener at port 443 takes the host "other.example"`,
+	} {
+		e := Explain([]*ir.Unit{mixed()}, Request{Method: "GET", Scheme: "https", Host: host, Path: "/"})
+		if e.Verdict != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", host, e.Verdict, want)
+		}
 	}
 }
 
@@ -83,6 +114,8 @@ func TestGolden(t *testing.T) {
 		{"no-host", Request{Method: "GET", Scheme: "https", Host: "shop.example.org", Path: "/"}},
 		{"wrong-scheme", Request{Method: "GET", Scheme: "https", Host: "shop.example.com", Port: 80, Path: "/"}},
 		{"no-port", Request{Method: "GET", Scheme: "http", Host: "shop.example.com", Port: 81, Path: "/"}},
+		{"refused-listener", Request{Method: "GET", Scheme: "https", Host: "closed.example.com", Path: "/"}},
+		{"refused-listener-http", Request{Method: "GET", Scheme: "http", Host: "closed.example.com", Path: "/"}},
 		{"bad-path", Request{Method: "GET", Scheme: "http", Host: "shop.example.com", Path: "/a%2Fb"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -104,5 +137,20 @@ func TestGolden(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got.String(), want)
 			}
 		})
+	}
+}
+
+// TestEncodedSlashesAreReadAsEachUnitDoes asks two Gateways, one of whose class
+// keeps encoded slashes.
+func TestEncodedSlashesAreReadAsEachUnitDoes(t *testing.T) {
+	strict, keeping := demo(), demo()
+	keeping.Proxy.Settings.Path.KeepEncodedSlashes = true
+	r := Request{Method: "GET", Scheme: "http", Host: "shop.example.com", Path: "/a%2fb"}
+	if e := Explain([]*ir.Unit{strict}, r); e.Served || !strings.HasPrefix(e.Verdict, "400: ") {
+		t.Errorf("refused: %+v", e)
+	}
+	e := Explain([]*ir.Unit{strict, keeping}, r)
+	if e.Path != "/a%2Fb" || len(e.Answers) != 2 || e.Answers[0].Status != 400 || e.Answers[1].Winner == nil || !e.Served {
+		t.Errorf("kept by one: %+v", e)
 	}
 }

@@ -66,11 +66,13 @@ const (
 	RouteIncompatibleFilters   Code = "RouteIncompatibleFilters"
 	RouteRuleDropped           Code = "RouteRuleDropped"
 	RouteHostnameTaken         Code = "RouteHostnameTaken"
+	RouteHostnamePartlyTaken   Code = "RouteHostnamePartlyTaken"
 	RouteOutranked             Code = "RouteOutranked"
 	RouteBroken                Code = "RouteBroken"
 	BackendRefDenied           Code = "BackendRefDenied"
 	BackendRefKindInvalid      Code = "BackendRefKindInvalid"
 	BackendNotFound            Code = "BackendNotFound"
+	BackendAddressForbidden    Code = "BackendAddressForbidden"
 	BackendProtocolUnsupported Code = "BackendProtocolUnsupported"
 	BackendRefusedByPolicy     Code = "BackendRefusedByPolicy"
 )

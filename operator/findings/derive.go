@@ -23,6 +23,10 @@ func Derive(subject *Subject, generation int64) []metav1.Condition {
 	for i := range subject.Findings {
 		f := &subject.Findings[i]
 		for _, e := range effects[f.Code] {
+			if subject.Kind == GatewayClass && e.Condition == programmed {
+				// No proxy runs a class.
+				continue
+			}
 			if turned[e.Condition] == nil {
 				turned[e.Condition] = &worst{}
 			}

@@ -126,11 +126,13 @@ var table = []Row{
 	{RouteIncompatibleFilters, routes, turn(65, accepted, no, "IncompatibleFilters")},
 	{RouteRuleDropped, routes, turn(10, partiallyInvalid, yes, "UnsupportedValue")},
 	{RouteHostnameTaken, routes, turn(50, accepted, no, "HostnameConflict")},
+	{RouteHostnamePartlyTaken, routes, turn(6, accepted, yes, "Accepted")},
 	{RouteOutranked, routes, turn(5, accepted, yes, "Accepted")},
 	{RouteBroken, routes, turn(100, accepted, no, "UnsupportedValue")},
 	{BackendRefDenied, routes, turn(40, resolvedRefs, no, "RefNotPermitted")},
 	{BackendRefKindInvalid, routes, turn(30, resolvedRefs, no, "InvalidKind")},
 	{BackendNotFound, routes, turn(20, resolvedRefs, no, "BackendNotFound")},
+	{BackendAddressForbidden, routes, turn(25, resolvedRefs, no, "RefNotPermitted")},
 	{BackendProtocolUnsupported, routes, turn(10, resolvedRefs, no, "UnsupportedProtocol")},
 	{BackendRefusedByPolicy, routes, turn(9, resolvedRefs, no, "UnsupportedProtocol")},
 

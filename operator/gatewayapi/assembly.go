@@ -1,6 +1,7 @@
 package gatewayapi
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -85,9 +86,9 @@ func (a *assembly) liveListeners() []*ir.Listener {
 	live := map[ir.ListenerKey]*ir.Listener{}
 	var list []*ir.Listener
 	for _, l := range a.listeners {
-		if l.made != nil {
-			live[l.key] = l.made
-			list = append(list, l.made)
+		if kept := cmp.Or(l.made, l.closed); kept != nil {
+			live[l.key] = kept
+			list = append(list, kept)
 		}
 	}
 	a.unit.listeners = keepEqual(a.unit.listeners, live)

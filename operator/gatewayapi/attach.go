@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -19,12 +20,15 @@ func (b *routeBuilder) attachAll(refusal findings.Finding) []ir.Attachment {
 	refs := b.source.common.ParentRefs
 	for i := range refs {
 		key, ok := parentKey(&refs[i], b.source.key.Namespace)
-		if !ok || b.routing.parents[key] == nil {
+		if !ok || b.routing.parents[key] == nil || repeated(refs[:i], &refs[i]) {
 			continue
 		}
 		ports, refused := b.attach(b.routing.parents[key], &refs[i], item("spec.parentRefs", i))
 		if refusal.Code != "" {
-			ports, refused = nil, refusal
+			refused = refusal
+			if b.closed == "" {
+				ports = nil
+			}
 		}
 		subject := findings.Subject{Kind: findings.Route, Parent: &refs[i]}
 		if refused.Code != "" {
@@ -37,6 +41,12 @@ func (b *routeBuilder) attachAll(refusal findings.Finding) []ir.Attachment {
 	return slices.CompactFunc(all, func(x, y ir.Attachment) bool { return x.Listener == y.Listener })
 }
 
+// repeated reports whether a parentRef is written twice: the status has one entry
+// for each that is distinct.
+func repeated(before []gatewayv1.ParentReference, ref *gatewayv1.ParentReference) bool {
+	return slices.ContainsFunc(before, func(other gatewayv1.ParentReference) bool { return reflect.DeepEqual(other, *ref) })
+}
+
 func (b *routeBuilder) noteAttached(ports []*port, all *[]ir.Attachment) []seat {
 	var seats []seat
 	for _, p := range ports {
@@ -47,7 +57,7 @@ func (b *routeBuilder) noteAttached(ports []*port, all *[]ir.Attachment) []seat 
 			continue
 		}
 		a := ir.Attachment{Listener: p.key}
-		if b.source.kind != ir.TCPRoute && b.source.kind != ir.UDPRoute {
+		if b.hasHosts() {
 			a.Hostnames = intersectAll(p.hostname, b.hostnames)
 		}
 		*all = append(*all, a)
@@ -69,7 +79,7 @@ func (b *routeBuilder) attach(p *parent, ref *gatewayv1.ParentReference, field s
 	if p.refused != "" {
 		return nil, newFinding(findings.NotAllowedByListeners, field, "%v takes no routes: %s", p.key, p.refused)
 	}
-	if ref.Port != nil && !b.routing.features.Has(feature.HTTPRouteParentRefPort) {
+	if ref.Port != nil && !b.isL4() && !b.routing.features.Has(feature.HTTPRouteParentRefPort) {
 		return nil, newFinding(findings.RouteUnsupportedValue, field+".port",
 			"a port in a parentRef is not supported by the dataplane of %s; use sectionName", b.routing.controller)
 	}

@@ -56,7 +56,7 @@ func (b *routeBuilder) resolve(use backendUse) *ir.BackendKey {
 	if svc == nil {
 		return nil
 	}
-	b.made.policies = append(b.made.policies, svc.verdicts...)
+	b.made.policies = append(b.made.policies, b.judged(svc.verdicts)...)
 	backend, finding := b.backend(use, svc, id)
 	if finding.Code != "" {
 		b.found.put(finding)
@@ -98,13 +98,18 @@ func (b *routeBuilder) lookup(use backendUse) (*service, serviceID, findings.Fin
 	case svc.pending:
 		return nil, id, findings.Finding{}
 	case svc.missing != "":
-		b.made.policies = append(b.made.policies, svc.verdicts...)
+		b.made.policies = append(b.made.policies, b.judged(svc.verdicts)...)
 		return nil, id, newFinding(findings.BackendNotFound, use.field+svc.missingField, "%s", svc.missing)
 	case svc.external != "" && !b.routing.allowExternalName:
 		return nil, id, newFinding(findings.BackendRefKindInvalid, use.field+".name",
 			"%v is of type ExternalName, which its GatewayClass does not allow; use another type, or ask the platform team for allowExternalName", key)
 	case svc.broken != "":
 		return nil, id, newFinding(findings.BackendProtocolUnsupported, use.field, "%s", svc.broken)
+	case svc.forbidden != "":
+		// The name stays resolved, so that a better answer ends this.
+		b.names[svc.external] = struct{}{}
+		return nil, id, newFinding(findings.BackendAddressForbidden, use.field+".name",
+			"%v is of type ExternalName, and its name resolves to addresses that no backend may have (%s); correct the name, or its DNS records", key, svc.forbidden)
 	}
 	return svc, id, findings.Finding{}
 }
@@ -144,12 +149,11 @@ func (b *routeBuilder) tlsOf(use backendUse, svc *service, id serviceID) (*ir.Ba
 	}
 	tls := *svc.tls
 	tls.ClientCertificate = b.routing.clientCertificate
+	_, beyond := b.beyond(len(tls.SANs) > 0)
 	switch {
 	case tls.Invalid != "":
-	case !b.routing.features.Has(feature.BackendTLSPolicy):
-		tls.Invalid = fmt.Sprintf("BackendTLSPolicies are not supported by the dataplane of %s", b.routing.controller)
-	case len(tls.SANs) > 0 && !b.routing.features.Has(feature.BackendTLSPolicySANValidation):
-		tls.Invalid = fmt.Sprintf("subjectAltNames are not supported by the dataplane of %s", b.routing.controller)
+	case beyond != "":
+		tls.Invalid = beyond
 	case b.routing.clientCertificateBroken:
 		tls.Invalid = "the Gateway's spec.tls.backend.clientCertificateRef cannot be followed"
 	}
@@ -157,6 +161,31 @@ func (b *routeBuilder) tlsOf(use backendUse, svc *service, id serviceID) (*ir.Ba
 		tls = ir.BackendTLS{Hostname: tls.Hostname, Invalid: tls.Invalid}
 	}
 	return &tls, findings.Finding{}
+}
+
+// beyond says which field of a policy the dataplane cannot follow, and why;
+// nothing where it can.
+func (b *routeBuilder) beyond(sans bool) (field, why string) {
+	switch {
+	case !b.routing.features.Has(feature.BackendTLSPolicy):
+		return "spec", fmt.Sprintf("BackendTLSPolicies are not supported by the dataplane of %s", b.routing.controller)
+	case sans && !b.routing.features.Has(feature.BackendTLSPolicySANValidation):
+		return "spec.validation.subjectAltNames", fmt.Sprintf("subjectAltNames are not supported by the dataplane of %s", b.routing.controller)
+	}
+	return "", ""
+}
+
+// judged are the verdicts on a port's policies as this unit has them: what its
+// dataplane cannot follow is not in force, and the policy must say so.
+func (b *routeBuilder) judged(verdicts []verdict) []verdict {
+	var judged []verdict
+	for _, v := range verdicts {
+		if field, why := b.beyond(v.sans); why != "" {
+			v.found = with(v.found, newFinding(findings.PolicyInvalid, field, "%s; requests to the backend fail", why))
+		}
+		judged = append(judged, v)
+	}
+	return judged
 }
 
 // protocolOf decides what is spoken with a backend (KEP-3726): what its port's

@@ -153,7 +153,7 @@ func readBundle(text string) (string, error) {
 			return "", fmt.Errorf("holds a PEM block of type %s, and only CERTIFICATE is of use", block.Type)
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return "", fmt.Errorf("holds a certificate that cannot be read: %v", err)
+			return "", fmt.Errorf("holds a certificate that cannot be read: %w", err)
 		}
 		// A strings.Builder never fails.
 		_ = pem.Encode(&bundle, &pem.Block{Type: block.Type, Bytes: block.Bytes})

@@ -236,6 +236,12 @@ func (r *routed) loseSubject(i int, losses []loss, stream bool) {
 		case len(left) == 0:
 			found.add(findings.RouteHostnameTaken, "spec.hostnames",
 				"%s on listener %q is served by %v, which is older and of the other kind; use another hostname", l.host, key.Section, l.to)
+		default:
+			// The specification knows a rejected Route; one that is served elsewhere
+			// is accepted, and PartiallyInvalid is about rules.
+			found.add(findings.RouteHostnamePartlyTaken, "spec.hostnames",
+				"attached, but not to listener %q: %s is served there by %v, which is older and of the other kind; use another hostname",
+				key.Section, l.host, l.to)
 		}
 	}
 	subject.Findings = found.found

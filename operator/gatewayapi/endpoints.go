@@ -65,7 +65,10 @@ func clusterIPs(object *corev1.Service) []string {
 	if len(ips) == 0 {
 		ips = []string{object.Spec.ClusterIP}
 	}
-	return slices.DeleteFunc(slices.Clone(ips), func(ip string) bool { return !validAddress(ip) })
+	return slices.DeleteFunc(slices.Clone(ips), func(ip string) bool {
+		addr, err := netip.ParseAddr(ip)
+		return err != nil || !mayServe(addr)
+	})
 }
 
 func podEndpoints(view *resources.View, key resources.Key, port *corev1.ServicePort) []ir.Endpoint {
@@ -110,12 +113,20 @@ func sliceEndpoints(e *discoveryv1.Endpoint, port uint16) []ir.Endpoint {
 	var found []ir.Endpoint
 	for _, text := range e.Addresses {
 		addr, err := netip.ParseAddr(text)
-		if err != nil || addr.IsUnspecified() || addr.IsMulticast() {
+		if err != nil || !mayServe(addr) {
 			continue
 		}
 		found = append(found, ir.Endpoint{Address: addr.String(), Port: port, Zone: orDefault(e.Zone, ""), Draining: draining})
 	}
 	return found
+}
+
+// mayServe refuses what no Pod has: whoever writes EndpointSlices must not lead
+// the proxy to this link or to a metadata service. Loopback is what a directory
+// on a developer's machine has, and an API server refuses it by itself.
+func mayServe(addr netip.Addr) bool {
+	class := addressClass(addr)
+	return class == "" || class == loopback
 }
 
 // ordered sorts endpoints and keeps each address and port once: one that is

@@ -11,9 +11,9 @@ import (
 	"github.com/sluice-gateway/sluice/operator/resources"
 )
 
-// metadata are the addresses at which clouds serve a machine's credentials and
+// metadataServices are the addresses at which clouds serve a machine's credentials and
 // that are not link-local.
-var metadata = []netip.Addr{
+var metadataServices = []netip.Addr{
 	netip.MustParseAddr("fd00:ec2::254"),
 	netip.MustParseAddr("fd20:ce::254"),
 	netip.MustParseAddr("100.100.100.200"),
@@ -31,19 +31,81 @@ func externalEndpoints(view *resources.View, object *corev1.Service, port uint16
 	}
 	found := []ir.Endpoint{}
 	for _, text := range answer.Addresses {
-		if addr, err := netip.ParseAddr(text); err == nil && mayLeadTo(addr) {
+		if addr, err := netip.ParseAddr(text); err == nil && addressClass(addr) == "" {
 			found = append(found, ir.Endpoint{Address: addr.Unmap().WithZone("").String(), Port: port})
 		}
 	}
 	return found
 }
 
-// mayLeadTo refuses addresses of this machine, of this link, and of metadata
-// services, however they are written.
-func mayLeadTo(addr netip.Addr) bool {
+// forbiddenAnswer names the classes of the addresses that an ExternalName
+// resolved to, where all of them are refused; empty where one is not, or there
+// is none yet. It asks the index first: answers change often, and while they are
+// good that is a matter of endpoints alone.
+func forbiddenAnswer(view *resources.View, name string) string {
+	key := resources.DNSAnswerKey(name)
+	if len(view.List(forbiddenAnswers, key)) == 0 {
+		return ""
+	}
+	answer, state := resources.Get[*resources.DNSAnswer](view, key)
+	if state != resources.Present {
+		return ""
+	}
+	return forbiddenClasses(answer)
+}
+
+// selfIfForbidden indexes the answers of which no address may be used.
+func selfIfForbidden(key resources.Key, obj resources.Object) []resources.Key {
+	if answer, ok := obj.(*resources.DNSAnswer); ok && forbiddenClasses(answer) != "" {
+		return []resources.Key{key}
+	}
+	return nil
+}
+
+// forbiddenClasses names no address: they are no business of whoever reads it.
+func forbiddenClasses(answer *resources.DNSAnswer) string {
+	var classes []string
+	for _, text := range answer.Addresses {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			continue
+		}
+		class := addressClass(addr)
+		if class == "" {
+			return ""
+		}
+		classes = append(classes, class)
+	}
+	slices.Sort(classes)
+	return strings.Join(slices.Compact(classes), ", ")
+}
+
+// The classes of addresses that names of tenants must not lead to.
+const (
+	loopback    = "loopback"
+	unspecified = "unspecified"
+	multicast   = "multicast"
+	linkLocal   = "link-local"
+	metadata    = "metadata service"
+)
+
+// addressClass names the class of an address of this machine, of this link, or
+// of a metadata service, however it is written; empty for any other.
+func addressClass(addr netip.Addr) string {
 	addr = addr.Unmap().WithZone("")
-	return addr.IsValid() && !addr.IsLoopback() && !addr.IsUnspecified() && !addr.IsMulticast() &&
-		!addr.IsLinkLocalUnicast() && !slices.Contains(metadata, addr) && !embeds(addr)
+	switch {
+	case addr.IsLoopback():
+		return loopback
+	case !addr.IsValid(), addr.IsUnspecified(), thisNet.Contains(addr):
+		return unspecified
+	case addr.IsMulticast():
+		return multicast
+	case addr.IsLinkLocalUnicast():
+		return linkLocal
+	case slices.Contains(metadataServices, addr):
+		return metadata
+	}
+	return embeddedClass(addr)
 }
 
 var (
@@ -52,18 +114,15 @@ var (
 	thisNet   = netip.MustParsePrefix("0.0.0.0/8")
 )
 
-// embeds reports whether an IPv6 address is a way to an IPv4 address that is
-// refused.
-func embeds(addr netip.Addr) bool {
-	if addr.Is4() {
-		return thisNet.Contains(addr)
-	}
+// embeddedClass is the class of the IPv4 address that an IPv6 address is a way
+// to; empty where it is none.
+func embeddedClass(addr netip.Addr) string {
 	bytes := addr.As16()
 	switch {
 	case nat64.Contains(addr):
-		return !mayLeadTo(netip.AddrFrom4([4]byte(bytes[12:16])))
+		return addressClass(netip.AddrFrom4([4]byte(bytes[12:16])))
 	case sixToFour.Contains(addr):
-		return !mayLeadTo(netip.AddrFrom4([4]byte(bytes[2:6])))
+		return addressClass(netip.AddrFrom4([4]byte(bytes[2:6])))
 	}
-	return false
+	return ""
 }

@@ -31,8 +31,10 @@ type frame struct {
 	certificates map[ir.CertificateKey]*ir.Certificate
 	// found are the facts about the Gateway itself.
 	found notes
-	// refused is true where the Gateway as a whole is not served.
+	// refused is true where the Gateway as a whole is not served, and absent
+	// where it is none of ours.
 	refused bool
+	absent  bool
 	pending bool
 }
 
@@ -75,13 +77,11 @@ type port struct {
 	live bool
 }
 
-// frameOf returns the frame of a Gateway of ours; nil where it is not.
+// frameOf returns the frame of a Gateway.
 func (t *Translator) frameOf(owner ir.Object) *frame {
 	return t.frames.Do(t.set, owner, func(v *resources.View) *frame {
 		f := t.frame(v, keyOf(owner))
-		if f != nil {
-			f.pending = v.Pending()
-		}
+		f.pending = v.Pending()
 		return f
 	})
 }
@@ -89,11 +89,11 @@ func (t *Translator) frameOf(owner ir.Object) *frame {
 func (t *Translator) frame(view *resources.View, key resources.Key) *frame {
 	gw, state := resources.Get[*gatewayv1.Gateway](view, key)
 	if state != resources.Present {
-		return nil
+		return &frame{absent: true}
 	}
 	class := t.classOf(view, string(gw.Spec.GatewayClassName))
 	if class == nil {
-		return nil
+		return &frame{absent: true}
 	}
 	f := &frame{gateway: gw, controller: class.controller, certificates: map[ir.CertificateKey]*ir.Certificate{}}
 	b := &frameBuilder{Translator: t, view: view, key: key, class: class, frame: f}
@@ -273,4 +273,16 @@ func (b *frameBuilder) makeRouting() {
 		})
 	}
 	b.routing = r
+	b.refuseListeners()
+}
+
+// refuseListeners says of every listener of a refused Gateway that nobody runs
+// it. It goes last: what the listener is by itself was decided before.
+func (b *frameBuilder) refuseListeners() {
+	if !b.refused {
+		return
+	}
+	for _, l := range b.listeners {
+		l.found.add(findings.NotYetProgrammed, l.field, "%v is not accepted; its conditions say why", b.key)
+	}
 }

@@ -16,6 +16,7 @@ const (
 	policiesByTarget    = "backendtlspolicies-by-service"
 	grantsByNamespace   = "referencegrants-by-namespace"
 	slicesByService     = "endpointslices-by-service"
+	forbiddenAnswers    = "dnsanswers-forbidden"
 )
 
 // Indexes are what a Set needs to keep for a Translator.
@@ -27,6 +28,7 @@ func Indexes() []resources.Index {
 		{Name: policiesByTarget, Kinds: []resources.Kind{resources.BackendTLSPolicy}, Values: targetsOf},
 		{Name: grantsByNamespace, Kinds: []resources.Kind{resources.ReferenceGrant}, Values: namespaceOfGrant},
 		{Name: slicesByService, Kinds: []resources.Kind{resources.EndpointSlice}, Values: serviceOfSlice},
+		{Name: forbiddenAnswers, Kinds: []resources.Kind{resources.DNSName}, Values: selfIfForbidden},
 	}
 }
 

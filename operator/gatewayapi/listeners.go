@@ -32,8 +32,9 @@ type listener struct {
 	lost bool
 	// names are the DNS names of its certificates.
 	names []string
-	// made is nil where the listener cannot be served.
-	made *ir.Listener
+	// made is nil where the listener cannot be served; closed is then what keeps
+	// its hostname from a wider one, if there is such a listener.
+	made, closed *ir.Listener
 }
 
 func (l *listener) accepted() bool {
@@ -181,6 +182,7 @@ func (b *frameBuilder) finishListeners() {
 			l.made = made
 		}
 	}
+	b.closeListeners()
 	b.overlaps()
 }
 

@@ -95,7 +95,7 @@ func (s *listenerSet) settle(gatewayRefused bool, gateway resources.Key) {
 	}
 	valid, invalid := 0, []string(nil)
 	for _, l := range s.listeners {
-		if l.accepted() {
+		if l.accepted() && l.programmed() {
 			valid++
 		} else {
 			invalid = append(invalid, l.key.Section)

@@ -1,7 +1,6 @@
 package gatewayapi
 
 import (
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
 // maxRegex bounds an expression's length, in bytes: Gateway API's own bound for
@@ -40,20 +40,33 @@ func (b *ruleBuilder) matches() {
 	}
 }
 
+// match writes one match. Of a broken one the parts that are good stay, so that
+// "/admin" with a header pattern that does not compile is closed and does not
+// fall through to "/". Where nothing but "/" would be left the match goes, as
+// other routes' traffic must not suffer.
 func (b *ruleBuilder) match(m *matchSource, field string) (ir.Match, bool) {
 	var made ir.Match
-	var okPath, okHeaders, okQuery bool
+	var okPath, okHeaders, okQuery, okMethod bool
 	made.Path, okPath = b.path(m, field)
 	made.Headers, okHeaders = b.headerMatches(m.Headers, field+".headers")
 	made.Query, okQuery = b.queryMatches(m.QueryParams, field+".queryParams")
-	if m.Method != nil && *m.Method != "" {
-		if !slices.Contains(methods, *m.Method) {
-			b.refuse(field+".method", "%q is no method that can be matched; use one of %v", *m.Method, methods)
-			return made, false
-		}
-		made.Method = string(*m.Method)
+	made.Method, okMethod = b.method(m, field+".method")
+	if okHeaders && okQuery && okMethod {
+		return made, okPath
 	}
-	return made, okPath && okHeaders && okQuery
+	narrow := made.Path.Value != "/" || made.Method != "" || len(made.Headers)+len(made.Query) > 0
+	return made, okPath && narrow
+}
+
+func (b *ruleBuilder) method(m *matchSource, field string) (string, bool) {
+	if m.Method == nil || *m.Method == "" {
+		return "", true
+	}
+	if !slices.Contains(methods, *m.Method) {
+		b.refuse(field, "%q is no method that can be matched; use one of %v", *m.Method, methods)
+		return "", false
+	}
+	return string(*m.Method), true
 }
 
 func (b *ruleBuilder) path(m *matchSource, field string) (ir.PathMatch, bool) {
@@ -70,19 +83,21 @@ func (b *ruleBuilder) path(m *matchSource, field string) (ir.PathMatch, bool) {
 	var why string
 	switch kind {
 	case gatewayv1.PathMatchExact:
-		made.Kind, why = ir.Exact, badPath(value)
+		made.Kind = ir.Exact
+		made.Value, why = normalPath(value)
 	case gatewayv1.PathMatchPathPrefix:
-		made.Kind, why = ir.Prefix, badPath(value)
-		made.Value = trimSlash(value)
+		made.Kind = ir.Prefix
+		made.Value, why = normalPath(value)
+		made.Value = trimSlash(made.Value)
 	case gatewayv1.PathMatchRegularExpression:
 		made.Kind, why = ir.Regex, badRegex(value)
 	default:
 		b.refuse(field+".path.type", "%q is unknown; use Exact, PathPrefix or RegularExpression", kind)
-		return closedPath(value)
+		return closedPath(kind, value)
 	}
 	if why != "" {
 		b.refuse(field+"."+m.pathField, "%s", why)
-		return closedPath(value)
+		return closedPath(kind, value)
 	}
 	return made, true
 }
@@ -92,6 +107,19 @@ func trimSlash(prefix string) string {
 		return trimmed
 	}
 	return "/"
+}
+
+// normalPath writes a path as the paths of requests are written when they are
+// matched, or says why it cannot.
+func normalPath(value string) (string, string) {
+	if why := badPath(value); why != "" {
+		return "", why
+	}
+	normal, err := requestpath.Normalise(value)
+	if err != nil {
+		return "", quote(value) + " is no path that a request can have (" + err.Error() + "); correct it"
+	}
+	return normal, ""
 }
 
 // badPath says why a path cannot be compared with the path of a request, which
@@ -106,7 +134,7 @@ func badPath(value string) string {
 		return quote(value) + " holds an empty segment; write single slashes"
 	case strings.Contains(lower, "%2f"), strings.Contains(lower, "%5c"):
 		return quote(value) + " holds an encoded slash, which no request has when it is matched"
-	case hasDots(value):
+	case hasDots(strings.ReplaceAll(lower, "%2e", ".")):
 		return quote(value) + " holds a . or .. segment, which no request has when it is matched"
 	}
 	return ""
@@ -132,16 +160,21 @@ func badRegex(value string) string {
 	return ""
 }
 
-// closedPath is what a refused path still closes: the part of it that can be
-// understood. Nothing where that would be every path, as other routes' traffic
-// must not suffer.
-func closedPath(value string) (ir.PathMatch, bool) {
+// closedPath is what a refused path still closes: what it could mean, or else
+// the part of it that can be understood. Nothing where that would be every path,
+// as other routes' traffic must not suffer.
+func closedPath(kind gatewayv1.PathMatchType, value string) (ir.PathMatch, bool) {
+	if kind == gatewayv1.PathMatchExact && pathValue.MatchString(value) {
+		meant, err := requestpath.Normalise("/" + strings.TrimPrefix(value, "/"))
+		return ir.PathMatch{Kind: ir.Exact, Value: meant}, err == nil && meant != "/"
+	}
 	literal := value
 	if i := strings.IndexAny(value, `\.+*?()|[]{}^$#%`); i >= 0 {
 		literal = value[:strings.LastIndex(value[:i], "/")+1]
 	}
-	cleaned := path.Clean("/" + literal)
-	return ir.PathMatch{Kind: ir.Prefix, Value: cleaned}, cleaned != "/" && pathValue.MatchString(cleaned)
+	cleaned, err := requestpath.Normalise("/" + literal)
+	cleaned = trimSlash(cleaned)
+	return ir.PathMatch{Kind: ir.Prefix, Value: cleaned}, err == nil && cleaned != "/"
 }
 
 func quote(value string) string {
@@ -186,7 +219,11 @@ func (b *ruleBuilder) values(list []valueSource, field string) ([]ir.ValueMatch,
 			continue
 		}
 		m, good := b.value(v, item(field, i))
-		made, ok = append(made, m), ok && good
+		if !good {
+			ok = false
+			continue
+		}
+		made = append(made, m)
 	}
 	slices.SortFunc(made, func(x, y ir.ValueMatch) int { return strings.Compare(x.Name, y.Name) })
 	return made, ok

@@ -23,7 +23,9 @@ func checkParameters(p *v1alpha1.ProxyParameters, ref string, found *notes) {
 		return
 	}
 	c := parametersCheck{ref: ref, found: found}
-	for _, check := range []func(*v1alpha1.ProxyParameters){c.clientIP, c.timeouts, c.limits, c.tls, c.proxyProtocol, c.endpoints} {
+	for _, check := range []func(*v1alpha1.ProxyParameters){
+		c.clientIP, c.timeouts, c.limits, c.tls, c.proxyProtocol, c.endpoints, c.path,
+	} {
 		check(p)
 	}
 }
@@ -49,6 +51,15 @@ func (c parametersCheck) endpoints(p *v1alpha1.ProxyParameters) {
 	}
 }
 
+func (c parametersCheck) path(p *v1alpha1.ProxyParameters) {
+	if p.Path == nil || p.Path.EncodedSlashes == nil {
+		return
+	}
+	if m := *p.Path.EncodedSlashes; m != v1alpha1.EncodedSlashesReject && m != v1alpha1.EncodedSlashesKeep {
+		c.refuse("path.encodedSlashes", "%q is unknown; it is Reject or Keep", m)
+	}
+}
+
 func (c parametersCheck) timeouts(p *v1alpha1.ProxyParameters) {
 	if p.Timeouts == nil {
 		return
@@ -58,7 +69,7 @@ func (c parametersCheck) timeouts(p *v1alpha1.ProxyParameters) {
 		name  string
 		value *metav1.Duration
 	}{
-		{"requestHeader", t.RequestHeader}, {"idle", t.Idle}, {"request", t.Request},
+		{"requestHeader", t.RequestHeader}, {"idle", t.Idle}, {"request", t.Request}, {"stall", t.Stall},
 		{"connect", t.Connect}, {"drain", t.Drain}, {"tcpIdle", t.TCPIdle}, {"udpIdle", t.UDPIdle},
 	} {
 		if f.value != nil && (f.value.Duration < 0 || f.value.Duration > maxTimeout) {
@@ -135,6 +146,9 @@ func refuseClassOnly(p *v1alpha1.ProxyParameters, ref string, found *notes) {
 	}
 	if p.ProxyProtocol != nil {
 		c.refuse("proxyProtocol", why)
+	}
+	if p.Path != nil {
+		c.refuse("path", why)
 	}
 	if p.AllowExternalName != nil {
 		c.refuse("allowExternalName", why)

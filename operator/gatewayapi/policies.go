@@ -23,6 +23,7 @@ type policy struct {
 	// tls is never nil; an invalid policy makes TLS that always fails.
 	tls   *ir.BackendTLS
 	found []findings.Finding
+	sans  bool
 }
 
 // verdict is what one target makes of a policy.
@@ -30,6 +31,8 @@ type verdict struct {
 	policy     resources.Key
 	generation int64
 	found      []findings.Finding
+	// sans is set where the policy asks for subject alternative names.
+	sans bool
 }
 
 // target is a port of a Service that policies may target.
@@ -54,7 +57,7 @@ func (t *Translator) policiesFor(view *resources.View, to target) (*ir.BackendTL
 	var verdicts []verdict
 	winners := map[string]*policy{}
 	for _, c := range t.candidates(view, to) {
-		v := verdict{c.age.key, c.generation, c.found}
+		v := verdict{c.age.key, c.generation, c.found, c.sans}
 		switch {
 		case !to.exists:
 			v.found = with(c.found, newFinding(findings.PolicyTargetNotFound, c.field+".name", "%v does not exist; create it, or correct the name", to.key))
@@ -109,7 +112,7 @@ func readPolicy(view *resources.View, key resources.Key) *policy {
 	if why := guard(r.read); why != "" {
 		r.found.add(findings.PolicyBroken, "", "Sluice cannot read %v: %s; please report this", key, why)
 	}
-	p.found = r.found.found
+	p.found, p.sans = r.found.found, len(object.Spec.Validation.SubjectAltNames) > 0
 	p.tls = r.tls
 	if len(p.found) > 0 {
 		p.tls = &ir.BackendTLS{Hostname: r.tls.Hostname, Invalid: fmt.Sprintf("%v is not valid; its status says why", key)}

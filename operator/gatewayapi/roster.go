@@ -30,7 +30,8 @@ func (r *roster) update(members []resources.Key, translate func(resources.Key) *
 			fresh[r.byKey[i]] = nil
 		}
 	}
-	added := r.replaceMembers(members, fresh)
+	r.replaceMembers(members, fresh)
+	var added []*routed
 	for i, was := range r.byKey {
 		if _, again := fresh[was]; was == nil || again {
 			r.byKey[i] = translate(r.members[i])
@@ -47,9 +48,9 @@ func (r *roster) update(members []resources.Key, translate func(resources.Key) *
 
 // replaceMembers puts the new list of members in force. Those that left are
 // marked as replaced by nothing; the places of new ones are empty.
-func (r *roster) replaceMembers(members []resources.Key, fresh map[*routed]*routed) []*routed {
+func (r *roster) replaceMembers(members []resources.Key, fresh map[*routed]*routed) {
 	if len(members) == len(r.members) && (len(members) == 0 || &members[0] == &r.members[0]) {
-		return nil
+		return
 	}
 	byKey := make([]*routed, len(members))
 	old := 0
@@ -67,7 +68,6 @@ func (r *roster) replaceMembers(members []resources.Key, fresh map[*routed]*rout
 		fresh[r.byKey[old]] = nil
 	}
 	r.members, r.byKey = members, byKey
-	return nil
 }
 
 // replaceByAge puts new routes in the places of those that they replace, and

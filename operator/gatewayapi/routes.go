@@ -114,6 +114,9 @@ type routeBuilder struct {
 	made    *routed
 	// hostnames are the route's own, lower case; none for every host.
 	hostnames []string
+	// closed is why the route as a whole is refused where it keeps its hosts:
+	// its rules then answer 500, so that nothing of it falls to wider routes.
+	closed string
 	// passthrough and terminated say what TLS a TLSRoute is attached to.
 	passthrough, terminated bool
 	// found are the facts that hold whichever parent looks.
@@ -137,20 +140,51 @@ func (b *routeBuilder) build(s *source) {
 	b.source = s
 	b.made.report = newReport(s.key, s.object, b.routing)
 	refusal := b.checkRoute()
+	if b.keepsHosts(refusal) {
+		b.closed = refusal.Message
+	}
 	attachments := b.attachAll(refusal)
 	b.makeRules()
+	b.closeRules()
 	b.settleRules()
 	b.finish(attachments)
 }
 
 // checkRoute finds what refuses the route as a whole; an empty code is nothing.
 func (b *routeBuilder) checkRoute() findings.Finding {
-	for _, check := range []func() findings.Finding{b.checkKind, b.checkDefaultGateways, b.checkHostnames} {
-		if f := check(); f.Code != "" {
-			return f
+	var first findings.Finding
+	for _, check := range []func() findings.Finding{b.checkKind, b.checkDefaultGateways, b.checkHostnames, b.checkRules} {
+		if f := check(); first.Code == "" {
+			first = f
 		}
 	}
-	return findings.Finding{}
+	return first
+}
+
+// keepsHosts reports whether a route that is refused as a whole still holds its
+// hosts. One that has hostnames of which none is any would hold every host, and
+// one without hosts would hold a listener that another route can serve.
+func (b *routeBuilder) keepsHosts(refusal findings.Finding) bool {
+	return refusal.Code == findings.RouteUnsupportedValue && b.hasHosts() && (len(b.source.hostnames) == 0 || len(b.hostnames) > 0)
+}
+
+// hasHosts is false for routes that take a listener as a whole: of those, a
+// refused one makes way for the next, which may be accepted.
+func (b *routeBuilder) hasHosts() bool {
+	return b.source.kind != ir.TCPRoute && b.source.kind != ir.UDPRoute
+}
+
+// closeRules refuses every rule of a route that is closed.
+func (b *routeBuilder) closeRules() {
+	if b.closed == "" {
+		return
+	}
+	if len(b.rules) == 0 {
+		b.rules = []*ir.Rule{{Origin: ir.Origin{Object: objectOf(b.source.key)}}}
+	}
+	for i, rule := range b.rules {
+		b.rules[i] = &ir.Rule{Origin: rule.Origin, Matches: rule.Matches, Refused: b.closed}
+	}
 }
 
 func (b *routeBuilder) checkKind() findings.Finding {
@@ -169,14 +203,28 @@ func (b *routeBuilder) checkDefaultGateways() findings.Finding {
 	return findings.Finding{}
 }
 
+// checkHostnames keeps the hostnames that are good, and names the first that is
+// not.
 func (b *routeBuilder) checkHostnames() findings.Finding {
+	var first findings.Finding
 	for i, h := range b.source.hostnames {
 		host := listenerHostname(&h)
-		if !validHostname(host) {
-			return newFinding(findings.RouteUnsupportedValue, item("spec.hostnames", i),
+		switch {
+		case validHostname(host):
+			b.hostnames = append(b.hostnames, host)
+		case first.Code == "":
+			first = newFinding(findings.RouteUnsupportedValue, item("spec.hostnames", i),
 				"%q is no hostname; use a DNS name, with *. before it for a wildcard", h)
 		}
-		b.hostnames = append(b.hostnames, host)
+	}
+	return first
+}
+
+// checkRules refuses a route of connections that says nowhere where to carry
+// them.
+func (b *routeBuilder) checkRules() findings.Finding {
+	if b.isL4() && len(b.source.rules) == 0 {
+		return newFinding(findings.RouteUnsupportedValue, "spec.rules", "there is none; a %s has one rule, with its backendRefs", b.source.key.Kind)
 	}
 	return findings.Finding{}
 }
@@ -185,14 +233,23 @@ func (b *routeBuilder) checkHostnames() findings.Finding {
 // it, some leave it partly invalid.
 func (b *routeBuilder) settleRules() {
 	whole := len(b.dropped) > 0 && len(b.dropped) == len(b.source.rules)
+	whole = whole || b.closed != ""
 	b.made.accepted = !whole
 	for i, f := range b.dropped {
 		if !whole {
 			f.Code = findings.RouteRuleDropped
-			f.Message = fmt.Sprintf("Dropped Rule %d, which answers 500: %s", b.droppedAt[i], f.Message)
+			f.Message = fmt.Sprintf("Dropped Rule %d, which %s: %s", b.droppedAt[i], b.fate(), f.Message)
 		}
 		b.found.put(f)
 	}
+}
+
+// fate is what becomes of a refused rule's traffic.
+func (b *routeBuilder) fate() string {
+	if b.isL4() {
+		return "carries nothing"
+	}
+	return "answers 500"
 }
 
 // finish writes down what was made.
@@ -208,7 +265,7 @@ func (b *routeBuilder) finish(attachments []ir.Attachment) {
 	}
 	b.made.names = slices.Sorted(maps.Keys(b.names))
 	b.made.count()
-	if len(attachments) == 0 {
+	if len(attachments) == 0 || !b.made.accepted && !b.hasHosts() {
 		return
 	}
 	b.made.route = &ir.Route{

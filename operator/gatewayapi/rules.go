@@ -45,7 +45,7 @@ func (b *routeBuilder) makeRules() {
 }
 
 func (b *ruleBuilder) build() {
-	for _, step := range []func(){b.name, b.matches, b.filters, b.upstreams, b.timeouts, b.retry, b.session, b.features} {
+	for _, step := range []func(){b.only, b.name, b.matches, b.filters, b.upstreams, b.timeouts, b.retry, b.session, b.features} {
 		step()
 	}
 	if b.closed != "" {
@@ -53,6 +53,14 @@ func (b *ruleBuilder) build() {
 	}
 	if len(b.problems) > 0 {
 		b.drop()
+	}
+}
+
+// only refuses a second rule where connections are carried: nothing could
+// choose between two.
+func (b *ruleBuilder) only() {
+	if b.isL4() && b.index > 0 {
+		b.refuse(b.field, "a %s has one rule; remove the others", b.routeBuilder.source.key.Kind)
 	}
 }
 

@@ -32,8 +32,9 @@ type service struct {
 	transport   corev1.Protocol
 	// mode is set where the Service has its own.
 	mode v1alpha1.EndpointsMode
-	// external is the DNS name of an ExternalName Service.
-	external string
+	// external is the DNS name of an ExternalName Service; forbidden are the
+	// classes of the addresses that it resolves to, where none may be used.
+	external, forbidden string
 	// tls is nil where no policy targets the port.
 	tls      *ir.BackendTLS
 	verdicts []verdict
@@ -57,6 +58,7 @@ func (t *Translator) service(view *resources.View, id serviceID) *service {
 	if object.Spec.Type == corev1.ServiceTypeExternalName {
 		s.external = strings.TrimSuffix(strings.ToLower(object.Spec.ExternalName), ".")
 		s.broken = badExternalName(id.key, s.external)
+		s.forbidden = forbiddenAnswer(view, s.external)
 	}
 	port := servicePort(object, id.port)
 	if port == nil && s.external == "" {

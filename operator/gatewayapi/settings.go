@@ -26,6 +26,7 @@ func defaults() effective {
 			Timeouts: ir.ServerTimeouts{
 				RequestHeader: ir.Duration(10 * time.Second),
 				Idle:          ir.Duration(2 * time.Minute),
+				Stall:         ir.Duration(time.Minute),
 				Connect:       ir.Duration(5 * time.Second),
 				Drain:         ir.Duration(30 * time.Second),
 				StreamIdle:    ir.Duration(time.Hour),
@@ -50,6 +51,9 @@ func (e *effective) lay(p *v1alpha1.ProxyParameters) {
 	if p.AccessLog != nil {
 		over(&e.settings.AccessLog.Enabled, p.AccessLog.Enabled)
 	}
+	if p.Path != nil && p.Path.EncodedSlashes != nil {
+		e.settings.Path.KeepEncodedSlashes = *p.Path.EncodedSlashes == v1alpha1.EncodedSlashesKeep
+	}
 	e.layTimeouts(p.Timeouts)
 	e.layLimits(p.Limits)
 	e.layTLS(p.TLS)
@@ -66,6 +70,7 @@ func (e *effective) layTimeouts(p *v1alpha1.TimeoutParameters) {
 	overDuration(&t.RequestHeader, p.RequestHeader)
 	overDuration(&t.Idle, p.Idle)
 	overDuration(&t.Request, p.Request)
+	overDuration(&t.Stall, p.Stall)
 	overDuration(&t.Connect, p.Connect)
 	overDuration(&t.Drain, p.Drain)
 	overDuration(&t.StreamIdle, p.TCPIdle)

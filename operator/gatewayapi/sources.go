@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"regexp"
+	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -157,7 +158,10 @@ func grpcPath(m *gatewayv1.GRPCMethodMatch) (*gatewayv1.HTTPPathMatch, string) {
 	return nil, "type " + string(*m.Type) + " is unknown; use Exact or RegularExpression"
 }
 
+// grpcExactPath takes a service with a dot before it, which the CRD allows: it
+// is how protobuf writes a name that is complete, and calls never carry the dot.
 func grpcExactPath(service, method string) (*gatewayv1.HTTPPathMatch, string) {
+	service = strings.TrimPrefix(service, ".")
 	switch {
 	case service != "" && !grpcService.MatchString(service):
 		return nil, "service " + service + " is no name of a gRPC service; write it as package.Service"
@@ -170,10 +174,16 @@ func grpcExactPath(service, method string) (*gatewayv1.HTTPPathMatch, string) {
 	case method != "":
 		return pathMatch(gatewayv1.PathMatchRegularExpression, "/[^/]+/"+regexp.QuoteMeta(method)), ""
 	}
-	return nil, ""
+	return nil, emptyMethod
 }
 
+// emptyMethod refuses a match that would otherwise take every call.
+const emptyMethod = "it names neither a service nor a method; give one of them, or leave the method out to match every call"
+
 func grpcRegexPath(service, method string) (*gatewayv1.HTTPPathMatch, string) {
+	if service == "" && method == "" {
+		return nil, emptyMethod
+	}
 	for _, part := range []string{service, method} {
 		if _, err := regexp.Compile(part); err != nil {
 			return nil, "it is no regular expression of RE2 syntax: " + err.Error()

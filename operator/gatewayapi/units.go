@@ -1,7 +1,6 @@
 package gatewayapi
 
 import (
-	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -29,9 +28,11 @@ type unit struct {
 // Output without a Proxy.
 func (t *Translator) Translate(owner ir.Object) Output {
 	f := t.frameOf(owner)
-	if f == nil {
-		t.drop(owner)
-		return Output{Owner: owner}
+	if f.absent {
+		if !f.pending {
+			t.drop(owner)
+		}
+		return Output{Owner: owner, Pending: f.pending}
 	}
 	u := t.units[owner]
 	if u == nil {
@@ -50,6 +51,7 @@ func (t *Translator) Translate(owner ir.Object) Output {
 
 // drop forgets a unit.
 func (t *Translator) drop(owner ir.Object) {
+	t.frames.Forget(owner)
 	u := t.units[owner]
 	if u == nil {
 		return
@@ -145,8 +147,4 @@ func (t *Translator) settleEndpoints(owner ir.Object, u *unit, used []endpointsI
 		}
 	}
 	u.endpoints = used
-}
-
-func compareEndpoints(a, b endpointsID) int {
-	return cmp.Or(compareEndpointsKeys(a.key, b.key), cmp.Compare(a.mode, b.mode))
 }

@@ -21,10 +21,10 @@ const controller = "sluice.dev/go"
 func ptr[T any](v T) *T { return &v }
 
 func newTranslator(set *resources.Set) *gatewayapi.Translator {
-	return gatewayapi.New(set, gatewayapi.Options{
-		Controllers: map[gatewayv1.GatewayController]feature.Set{controller: feature.All()},
-	})
+	return gatewayapi.New(set, gatewayapi.Options{Controllers: controllers})
 }
+
+var controllers = map[gatewayv1.GatewayController]feature.Set{controller: feature.All()}
 
 // event is an object's arrival.
 func event(obj resources.Object) resources.Event {

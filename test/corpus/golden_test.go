@@ -36,12 +36,11 @@ func TestCorpus(t *testing.T) {
 			t.Parallel()
 			w := newWorld(g.features(t))
 			w.apply(g.objects...)
-			files := g.render(t, w)
-			for name, text := range files {
+			for name, text := range g.render(t, w) {
 				g.compare(t, name, text)
 			}
 			g.checkTags(t, w)
-			g.disorder(t, files)
+			g.disorder(t, g.result(t, w))
 		})
 	}
 }
@@ -50,7 +49,7 @@ func TestCorpus(t *testing.T) {
 func (g *golden) render(t *testing.T, w *world) map[string]string {
 	t.Helper()
 	units := w.units()
-	files := map[string]string{"ir.yaml": marshal(t, units), "status.yaml": marshal(t, g.statuses(t, w))}
+	files := map[string]string{"ir.yaml": toYAML(t, units), "status.yaml": toYAML(t, g.statuses(t, w))}
 	for _, d := range rendered {
 		var configs []any
 		for _, u := range units {
@@ -60,18 +59,14 @@ func (g *golden) render(t *testing.T, w *world) map[string]string {
 			}
 			configs = append(configs, r)
 		}
-		files[d.file] = marshal(t, configs)
+		files[d.file] = toYAML(t, configs)
 	}
 	return files
 }
 
-func marshal(t *testing.T, value any) string {
+func toYAML(t *testing.T, value any) string {
 	t.Helper()
-	text, err := json.Marshal(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := yaml.JSONToYAML(text)
+	out, err := yaml.JSONToYAML(toJSON(t, value))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +74,15 @@ func marshal(t *testing.T, value any) string {
 		return s
 	}
 	return "[]\n"
+}
+
+func toJSON(t *testing.T, value any) []byte {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 func (g *golden) compare(t *testing.T, name, text string) {
@@ -104,7 +108,7 @@ func (g *golden) compare(t *testing.T, name, text string) {
 
 // disorder translates a case in other orders and in pieces: however it came
 // about, one state of the objects has one result.
-func (g *golden) disorder(t *testing.T, want map[string]string) {
+func (g *golden) disorder(t *testing.T, want result) {
 	t.Helper()
 	for seed := range uint64(3) {
 		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // A seed that can be given again is the point.
@@ -155,11 +159,23 @@ func (g *golden) comeAndGo(t *testing.T, w *world, random *rand.Rand, objects []
 	}
 }
 
-func (g *golden) same(t *testing.T, how string, want map[string]string, w *world) {
+// result is what every order of events must lead to. What dataplanes read is a
+// pure function of it.
+type result struct{ units, statuses string }
+
+func (g *golden) result(t *testing.T, w *world) result {
 	t.Helper()
-	for name, text := range g.render(t, w) {
-		if diff := cmp.Diff(want[name], text); diff != "" {
-			t.Fatalf("%s differs %s (-all at once, +%s):\n%s", name, how, how, diff)
-		}
+	return result{string(toJSON(t, w.units())), string(toJSON(t, g.statuses(t, w)))}
+}
+
+func (g *golden) same(t *testing.T, how string, want result, w *world) {
+	t.Helper()
+	if got := g.result(t, w); got != want {
+		t.Fatalf("the result differs %s (-all at once, +%s):\n%s", how, how, cmp.Diff(pretty(t, want), pretty(t, got)))
 	}
+}
+
+func pretty(t *testing.T, r result) string {
+	t.Helper()
+	return toYAML(t, []json.RawMessage{json.RawMessage(r.units), json.RawMessage(r.statuses)})
 }

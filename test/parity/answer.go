@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-gateway/sluice/test/parity/peer"
 )
@@ -23,6 +24,8 @@ type answer struct {
 	length    int
 	continued bool
 	leaf      *x509.Certificate
+	// took is for the reader of a failure alone: no time is ever expected.
+	took time.Duration
 	// seen is what the backend that answered got; nil where none did.
 	seen *peer.Seen
 
@@ -72,10 +75,10 @@ func (a *answer) outcome() string {
 // String is the answer as a failure shows it.
 func (a *answer) String() string {
 	if a.err != nil {
-		return "no answer: " + a.err.Error()
+		return fmt.Sprintf("no answer after %v: %s", a.took.Round(time.Millisecond), a.err)
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s %d", a.proto, a.status)
+	fmt.Fprintf(&out, "%s %d after %v", a.proto, a.status, a.took.Round(time.Millisecond))
 	if a.isGRPC {
 		fmt.Fprintf(&out, " grpc-status %d %q, %d messages", a.grpcStatus, a.grpcMessage, a.messages)
 	}

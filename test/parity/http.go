@@ -48,7 +48,9 @@ func (p *play) repeat(times, concurrency int, once func() *answer) []*answer {
 	for range max(concurrency, 1) {
 		wg.Go(func() {
 			for i := range next {
+				began := time.Now()
 				answers[i] = once()
+				answers[i].took = time.Since(began)
 			}
 		})
 	}

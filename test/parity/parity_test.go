@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
+	"github.com/sluice-gateway/sluice/operator/source/dir/schema"
 )
 
 var (
@@ -26,6 +27,7 @@ func TestParity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	catalog := schema.NewCatalog()
 	for name := range strings.SplitSeq(*planes, ",") {
 		dataplane := known[name]
 		if dataplane == nil {
@@ -37,7 +39,7 @@ func TestParity(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%s", name, c.Name), func(t *testing.T) {
 				t.Parallel()
-				if err := c.Run(t.Context(), dataplane); err != nil {
+				if err := c.Run(t.Context(), Bench{Dataplane: dataplane, Catalog: catalog}); err != nil {
 					t.Fatal(err)
 				}
 			})

@@ -19,6 +19,8 @@ type play struct {
 	// conns are streams and clients of datagrams that steps left open.
 	conns map[string]*wireConn
 	tries int
+	// hurried steps are made again, so that nobody reads why they failed.
+	hurried bool
 	// logged is how much of the access log was there when the step began.
 	logged int
 	mu     sync.Mutex
@@ -76,6 +78,7 @@ func (p *play) step(ctx context.Context, index int, s *Step) error {
 	for {
 		p.tries++
 		_, p.logged = p.proxy.AccessLog(0)
+		p.hurried = s.Eventually && time.Now().Before(deadline)
 		id := fmt.Sprintf("step-%d-%d", index+1, p.tries)
 		err := p.try(ctx, id, s)
 		if err == nil || !s.Eventually || time.Now().After(deadline) {
@@ -171,10 +174,26 @@ func (p *play) explain(id string, err error, happened string) error {
 		return nil
 	}
 	text := fmt.Sprintf("  %s\n%s", err, happened)
-	if lines, _ := p.proxy.AccessLog(p.logged); len(lines) > 0 {
-		text += "\naccess log " + lines[len(lines)-1]
+	if line := p.lastLine(); line != "" {
+		text += "\naccess log " + line
 	}
 	return errors.New(text)
+}
+
+// lastLine is the access log's last line of this step, which comes a moment
+// after the answer, if one comes at all.
+func (p *play) lastLine() string {
+	deadline := time.Now().Add(time.Second)
+	for {
+		lines, _ := p.proxy.AccessLog(p.logged)
+		if len(lines) > 0 {
+			return lines[len(lines)-1]
+		}
+		if p.hurried || time.Now().After(deadline) {
+			return ""
+		}
+		pause()
+	}
 }
 
 // awaitArrived waits until a backend got its share of a step: a mirrored

@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-gateway/sluice/operator/resources"
 	"github.com/sluice-gateway/sluice/operator/source"
 	"github.com/sluice-gateway/sluice/operator/source/dir"
+	"github.com/sluice-gateway/sluice/operator/source/dir/schema"
 )
 
 // Proxy is a dataplane under test, run over a directory by the code that
@@ -55,6 +56,8 @@ type ProxyOptions struct {
 	// Directory is what is served, Address where.
 	Directory, Address string
 	Resolve            engine.Resolve
+	// Catalog is shared by all cases: compiling it is most of a case's work.
+	Catalog *schema.Catalog
 }
 
 // StartProxy serves a directory until Stop.
@@ -64,7 +67,7 @@ func StartProxy(opts ProxyOptions) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{changed: make(chan struct{}), done: make(chan error, 1), generations: map[resources.Key]int64{}, events: map[string]int{}}
-	files := dir.New(dir.Options{Root: opts.Directory, Report: p.report})
+	files := dir.New(dir.Options{Root: opts.Directory, Report: p.report, Catalog: opts.Catalog})
 	p.pool = echo.NewPool(files, false)
 	controller := gatewayv1.GatewayController(opts.Controller)
 	able := map[gatewayv1.GatewayController]feature.Set{controller: opts.Dataplane.Features()}

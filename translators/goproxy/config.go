@@ -21,8 +21,8 @@ type Config struct {
 // Port is one port that the proxy listens at.
 type Port struct {
 	Port uint16
-	// Protocol is the same for all listeners of the port, but that HTTPS and TLS
-	// go together: where there is one of each it is HTTPS.
+	// Protocol is the same for all listeners of the port but refused ones, except
+	// that HTTPS and TLS go together: where there is one of each it is HTTPS.
 	Protocol ir.Protocol
 	// Listeners are those of HTTP and HTTPS, ordered by hostname, the most
 	// specific first.

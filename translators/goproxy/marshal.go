@@ -29,6 +29,7 @@ type (
 	listenerView struct {
 		Key      ir.ListenerKey  `json:"key"`
 		Hostname string          `json:"hostname"`
+		Refused  string          `json:"refused,omitempty"`
 		TLS      *ir.ListenerTLS `json:"tls,omitempty"`
 		Hosts    []hostView      `json:"hosts,omitempty"`
 	}
@@ -107,7 +108,7 @@ func viewStream(s *order.Stream) streamView {
 }
 
 func viewListener(l *order.Listener) listenerView {
-	view := listenerView{Key: l.Listener.Key, Hostname: l.Listener.Hostname, TLS: l.Listener.TLS}
+	view := listenerView{Key: l.Listener.Key, Hostname: l.Listener.Hostname, Refused: l.Listener.Refused, TLS: l.Listener.TLS}
 	for _, h := range l.Hosts {
 		rows := make([]rowView, 0, len(h.Entries))
 		for _, e := range h.Entries {

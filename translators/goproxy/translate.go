@@ -40,6 +40,9 @@ func ports(listeners []*order.Listener, streams []*order.Stream) []*Port {
 	b := portBuilder{byPlace: map[place]*Port{}}
 	for _, l := range listeners {
 		p := b.port(l.Listener)
+		if l.Listener.Refused == "" {
+			p.Protocol = l.Listener.Protocol
+		}
 		p.Listeners = append(p.Listeners, l)
 	}
 	for _, s := range streams {

@@ -73,3 +73,40 @@ func (h *Header) Del(name string) {
 
 // Clone returns a copy that shares nothing with h.
 func (h Header) Clone() Header { return append(Header(nil), h...) }
+
+// DelDisguised removes every field whose name is another spelling of a name:
+// one that those who write "_" or "." for "-" (CGI, WSGI, PHP) cannot tell from
+// it. What a rule vouches for must not come from the client in disguise.
+func (h *Header) DelDisguised(name string) {
+	kept := (*h)[:0]
+	for _, f := range *h {
+		if !disguises(f.Name, name) {
+			kept = append(kept, f)
+		}
+	}
+	*h = kept
+}
+
+// disguises says whether two names differ in "_", "." and "-" alone.
+func disguises(a, b string) bool {
+	if len(a) != len(b) || strings.EqualFold(a, b) {
+		return false
+	}
+	for i := range len(a) {
+		if plain(a[i]) != plain(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func plain(c byte) byte {
+	switch {
+	case c == '_' || c == '.':
+		return '-'
+	case c >= 'A' && c <= 'Z':
+		return c + 'a' - 'A'
+	default:
+		return c
+	}
+}

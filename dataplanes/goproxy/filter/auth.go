@@ -121,6 +121,8 @@ func (a *auth) takeBody(x *Exchange) ([]byte, *exchange.Response) {
 	switch {
 	case errors.Is(err, errTooLong):
 		return nil, Answer(413, "The request is longer than its authorization allows.", x.GRPC)
+	case errors.Is(err, exchange.ErrStalled):
+		return nil, Answer(408, "The request's body did not come.", x.GRPC)
 	case err != nil:
 		return nil, Answer(400, "The request's body could not be read.", x.GRPC)
 	}
@@ -166,7 +168,8 @@ var _ authProtocol = (*httpAuth)(nil)
 // question sends the method, host, path and Authorization of the request, and
 // the headers that the rule names (HTTPAuthConfig.allowedHeaders).
 func (h *httpAuth) question(x *Exchange, body []byte) (*exchange.Request, error) {
-	path, err := requestpath.Normalise(h.prefix + x.path)
+	// What may be in the path, the door has decided.
+	path, err := requestpath.KeepSlashes.Normalise(h.prefix + x.path)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +197,7 @@ func (h *httpAuth) verdict(x *Exchange, answer *exchange.Response) *exchange.Res
 	for _, name := range h.accept {
 		// What the server vouches for must not come from the client.
 		if !describesBody(name) {
+			header.DelDisguised(name)
 			header.Del(name)
 		}
 	}
@@ -204,6 +208,7 @@ func (h *httpAuth) verdict(x *Exchange, answer *exchange.Response) *exchange.Res
 			continue
 		}
 		if !copied[name] {
+			header.DelDisguised(name)
 			header.Del(name)
 			copied[name] = true
 		}

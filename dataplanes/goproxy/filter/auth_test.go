@@ -248,3 +248,39 @@ func TestGRPCAuthSendsOnlyNamedHeaders(t *testing.T) {
 		t.Errorf("sent %v", got)
 	}
 }
+
+// TestNoDisguiseForWhatIsVouchedFor has a client that sends other spellings of
+// names that an authorization server or a rule writes.
+func TestNoDisguiseForWhatIsVouchedFor(t *testing.T) {
+	disguised := func() *exchange.Request {
+		return request("GET", "/", exchange.Field{Name: "X_User", Value: "root"}, exchange.Field{Name: "x.user", Value: "root"},
+			exchange.Field{Name: "X-Userb", Value: "1"}, exchange.Field{Name: "X_Other", Value: "1"})
+	}
+	const want = "X-Userb: 1\nX_Other: 1"
+	filters := map[string]ir.Filter{
+		"HTTP, named":   {ExternalAuth: &ir.ExternalAuth{ResponseHeaders: []string{"x-user"}}},
+		"HTTP, all":     {ExternalAuth: &ir.ExternalAuth{}},
+		"gRPC, set":     {ExternalAuth: &ir.ExternalAuth{GRPC: true}},
+		"gRPC, removed": {ExternalAuth: &ir.ExternalAuth{GRPC: true}},
+		"set":           {RequestHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-User", Value: "ann"}}}},
+		"removed":       {RequestHeaders: &ir.HeaderEdit{Remove: []string{"x-user"}}},
+	}
+	answers := map[string]*exchange.Response{
+		"HTTP, named":   {Status: 200},
+		"HTTP, all":     {Status: 200, Header: exchange.Header{{Name: "X-User", Value: "ann"}}},
+		"gRPC, set":     checked(t, allowed(&authv3.OkHttpResponse{Headers: []*corev3.HeaderValueOption{option("x-user", "ann")}}), "0"),
+		"gRPC, removed": checked(t, allowed(&authv3.OkHttpResponse{HeadersToRemove: []string{"x-user"}}), "0"),
+	}
+	for name, f := range filters {
+		r := disguised()
+		x := Start(r, "/", 0)
+		x.Ask = &asker{answer: answers[name]}
+		if answer := compiled(t, f).Request(t.Context(), &x); answer != nil {
+			t.Fatalf("%s: answered with %d", name, answer.Status)
+		}
+		r.Header.Del("X-User")
+		if got := text(r.Header); got != want {
+			t.Errorf("%s: the backend is asked with\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}

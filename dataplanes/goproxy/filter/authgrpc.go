@@ -119,7 +119,13 @@ func (g *grpcAuth) verdict(x *Exchange, answer *exchange.Response) *exchange.Res
 	}
 	for _, name := range ok.GetHeadersToRemove() {
 		if !describesBody(strings.ToLower(name)) {
+			x.Request.Header.DelDisguised(name)
 			x.Request.Header.Del(name)
+		}
+	}
+	for _, option := range ok.GetHeaders() {
+		if name := option.GetHeader().GetKey(); !appends(option) && !describesBody(strings.ToLower(name)) {
+			x.Request.Header.DelDisguised(name)
 		}
 	}
 	applyOptions(&x.Request.Header, ok.GetHeaders())
@@ -173,7 +179,7 @@ func applyOptions(h *exchange.Header, options []*corev3.HeaderValueOption) {
 		}
 		_, found := h.Get(name)
 		switch {
-		case option.GetAppend().GetValue():
+		case appends(option):
 			h.Add(name, value)
 		case option.GetAppendAction() == corev3.HeaderValueOption_ADD_IF_ABSENT && found:
 		case option.GetAppendAction() == corev3.HeaderValueOption_OVERWRITE_IF_EXISTS && !found:
@@ -181,6 +187,12 @@ func applyOptions(h *exchange.Header, options []*corev3.HeaderValueOption) {
 			h.Set(name, value)
 		}
 	}
+}
+
+// appends reads the field that append_action replaces, and that servers send
+// still.
+func appends(option *corev3.HeaderValueOption) bool {
+	return option.GetAppend().GetValue() //nolint:staticcheck // It is deprecated, and in use.
 }
 
 // deniedCheck is the server's own answer, or a plain refusal.

@@ -18,9 +18,16 @@ type edit struct {
 var _ step = (*edit)(nil)
 
 func (e *edit) request(_ context.Context, x *Exchange) *exchange.Response {
-	if e.downwards {
-		e.apply(&x.Request.Header)
+	if !e.downwards {
+		return nil
 	}
+	for _, name := range e.Remove {
+		x.Request.Header.DelDisguised(name)
+	}
+	for _, f := range e.Set {
+		x.Request.Header.DelDisguised(f.Name)
+	}
+	e.apply(&x.Request.Header)
 	return nil
 }
 

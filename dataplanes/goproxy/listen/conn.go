@@ -1,9 +1,13 @@
 package listen
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
@@ -17,6 +21,12 @@ type conn struct {
 	// pending was read already, and is read again. It is empty but on ports where
 	// a listener passes TLS on.
 	pending []byte
+	// stall bounds a write that makes no progress; 0 is no bound.
+	stall time.Duration
+	// until is the deadline in force, in nanoseconds since the epoch; foreign is
+	// true where it is somebody else's.
+	until   atomic.Int64
+	foreign atomic.Bool
 }
 
 var _ exchange.Carrier = (*conn)(nil)
@@ -58,6 +68,57 @@ func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(c.closed)
 	return err
+}
+
+// Write gives up on a client that takes not one byte in a stall. One that reads
+// slowly is not given up on.
+func (c *conn) Write(p []byte) (int, error) {
+	sent := 0
+	for {
+		c.extend()
+		n, err := c.Conn.Write(p[sent:])
+		sent += n
+		if n == 0 || c.foreign.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return sent, err
+		}
+	}
+}
+
+// extend pushes the deadline ahead, now and then: setting it for each write
+// would be felt.
+func (c *conn) extend() {
+	if c.stall <= 0 || c.foreign.Load() {
+		return
+	}
+	now := time.Now()
+	if c.until.Load() > now.Add(c.stall).UnixNano() {
+		return
+	}
+	until := now.Add(c.stall + c.stall/4)
+	c.until.Store(until.UnixNano())
+	_ = c.Conn.SetWriteDeadline(until)
+}
+
+// unbound takes the stall away for good, before the connection is handed on.
+func (c *conn) unbound() {
+	c.stall = 0
+	_ = c.SetWriteDeadline(time.Time{})
+}
+
+// SetWriteDeadline puts another deadline in the place of the stall's; none puts
+// that in force again.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.foreign.Store(!t.IsZero())
+	c.until.Store(0)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline is SetWriteDeadline, and SetReadDeadline.
+func (c *conn) SetDeadline(t time.Time) error {
+	if err := c.SetWriteDeadline(t); err != nil {
+		return err
+	}
+	return c.SetReadDeadline(t)
 }
 
 // CloseWrite ends our side of the stream alone, for tunnels.

@@ -26,6 +26,10 @@ type Port struct {
 	MaxConnections int
 	// HandshakeTimeout bounds a TLS handshake; 0 is no bound.
 	HandshakeTimeout time.Duration
+	// Stall bounds how long a client may take not a byte of what is written, on
+	// any connection of requests, tunnels included; 0 is no bound. It holds for
+	// connections that are accepted from now on.
+	Stall time.Duration
 	// Serve takes a connection that was let in, and returns soon. It is a
 	// *tls.Conn after its handshake, or plain; exchange.Carrier is found on it or
 	// below it.

@@ -66,7 +66,7 @@ func (s *socket) admit(raw net.Conn) {
 		s.open.Add(-1)
 		s.observer.ConnClosed(port.Number)
 	})
-	c.about.Port = port.Number
+	c.about.Port, c.stall = port.Number, port.Stall
 	if port.TLS == nil && port.Proxy == nil {
 		port.Serve(c)
 		return
@@ -100,6 +100,10 @@ func (s *socket) handshake(c *conn, port *Port) {
 		return
 	}
 	c.about.TLS = true
+	if c.about.Stream {
+		// A client of a stream may take nothing for as long as it is not idle.
+		c.unbound()
+	}
 	port.Serve(tlsConn)
 }
 

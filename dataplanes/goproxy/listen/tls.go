@@ -136,11 +136,12 @@ func ValidationName(v *ir.ClientValidation) string {
 
 // forClient returns the configuration of a handshake. A name that no listener
 // covers gets one without certificates: crypto/tls answers that with the alert
-// unrecognized_name.
+// unrecognized_name. It takes no tickets either: one from another listener of
+// the socket would do without a certificate.
 func (p *Port) forClient(name string) (*tls.Config, TLSListener) {
 	l, ok := p.TLS(name)
 	if !ok || l.Config == nil {
-		return &tls.Config{MinVersion: tls.VersionTLS12}, TLSListener{}
+		return &tls.Config{MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true}, TLSListener{}
 	}
 	return l.Config, l
 }

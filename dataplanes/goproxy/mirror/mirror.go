@@ -46,39 +46,52 @@ func (m *Mirrors) Wait() { m.group.Wait() }
 
 // Copy arranges for copies of a request as it is now, one for each Send. A body
 // is copied while the request itself reads it: it must be read through
-// r.Body, which is replaced.
-func (m *Mirrors) Copy(r *exchange.Request, sends []Send) {
+// r.Body, which is replaced. Call end once nothing more will be read of it: a
+// body that was not read to its end is not copied.
+func (m *Mirrors) Copy(r *exchange.Request, sends []Send) (end func()) {
 	if len(sends) == 0 {
-		return
+		return func() {}
 	}
 	c := *r
 	c.Header, c.Trailer, c.Upgrade = r.Header.Clone(), nil, ""
 	launch := func(body []byte) { m.launch(&c, body, sends) }
 	if r.Length == 0 {
 		launch(nil)
-		return
+		return func() {}
 	}
-	r.Body = &tee{ReadCloser: r.Body, mirrors: m, launch: launch, copies: len(sends)}
+	t := &tee{ReadCloser: r.Body, mirrors: m, launch: launch, copies: len(sends)}
+	r.Body = t
+	return t.abandon
 }
 
+// launch takes over what the tee held of the body, until the last copy is gone.
 func (m *Mirrors) launch(r *exchange.Request, body []byte, sends []Send) {
+	var copies atomic.Int64
+	copies.Store(int64(len(sends)))
+	gone := func() {
+		if copies.Add(-1) == 0 {
+			m.held.Add(-int64(len(body)))
+		}
+	}
 	for _, send := range sends {
 		if m.waiting.Add(1) > maxWaiting {
 			m.waiting.Add(-1)
 			m.dropped()
+			gone()
 			continue
 		}
 		own := *r
 		own.Header, own.Length = r.Header.Clone(), int64(len(body))
 		own.Body = io.NopCloser(bytes.NewReader(body))
-		m.held.Add(own.Length)
-		m.group.Go(func() { m.run(&own, send) })
+		m.group.Go(func() {
+			defer gone()
+			m.run(&own, send)
+		})
 	}
 }
 
 func (m *Mirrors) run(r *exchange.Request, send Send) {
 	defer m.waiting.Add(-1)
-	defer m.held.Add(-r.Length)
 	select {
 	case m.running <- struct{}{}:
 		defer func() { <-m.running }()
@@ -91,31 +104,46 @@ func (m *Mirrors) run(r *exchange.Request, send Send) {
 	send(ctx, r)
 }
 
-// tee keeps what passes, and launches the copies at the body's end.
+// tee keeps what passes, and launches the copies at the body's end. It is read
+// by one and may be abandoned by another meanwhile.
 type tee struct {
 	io.ReadCloser
 	mirrors *Mirrors
 	launch  func([]byte)
 	copies  int
-	kept    bytes.Buffer
-	over    bool
+
+	mu   sync.Mutex
+	kept bytes.Buffer
+	over bool
 }
 
 // Read never waits for a copy.
 func (t *tee) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if !t.over {
 		t.keep(p[:n], err)
 	}
 	return n, err
 }
 
+// abandon gives up on a body that was not read to its end.
+func (t *tee) abandon() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.giveUp()
+	}
+}
+
 func (t *tee) keep(b []byte, err error) {
-	if t.kept.Len()+len(b) > maxBody || t.mirrors.held.Load() > maxHeld {
+	held := t.mirrors.held.Add(int64(len(b)))
+	t.kept.Write(b)
+	if t.kept.Len() > maxBody || held > maxHeld {
 		t.giveUp()
 		return
 	}
-	t.kept.Write(b)
 	switch err {
 	case nil:
 	case io.EOF: //nolint:errorlint // A reader's io.EOF is never wrapped.
@@ -128,6 +156,7 @@ func (t *tee) keep(b []byte, err error) {
 
 func (t *tee) giveUp() {
 	t.over = true
+	t.mirrors.held.Add(-int64(t.kept.Len()))
 	t.kept = bytes.Buffer{}
 	for range t.copies {
 		t.mirrors.dropped()

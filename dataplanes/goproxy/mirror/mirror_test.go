@@ -73,3 +73,44 @@ func TestEndOfTheProxyEndsItsCopies(t *testing.T) {
 	cancel()
 	m.Wait()
 }
+
+// TestBodiesUnderWayCount has bodies that are being read, and no copy yet: they
+// hold memory as well as copies do, and give it back however they end.
+func TestBodiesUnderWayCount(t *testing.T) {
+	var dropped, sent atomic.Int64
+	m := mirror.New(t.Context(), func() { dropped.Add(1) })
+	send := func(context.Context, *exchange.Request) { sent.Add(1) }
+	piece := strings.Repeat("x", 1<<20)
+	const many = 70
+	fill := func() (ends []func()) {
+		for range many {
+			r := request(piece)
+			ends = append(ends, m.Copy(r, []mirror.Send{send}))
+			if _, err := io.ReadFull(r.Body, make([]byte, len(piece))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return ends
+	}
+	for range 2 {
+		dropped.Store(0)
+		ends := fill()
+		if held := many - dropped.Load(); held != 64 {
+			t.Errorf("%d MiB of bodies under way are held, want 64", held)
+		}
+		for _, end := range ends {
+			end()
+		}
+		if dropped.Load() != many || sent.Load() != 0 {
+			t.Errorf("%d of %d counted as dropped, %d sent", dropped.Load(), many, sent.Load())
+		}
+	}
+	r := request(piece)
+	end := m.Copy(r, []mirror.Send{send, send})
+	_, _ = io.Copy(io.Discard, r.Body)
+	end()
+	m.Wait()
+	if sent.Load() != 2 {
+		t.Errorf("%d sent after the others had ended, want 2", sent.Load())
+	}
+}

@@ -105,6 +105,7 @@ func drawUnit(t *rapid.T) *ir.Unit {
 			proxy.Listeners = append(proxy.Listeners, &ir.Listener{
 				Key:  ir.ListenerKey{Owner: owner, Section: fmt.Sprintf("%s-%d", h, port)},
 				Port: port, Protocol: protocol, Hostname: h,
+				Refused: rapid.SampledFrom([]string{"", "", "", "a reason"}).Draw(t, "refused"),
 			})
 		}
 	}

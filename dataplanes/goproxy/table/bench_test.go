@@ -66,6 +66,7 @@ func BenchmarkLookup100k(b *testing.B) {
 }
 
 func lookup(b *testing.B, unit *ir.Unit, requests []*exchange.Request) {
+	b.Helper()
 	table, _ := compileUnit(b, unit)
 	port := table.Port(plainPort)
 	for _, r := range requests {

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"slices"
 	"time"
@@ -43,9 +44,13 @@ type Reply struct {
 // A try whose connection failed before anything was sent goes to the next
 // endpoint, whatever the method, so that an endpoint that goes away costs no
 // request. Anything else is tried again only as Retry says, and only while the
-// body can be sent again in full (64 KiB).
+// body can be sent again in full (64 KiB). So it is with streams that a backend
+// of HTTP/2 refused unseen (RFC 9113, section 8.7), which the transport sends
+// again by itself.
 func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
-	t := &tries{call: call, tape: newTape(call.Request.Body, replayLimit(call.Retry))}
+	t := &tries{
+		call: call, tape: newTape(call.Request.Body, maxReplay), trailer: trailerNames(call.Request.Trailer),
+	}
 	if t.pool = p.byKey[call.Backend]; t.pool == nil {
 		return Reply{}, t.fail(Unknown, errors.New("not part of the unit"))
 	}
@@ -55,19 +60,15 @@ func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
 	return t.run(ctx)
 }
 
-func replayLimit(r *ir.Retry) int {
-	if r == nil {
-		return 0
-	}
-	return maxReplay
-}
-
 // tries is a call under way.
 type tries struct {
-	call  Call
-	pool  *Pool
-	tape  *tape
-	tried []*endpoint
+	call Call
+	pool *Pool
+	tape *tape
+	// trailer holds the names that were announced. A reader of the try before may
+	// be filling the request's own.
+	trailer http.Header
+	tried   []*endpoint
 	// connects counts failed connections, spent the tries that Retry allows.
 	connects, spent int
 	reply           Reply
@@ -177,6 +178,8 @@ func (t *tries) classify(ctx context.Context, err error, connected bool) *Error 
 	switch {
 	case errors.Is(source, exchange.ErrBodyTooLarge):
 		return t.fail(BodyTooLarge, source)
+	case errors.Is(source, exchange.ErrStalled):
+		return t.fail(Stalled, source)
 	case source != nil || errors.Is(ctx.Err(), context.Canceled):
 		return t.fail(ClientGone, err)
 	case errors.Is(err, context.DeadlineExceeded):

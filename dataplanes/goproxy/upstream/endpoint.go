@@ -24,6 +24,9 @@ type endpoint struct {
 	retired   atomic.Bool
 }
 
+// streamBuffer bounds what is read of a response of HTTP/2 ahead of its client.
+const streamBuffer = 256 << 10
+
 // transport returns connections of one kind to one address. Each endpoint has
 // its own, so that taking one away closes what leads to it and nothing else.
 func (p *Pool) newTransport() *http.Transport {
@@ -49,7 +52,13 @@ func (p *Pool) newTransport() *http.Transport {
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: megabyte,
 		Protocols:              protocols,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second,
+			// What a client does not read is held here, up to this much a stream; the
+			// connection's bound is net/http's, which is so wide that streams that
+			// nobody reads do not stop the others.
+			MaxReceiveBufferPerStream: streamBuffer,
+		},
 	}
 }
 

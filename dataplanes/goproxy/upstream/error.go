@@ -20,6 +20,7 @@ const (
 	InvalidTLS   Kind = "invalid_backend_tls"
 	BodyTooLarge Kind = "body_too_large"
 	ClientGone   Kind = "client_gone"
+	Stalled      Kind = "client_stalled"
 	Unknown      Kind = "unknown_backend"
 )
 
@@ -31,6 +32,7 @@ var statuses = map[Kind]int{
 	InvalidTLS:   http.StatusServiceUnavailable,
 	BodyTooLarge: http.StatusRequestEntityTooLarge,
 	ClientGone:   http.StatusBadRequest,
+	Stalled:      http.StatusRequestTimeout,
 	Unknown:      http.StatusInternalServerError,
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -38,7 +39,20 @@ func (t *tries) try(ctx context.Context, e *endpoint) (*exchange.Response, *Erro
 		done()
 		return nil, verdict
 	}
+	if response.StatusCode == http.StatusSwitchingProtocols && !t.asked(response) {
+		response.Body.Close()
+		done()
+		return nil, t.fail(Broken, errors.New("it changed to a protocol that nobody asked for"))
+	}
 	return incoming(response, done), nil
+}
+
+// asked says whether a backend changes to the protocol that the client asked
+// for (RFC 9110, section 7.8). Any other would make the client's connection a
+// tunnel around routes and filters.
+func (t *tries) asked(response *http.Response) bool {
+	wanted := t.call.Request.Upgrade
+	return wanted != "" && strings.EqualFold(strings.TrimSpace(response.Header.Get("Upgrade")), wanted)
 }
 
 func (t *tries) bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -70,7 +84,7 @@ func (t *tries) request(ctx context.Context, e *endpoint) (*http.Request, error)
 	if in.Length == 0 {
 		return out, nil
 	}
-	out.Trailer = trailerNames(in.Trailer)
+	out.Trailer = maps.Clone(t.trailer)
 	out.GetBody = func() (io.ReadCloser, error) {
 		player, err := t.tape.play()
 		if err != nil {

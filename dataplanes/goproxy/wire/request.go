@@ -2,13 +2,13 @@ package wire
 
 import (
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"strings"
-	"unicode/utf8"
+	"sync/atomic"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
 // read turns a request of net/http into one that may pass, or says why not.
@@ -39,23 +39,43 @@ func scheme(c *exchange.Conn) string {
 	return "http"
 }
 
-// host returns the host of an authority as tables compare it.
+// host returns the host of an authority as tables compare it; empty where the
+// authority is more or less than a host and its port (RFC 9110, section 7.2).
 func host(authority string) string {
-	h := authority
-	if name, _, err := net.SplitHostPort(authority); err == nil {
-		h = name
+	end := strings.IndexByte(authority, ':')
+	if strings.HasPrefix(authority, "[") {
+		end = strings.IndexByte(authority, ']') + 1
 	}
-	h = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
-	return lower(strings.TrimSuffix(h, "."))
+	name, rest := authority, ""
+	if end >= 0 {
+		name, rest = authority[:end], authority[end:]
+	}
+	if literal, ok := strings.CutPrefix(name, "["); ok {
+		name = strings.TrimSuffix(literal, "]")
+		if !validLiteral(name) {
+			return ""
+		}
+	} else if !validName(name) {
+		return ""
+	}
+	if port, hasPort := strings.CutPrefix(rest, ":"); rest != "" && (!hasPort || !validPort(port)) {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// lower knows ASCII alone: Unicode's lower case would make a Kelvin sign a "k",
-// and another host's name out of what is no host name at all.
-func lower(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
-		return s
+// validLiteral says whether what stands in brackets is an IPv6 address.
+func validLiteral(name string) bool {
+	addr, err := netip.ParseAddr(name)
+	return err == nil && addr.Is6() && addr.Zone() == ""
+}
+
+func validPort(port string) bool {
+	if len(port) < 1 || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
+		return false
 	}
-	return strings.ToLower(s)
+	_, err := strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // readMethod refuses CONNECT, which would make the proxy an open one, and TRACE,
@@ -70,11 +90,15 @@ func (s *Server) readMethod(r *http.Request, in *Incoming) {
 func (s *Server) readTarget(r *http.Request, in *Incoming) {
 	raw, query, hasQuery := target(r)
 	in.Request.Query, in.Request.HasQuery = query, hasQuery
+	if !validQuery(query) {
+		in.Request.Query, in.Request.HasQuery = "", false
+		in.refuse(http.StatusBadRequest, "bad_query")
+	}
 	if raw == "*" && r.Method == http.MethodOptions {
 		in.Request.Path = raw
 		return
 	}
-	path, err := requestpath.Normalise(raw)
+	path, err := s.config.Slashes.Normalise(raw)
 	if err != nil {
 		in.Request.Path = "/"
 		in.refuse(http.StatusBadRequest, "bad_path")
@@ -83,17 +107,30 @@ func (s *Server) readTarget(r *http.Request, in *Incoming) {
 	in.Request.Path = path
 }
 
+// validQuery refuses what a request line cannot hold, such as the space that
+// HTTP/2 lets pass: a backend of HTTP/1.1 would read its own method, target and
+// version (RFC 3986, section 3.4).
+func validQuery(query string) bool {
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || c == '#' {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *Server) readHost(_ *http.Request, in *Incoming) {
-	if !validHost(in.Request.Host) {
+	if in.Request.Host == "" {
 		in.refuse(http.StatusBadRequest, "bad_host")
 	}
 }
 
 // target splits the request's target as it came. An absolute form has its
-// authority in r.Host already (RFC 9112, section 3.2.2).
+// authority in r.Host already (RFC 9112, section 3.2.2); HTTP/2 has none (RFC
+// 9113, section 8.3.1).
 func target(r *http.Request) (path, query string, hasQuery bool) {
 	rest := r.RequestURI
-	if _, after, absolute := strings.Cut(rest, "://"); absolute && !strings.HasPrefix(rest, "/") {
+	if _, after, absolute := strings.Cut(rest, "://"); absolute && r.ProtoMajor == 1 && !strings.HasPrefix(rest, "/") {
 		rest = ""
 		if i := strings.IndexAny(after, "/?"); i >= 0 {
 			rest = after[i:]
@@ -102,17 +139,17 @@ func target(r *http.Request) (path, query string, hasQuery bool) {
 	return strings.Cut(rest, "?")
 }
 
-// validHost lets through what a name or an address is made of. What is in the
-// authority goes into redirects and logs.
-func validHost(host string) bool {
-	for i := range len(host) {
-		c := host[i]
-		isWord := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
-		if !isWord && !strings.ContainsRune("-._:%~!$&'()*+,;=", rune(c)) {
+// validName lets through what a name or an IPv4 address is made of. What is in
+// the authority goes into redirects and logs.
+func validName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		isWord := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !isWord && strings.IndexByte("-._%~!$&'()*+,;=", c) < 0 {
 			return false
 		}
 	}
-	return host != ""
+	return name != ""
 }
 
 func (s *Server) readHeader(r *http.Request, in *Incoming) {
@@ -158,10 +195,22 @@ func (s *Server) readBody(r *http.Request, in *Incoming) {
 	}
 }
 
+// How far a body has been read.
+const (
+	bodyUntouched = iota
+	bodyBegun
+	bodyWhole
+)
+
 // requestBody reads a body up to the limit, and fills the trailer at its end.
 type requestBody struct {
 	from    *http.Request
 	trailer *exchange.Header
+	// stall is nil where a client may be silent.
+	stall *stall
+	// got counts what was read.
+	got      int64
+	progress atomic.Int32
 	// left is -1 for no bound.
 	left int64
 }
@@ -173,7 +222,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.left >= 0 && int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
-	n, err := b.from.Body.Read(p)
+	n, err := b.read(p)
 	if b.left >= 0 {
 		if int64(n) > b.left {
 			n = int(b.left)
@@ -184,6 +233,22 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	if err == io.EOF && b.trailer != nil { //nolint:errorlint // A reader's io.EOF is never wrapped.
 		*b.trailer = allowedTrailers(b.from.Trailer)
+	}
+	return n, err
+}
+
+func (b *requestBody) read(p []byte) (int, error) {
+	b.progress.CompareAndSwap(bodyUntouched, bodyBegun)
+	if b.stall != nil {
+		b.stall.begin(&b.stall.reads)
+	}
+	n, err := b.from.Body.Read(p)
+	if b.stall != nil && b.stall.done(&b.stall.reads) && err != nil {
+		err = exchange.ErrStalled
+	}
+	b.got += int64(n)
+	if err == io.EOF || b.got == b.from.ContentLength { //nolint:errorlint // A reader's io.EOF is never wrapped.
+		b.progress.Store(bodyWhole)
 	}
 	return n, err
 }

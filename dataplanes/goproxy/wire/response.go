@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"strconv"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
@@ -14,21 +15,29 @@ import (
 // serve is one request's way in and its response's way out.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	in := s.read(r)
+	doubt := inDoubt(r)
+	if doubt {
+		in.refuse(http.StatusBadRequest, "bad_framing")
+	}
 	control := http.NewResponseController(w)
-	if r.ProtoMajor == 1 {
-		// A backend may answer before it has read the whole body.
-		_ = control.EnableFullDuplex()
+	out := &outgoing{w: w, control: control, request: r, stall: &stall{control: control, bound: time.Duration(s.config.Timeouts.Stall)}}
+	defer out.end()
+	body := in.Request.Body.(*requestBody) //nolint:errcheck,forcetypeassert // read has put it there.
+	if !in.Request.GRPC {
+		body.stall = out.stall
 	}
 	answer := s.config.Handler.Serve(r.Context(), in)
-	if in.Request.Upgrade != "" && answer.Response.Tunnel == nil {
+	if doubt || s.holders.retired.Load() || in.Request.Upgrade != "" && answer.Response.Tunnel == nil {
 		// What the client sent after its request may have been meant for a tunnel.
 		answer.Response.Close = true
 	}
-	out := &outgoing{w: w, control: control, request: r, response: answer.Response}
+	out.response = answer.Response
+	out.settle(body)
 	sent := s.send(r.Context(), out)
 	answer.Done(sent)
-	if sent.Err != nil && answer.Response.Tunnel == nil {
-		// Clients must see that the response is not whole.
+	if sent.Err != nil {
+		// Clients must see that the response is not whole. Of a tunnel that came to
+		// nothing, net/http would make a 200.
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -39,6 +48,35 @@ type outgoing struct {
 	control  *http.ResponseController
 	request  *http.Request
 	response *exchange.Response
+	stall    *stall
+	// buffered is true where net/http may hold some of the body still.
+	buffered bool
+}
+
+// settle prepares for an answer that comes before the end of the request's body
+// over HTTP/1.1. Net/http reads on to the end of a body that nobody has begun,
+// and closes the connection if that fails or takes too much. A body that is
+// still being read ends the connection, whatever becomes of it: nobody could
+// say where the next request begins.
+func (o *outgoing) settle(body *requestBody) {
+	if o.request.ProtoMajor > 1 || o.response.Tunnel != nil || o.request.ContentLength == 0 {
+		return
+	}
+	switch body.progress.Load() {
+	case bodyUntouched:
+		o.stall.hurry(o.control.SetReadDeadline)
+	case bodyBegun:
+		_ = o.control.EnableFullDuplex()
+		o.response.Close = true
+	}
+}
+
+// end is called when the handler ends, however it does.
+func (o *outgoing) end() {
+	o.stall.end()
+	if o.response != nil && o.response.Tunnel == nil {
+		o.stall.afterwards(o.request, o.buffered)
+	}
 }
 
 func (s *Server) send(ctx context.Context, out *outgoing) Sent {
@@ -97,7 +135,9 @@ func (o *outgoing) copyBody() (int64, error) {
 		return 0, nil
 	}
 	streaming := o.response.Length < 0
+	o.buffered = !streaming
 	if streaming {
+		o.stall.listen()
 		if err := o.control.Flush(); err != nil {
 			return 0, err
 		}
@@ -108,11 +148,8 @@ func (o *outgoing) copyBody() (int64, error) {
 	for {
 		n, err := o.response.Body.Read(*buffer)
 		if n > 0 {
-			written, werr := o.w.Write((*buffer)[:n])
+			written, werr := o.write((*buffer)[:n], streaming)
 			sent += int64(written)
-			if werr == nil && streaming {
-				werr = o.control.Flush()
-			}
 			if werr != nil {
 				return sent, werr
 			}
@@ -124,6 +161,18 @@ func (o *outgoing) copyBody() (int64, error) {
 			return sent, err
 		}
 	}
+}
+
+func (o *outgoing) write(piece []byte, flush bool) (int, error) {
+	if o.request.ProtoMajor > 1 {
+		o.stall.begin(&o.stall.writes)
+		defer o.stall.done(&o.stall.writes)
+	}
+	n, err := o.w.Write(piece)
+	if err == nil && flush {
+		err = o.control.Flush()
+	}
+	return n, err
 }
 
 func (o *outgoing) writeTrailer() {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
 // Handler answers requests.
@@ -51,15 +52,17 @@ type Config struct {
 	Handler  Handler
 	Timeouts ir.ServerTimeouts
 	Limits   ir.Limits
+	Slashes  requestpath.Slashes
 }
 
 // Server serves connections that others accepted. Its settings never change:
-// new settings are a new Server, while the connections of the old one live on.
+// new settings are a new Server, and the old one is retired.
 type Server struct {
 	config  Config
 	http    *http.Server
 	queue   *queue
 	tunnels tunnels
+	holders holders
 }
 
 // New returns a server that waits for connections.
@@ -72,6 +75,7 @@ func New(config Config) *Server {
 		IdleTimeout:       time.Duration(config.Timeouts.Idle),
 		MaxHeaderBytes:    headerBytes(config.Limits),
 		ConnContext:       withConn,
+		ConnState:         s.holders.follow,
 		// What clients do wrong is theirs to know, and would fill the log.
 		ErrorLog:  log.New(io.Discard, "", 0),
 		Protocols: protocols(),
@@ -100,8 +104,31 @@ func headerBytes(l ir.Limits) int {
 	return 4 * l.RequestHeaderBytes
 }
 
-// ServeConn takes a connection; on a server that drains, it closes it.
-func (s *Server) ServeConn(c net.Conn) { s.queue.put(c) }
+// ServeConn takes a connection; on a server that drains, it closes it. It is
+// false, and the connection is the caller's, once the server is gone.
+func (s *Server) ServeConn(c net.Conn) bool {
+	if !s.holders.add() {
+		return false
+	}
+	if !s.queue.put(watchFraming(c)) {
+		s.holders.remove()
+	}
+	return true
+}
+
+// Retire asks clients to go with the next response of each (GOAWAY, Connection:
+// close), and cuts nobody off.
+func (s *Server) Retire() { s.holders.retired.Store(true) }
+
+// Gone says whether a server that was retired has no connection left, and ends
+// it then.
+func (s *Server) Gone() bool {
+	if !s.holders.close() {
+		return false
+	}
+	s.http.Close()
+	return true
+}
 
 // Drain asks clients to go (GOAWAY, Connection: close), serves what is under
 // way until the context ends, and then closes the rest.
@@ -117,6 +144,10 @@ type connKey struct{}
 
 // withConn finds what listen knows about a connection, below TLS if need be.
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	if f, ok := c.(*framed); ok {
+		ctx = context.WithValue(ctx, framedKey{}, f)
+		c = f.NetConn()
+	}
 	if below, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = below.NetConn()
 	}
@@ -138,11 +169,13 @@ var _ net.Listener = (*queue)(nil)
 
 func newQueue() *queue { return &queue{conns: make(chan net.Conn), closed: make(chan struct{})} }
 
-func (q *queue) put(c net.Conn) {
+func (q *queue) put(c net.Conn) bool {
 	select {
 	case q.conns <- c:
+		return true
 	case <-q.closed:
 		c.Close()
+		return false
 	}
 }
 

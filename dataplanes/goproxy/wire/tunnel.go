@@ -20,6 +20,9 @@ var buffers = sync.Pool{New: func() any {
 func (s *Server) tunnel(ctx context.Context, out *outgoing) Sent {
 	backend := out.response.Tunnel
 	defer backend.Close()
+	// A tunnel takes the place of its connection.
+	s.holders.add()
+	defer s.holders.remove()
 	client, early, err := out.control.Hijack()
 	if err != nil {
 		return Sent{Err: err}

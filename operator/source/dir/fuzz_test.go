@@ -17,9 +17,9 @@ func FuzzSource(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		lines := strings.Count(string(data), "\n") + 1
-		r := &reading{unsure: map[string]bool{}}
+		r := &reading{unsure: map[string]bool{}, unread: map[string]bool{}}
 		for _, c := range split(data) {
-			for _, d := range parse(catalog, c.text) {
+			for _, d := range parse(catalog(), c.text) {
 				r.add(found{document: d, path: "f", line: c.line})
 			}
 		}

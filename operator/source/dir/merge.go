@@ -2,7 +2,7 @@ package dir
 
 import (
 	"fmt"
-	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 
@@ -45,8 +45,38 @@ type reading struct {
 	documents []found
 	// unsure are the files of which an object could not be told: nothing of
 	// theirs is taken away.
-	unsure   map[string]bool
+	unsure map[string]bool
+	// unread are the paths of files and directories that could not be read: they
+	// still hold what they held, and so does everything below them.
+	unread   map[string]bool
 	problems []Problem
+}
+
+// miss notes what could not be read.
+func (r *reading) miss(f file) {
+	switch {
+	case f.err == nil:
+	case f.note:
+		r.problems = append(r.problems, Problem{Place: Place{File: f.path}, Message: "is not read: " + f.err.Error(), Note: true})
+	default:
+		r.unread[f.path] = true
+		r.problems = append(r.problems, Problem{Place: Place{File: f.path}, Message: "cannot be read: " + f.err.Error()})
+	}
+}
+
+// hidden reports whether a file, or a directory that it is in, could not be read.
+func (r *reading) hidden(path string) bool {
+	for len(r.unread) > 0 {
+		if r.unread[path] {
+			return true
+		}
+		above := filepath.Dir(path)
+		if above == path {
+			break
+		}
+		path = above
+	}
+	return false
 }
 
 func (r *reading) add(f found) {
@@ -58,7 +88,7 @@ func (r *reading) add(f found) {
 
 // merge lays a reading over what was in force.
 func merge(before state, r *reading) (state, []Problem) {
-	m := merger{before: before, after: state{}, claimed: map[resources.Key]found{}, problems: slices.Clone(r.problems)}
+	m := merger{reading: r, before: before, after: state{}, claimed: map[resources.Key]found{}, problems: slices.Clone(r.problems)}
 	for _, f := range r.documents {
 		m.claim(f)
 	}
@@ -66,7 +96,7 @@ func merge(before state, r *reading) (state, []Problem) {
 		m.take(f)
 	}
 	for key, h := range before {
-		if _, there := m.after[key]; !there && r.unsure[h.path] {
+		if _, there := m.after[key]; !there && (r.unsure[h.path] || r.hidden(h.path)) {
 			m.after[key] = h
 		}
 	}
@@ -74,6 +104,7 @@ func merge(before state, r *reading) (state, []Problem) {
 }
 
 type merger struct {
+	reading       *reading
 	before, after state
 	claimed       map[resources.Key]found
 	problems      []Problem
@@ -82,7 +113,7 @@ type merger struct {
 // claim decides which of several documents of one object counts: the one from
 // the file that the object in force came from, else the first.
 func (m *merger) claim(f found) {
-	if !f.identified() || f.skipped {
+	if !f.identified() || f.skipped || m.elsewhere(f) {
 		return
 	}
 	first, taken := m.claimed[f.key]
@@ -94,6 +125,13 @@ func (m *merger) claim(f found) {
 func (m *merger) home(f found) bool {
 	h := m.before[f.key]
 	return h != nil && h.path == f.path
+}
+
+// elsewhere reports whether an object's file cannot be read now: another file
+// that defines it too does not take it over for that.
+func (m *merger) elsewhere(f found) bool {
+	h := m.before[f.key]
+	return h != nil && h.path != f.path && m.reading.hidden(h.path)
 }
 
 func (m *merger) take(f found) {
@@ -157,10 +195,16 @@ func (m *merger) blame(f found, kept bool) {
 }
 
 func (m *merger) duplicate(f found) {
-	first := m.claimed[f.key]
+	var at Place
+	if first := m.claimed[f.key]; first.document != nil {
+		at = first.place(first.start)
+	} else {
+		h := m.before[f.key]
+		at = h.place(h.document.start)
+	}
 	m.problems = append(m.problems, Problem{
 		Place: f.place(f.start), Object: f.key,
-		Message: fmt.Sprintf("is already defined at %s, which stays in force: remove or rename one of the two", first.place(first.start)),
+		Message: fmt.Sprintf("is already defined at %s, which stays in force: remove or rename one of the two", at),
 	})
 }
 
@@ -215,13 +259,4 @@ func keep(before, after state) {
 			after[key] = h
 		}
 	}
-}
-
-func (s state) missing(other state) bool {
-	for key := range maps.Keys(s) {
-		if _, ok := other[key]; !ok {
-			return true
-		}
-	}
-	return false
 }

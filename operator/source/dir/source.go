@@ -28,6 +28,9 @@ type Options struct {
 	Report func([]Problem)
 	// Now is the clock for certificates. Default: time.Now.
 	Now func() time.Time
+	// Catalog judges the objects. Default: one for the whole process, which
+	// compiles the rules of each kind once.
+	Catalog *schema.Catalog
 }
 
 // Source reads a directory. Make one with New.
@@ -53,6 +56,10 @@ type Source struct {
 
 var _ source.Source = (*Source)(nil)
 
+// catalog is one for the whole process: what it compiles takes most of the time
+// that a source needs to start, and never changes.
+var catalog = sync.OnceValue(schema.NewCatalog)
+
 // New returns a source that has read nothing yet.
 func New(opts Options) *Source {
 	if opts.Rescan == 0 {
@@ -67,8 +74,11 @@ func New(opts Options) *Source {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Catalog == nil {
+		opts.Catalog = catalog()
+	}
 	return &Source{
-		opts: opts, catalog: schema.NewCatalog(), state: state{},
+		opts: opts, catalog: opts.Catalog, state: state{},
 		signer: &signer{now: opts.Now, made: map[signed]map[string][]byte{}},
 	}
 }
@@ -139,12 +149,9 @@ func (s *Source) take(l *listing, settled bool) []resources.Event {
 
 // read parses what has not been parsed before.
 func (s *Source) read(l *listing) *reading {
-	r := &reading{unsure: map[string]bool{}}
+	r := &reading{unsure: map[string]bool{}, unread: map[string]bool{}}
 	for _, f := range l.files {
-		if f.err != nil {
-			r.unsure[f.path] = true
-			r.problems = append(r.problems, Problem{Place: Place{File: f.path}, Message: "cannot be read: " + f.err.Error()})
-		}
+		r.miss(f)
 	}
 	parsed := s.parseAll(l)
 	for _, f := range l.files {

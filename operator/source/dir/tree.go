@@ -17,6 +17,14 @@ const (
 	// bytes of aliases can stand for gigabytes.
 	maxDepth = 100
 	maxNodes = 200_000
+	// maxKey and maxPath bound the name of a field and that with all those above
+	// it, in bytes. The longest that Kubernetes has is an annotation's: 317.
+	maxKey  = 512
+	maxPath = 1024
+	// A document's paths may take pathFactor times the bytes of its text, and
+	// pathAllowance: a long name above many values would be kept as often.
+	pathFactor    = 64
+	pathAllowance = 16 << 10
 )
 
 // position is a place in a document, counted from 1.
@@ -28,6 +36,8 @@ type tree struct {
 	places map[string]position
 	faults []schema.Fault
 	nodes  int
+	// room is how many bytes more of paths may be kept.
+	room int
 }
 
 var syntaxLine = regexp.MustCompile(`^yaml: line (\d+): `)
@@ -43,7 +53,7 @@ func grow(text string) (*tree, *position, string) {
 	if len(node.Content) == 0 || node.Content[0].Kind != yaml.MappingNode {
 		return nil, &position{firstLine(text), 1}, "is no object: a document begins with apiVersion, kind and metadata"
 	}
-	t := &tree{places: map[string]position{}}
+	t := &tree{places: map[string]position{}, room: pathAllowance + pathFactor*len(text)}
 	t.root, _ = t.value(node.Content[0], "", 0).(map[string]any)
 	return t, nil, ""
 }
@@ -75,11 +85,33 @@ func (t *tree) fault(n *yaml.Node, path, message string) {
 	t.faults = append(t.faults, schema.Fault{Field: path, Message: message})
 }
 
+// place notes where a field stands, and reports whether to go on below it.
+func (t *tree) place(n *yaml.Node, path string) bool {
+	switch {
+	case t.nodes > maxNodes:
+		return false
+	case len(path) > maxPath:
+		t.end(n, path[:maxPath], fmt.Sprintf("is nested in names of more than %d characters", maxPath))
+		return false
+	case t.room < len(path):
+		t.end(n, path, "is too large: it stands for many times more than its text, aliases included")
+		return false
+	}
+	t.room -= len(path)
+	t.places[path] = position{n.Line, n.Column}
+	return true
+}
+
+// end gives a document up, so that no more faults come of it.
+func (t *tree) end(n *yaml.Node, path, message string) {
+	t.nodes = maxNodes + 1
+	t.fault(n, path, message)
+}
+
 func (t *tree) value(n *yaml.Node, path string, depth int) any {
 	if t.nodes++; depth > maxDepth || t.nodes > maxNodes {
 		if t.nodes <= maxNodes+1 || depth > maxDepth {
-			t.nodes = maxNodes + 1
-			t.fault(n, path, fmt.Sprintf("is too deep or too large: at most %d levels and %d values, aliases included", maxDepth, maxNodes))
+			t.end(n, path, fmt.Sprintf("is too deep or too large: at most %d levels and %d values, aliases included", maxDepth, maxNodes))
 		}
 		return nil
 	}
@@ -99,11 +131,10 @@ func (t *tree) sequence(n *yaml.Node, path string, depth int) any {
 	list := make([]any, 0, len(n.Content))
 	for i, item := range n.Content {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		t.places[at] = position{item.Line, item.Column}
-		list = append(list, t.value(item, at, depth+1))
-		if t.nodes > maxNodes {
+		if !t.place(item, at) {
 			break
 		}
+		list = append(list, t.value(item, at, depth+1))
 	}
 	return list
 }
@@ -122,6 +153,10 @@ func (t *tree) mapping(n *yaml.Node, path string, depth int) any {
 			t.fault(key, path, "has a key that is no text: a field's name is a word")
 			continue
 		}
+		if len(key.Value) > maxKey {
+			t.end(key, join(path, key.Value[:40]+"..."), fmt.Sprintf("has a name of %d characters: at most %d", len(key.Value), maxKey))
+			break
+		}
 		at := join(path, key.Value)
 		if first, twice := lines[key.Value]; twice {
 			t.places[at] = position{key.Line, key.Column}
@@ -129,7 +164,9 @@ func (t *tree) mapping(n *yaml.Node, path string, depth int) any {
 			continue
 		}
 		lines[key.Value] = key.Line
-		t.places[at] = position{key.Line, key.Column}
+		if !t.place(key, at) {
+			break
+		}
 		fields[key.Value] = t.value(value, at, depth+1)
 	}
 	t.merge(fields, merged, mergeAt{path, depth})
@@ -149,9 +186,9 @@ func (t *tree) merge(fields map[string]any, merged []*yaml.Node, at mergeAt) {
 			continue
 		}
 		// The places of merged fields must not hide those written out.
-		below := &tree{places: map[string]position{}, nodes: t.nodes}
+		below := &tree{places: map[string]position{}, nodes: t.nodes, room: t.room}
 		more, ok := below.value(n, at.path, at.depth+1).(map[string]any)
-		t.nodes = below.nodes
+		t.nodes, t.room = below.nodes, below.room
 		t.faults = append(t.faults, below.faults...)
 		if !ok {
 			t.fault(n, at.path, "merges (<<) what is no mapping")

@@ -29,8 +29,10 @@ func (s *Source) watch(ctx context.Context, emit func(source.Batch)) error {
 			return nil
 		case <-w.changed():
 			w.drain()
-		case <-w.failed():
-			w.drain()
+		case _, open := <-w.failed():
+			if open {
+				w.drain()
+			}
 		case <-settle.C:
 		case <-rescan.C:
 		}
@@ -47,6 +49,8 @@ func (s *Source) refresh(w *watcher, emit func(source.Batch)) bool {
 	if err != nil {
 		s.note([]Problem{{Place: Place{File: s.opts.Root}, Message: err.Error() + " (what was read before stays in force)"}})
 		s.tell()
+		// The problem must go once the directory is there again, as it was.
+		s.settled = false
 		return false
 	}
 	w.follow(next.dirs)
@@ -115,7 +119,10 @@ func (w *watcher) drain() {
 	for {
 		select {
 		case <-w.notify.Events:
-		case <-w.notify.Errors:
+		case _, open := <-w.notify.Errors:
+			if !open {
+				return
+			}
 		default:
 			return
 		}

@@ -42,7 +42,6 @@ func watchDir(t *testing.T, files map[string]string) *watched {
 		w.write(name, text)
 	}
 	w.source = New(Options{Root: w.root, Rescan: 50 * time.Millisecond, Settle: 10 * time.Millisecond, Report: func(p []Problem) { w.reports <- p }})
-	w.source.catalog = catalog
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -58,7 +57,12 @@ func watchDir(t *testing.T, files map[string]string) *watched {
 
 func (w *watched) write(name, text string) {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.root, name), []byte(text), 0o600); err != nil {
+	// A file that is moved into place is never seen half written.
+	draft := filepath.Join(w.root, ".draft")
+	if err := os.WriteFile(draft, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(draft, filepath.Join(w.root, name)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -185,7 +189,6 @@ func TestConfigMapMountIsFollowed(t *testing.T) {
 	w := &watched{t: t, root: root, events: make(chan source.Batch, 1000), reports: make(chan []Problem, 1000), objects: map[resources.Key]resources.Object{}}
 	// The rescan is off: the watch alone must see the swap.
 	w.source = New(Options{Root: root, Rescan: time.Hour, Report: func(p []Problem) { w.reports <- p }})
-	w.source.catalog = catalog
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = w.source.Run(ctx, func(b source.Batch) { w.events <- b }) }()
@@ -281,5 +284,35 @@ func TestLocate(t *testing.T) {
 		if got := strings.TrimPrefix(w.source.Locate(routeKey("shop"), field).String(), w.root+"/"); got != want {
 			t.Errorf("%s is at %s, want %s", field, got, want)
 		}
+	}
+}
+
+// TestTruncationTakesNothingAway: an editor that empties a file before it writes
+// it must not cut traffic, so a removal waits for a second look.
+func TestTruncationTakesNothingAway(t *testing.T) {
+	root := t.TempDir()
+	path := filepath.Join(root, "a.yaml")
+	put := func(text string) *listing {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := list(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	s := New(Options{Root: root})
+	s.take(put(route("shop")), true)
+	if events := s.take(put(""), false); len(events) != 0 || s.unsaid && len(s.told) > 0 {
+		t.Errorf("one look at an empty file gave %v", events)
+	}
+	if events := s.take(put(strings.Replace(route("shop"), "port: 80", "port: 81", 1)), false); names(events) != "HTTPRoute default/shop" || events[0].Object == nil {
+		t.Errorf("the new text gave %v", events)
+	}
+	empty := put("")
+	s.take(empty, false)
+	if events := s.take(empty, true); names(events) != "HTTPRoute default/shop" || events[0].Object != nil {
+		t.Errorf("two looks at an empty file gave %v", events)
 	}
 }

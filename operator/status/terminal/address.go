@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,6 +18,9 @@ func listening(u *engine.Unit) []string {
 	}
 	var list []string
 	for _, l := range u.Output.Proxy.Listeners {
+		if !portExists(u, l) {
+			continue
+		}
 		text := fmt.Sprintf("%s %s", l.Protocol, netip.AddrPortFrom(u.Address, uint16(int(l.Port)+u.PortOffset)))
 		if !slices.Contains(list, text) {
 			list = append(list, text)
@@ -30,12 +34,12 @@ const mostHosts = 3
 
 // addressesToTry are URLs that a person can open, a few for each listener.
 func addressesToTry(u *engine.Unit) []string {
-	if u.Output.Proxy == nil || !u.Address.IsValid() {
+	if u.Output.Proxy == nil || !u.Address.IsValid() || u.Failure != "" {
 		return nil
 	}
 	var list []string
 	for _, l := range u.Output.Proxy.Listeners {
-		if l.Protocol != ir.HTTP && l.Protocol != ir.HTTPS {
+		if l.Protocol != ir.HTTP && l.Protocol != ir.HTTPS || !portExists(u, l) {
 			continue
 		}
 		for _, host := range hostsOf(u.Output.Proxy, l) {
@@ -45,6 +49,12 @@ func addressesToTry(u *engine.Unit) []string {
 		}
 	}
 	return list
+}
+
+// portExists reports whether the offset leaves a listener a port.
+func portExists(u *engine.Unit, l *ir.Listener) bool {
+	port := int(l.Port) + u.PortOffset
+	return 0 < port && port <= math.MaxUint16
 }
 
 func urlOf(u *engine.Unit, l *ir.Listener, host string) string {
@@ -57,48 +67,78 @@ func urlOf(u *engine.Unit, l *ir.Listener, host string) string {
 	if port != known {
 		suffix = fmt.Sprintf(":%d", port)
 	}
-	address := hostText(u.Address)
+	address := reachable(u.Address)
 	switch {
 	case host == "":
-		return scheme + "://" + address + suffix
-	case strings.HasSuffix(host, ".localhost") && u.Address == netip.AddrFrom4([4]byte{127, 0, 0, 1}):
+		return scheme + "://" + inURL(address) + suffix
+	case strings.HasSuffix(host, ".localhost") && address == loopback:
 		return scheme + "://" + host + suffix
 	default:
 		// The name leads elsewhere, or nowhere: curl can be told.
-		return fmt.Sprintf("%s://%s%s  (curl --resolve %s:%d:%s)", scheme, host, suffix, host, port, address)
+		return fmt.Sprintf("%s://%s%s  (curl --resolve %s:%d:%s)", scheme, host, suffix, host, port, inURL(address))
 	}
 }
 
-func hostText(a netip.Addr) string {
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// reachable is an address that leads to a listener from this machine.
+func reachable(a netip.Addr) netip.Addr {
 	switch {
+	case a.IsUnspecified() && a.Is6():
+		return netip.IPv6Loopback()
 	case a.IsUnspecified():
-		return "localhost"
-	case a.Is6():
-		return "[" + a.String() + "]"
+		return loopback
 	default:
-		return a.String()
+		return a
 	}
 }
 
-// hostsOf are hosts that a listener serves something under: those that a
-// browser can ask for first, an empty one for any.
+func inURL(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}
+
+// hostsOf are hosts that a listener serves something under, an empty one for
+// any: those of HTTPRoutes, which answer whoever opens a page, and those of
+// GRPCRoutes where there is nothing else.
 func hostsOf(proxy *ir.Proxy, l *ir.Listener) []string {
-	var hosts []string
 	for _, kind := range []ir.RouteKind{ir.HTTPRoute, ir.GRPCRoute} {
-		for _, route := range proxy.Routes {
-			if route.Kind == kind {
-				hosts = append(hosts, exactHosts(route, l)...)
-			}
+		hosts, attached := hostsOfKind(proxy, l, kind)
+		if len(hosts) > 0 {
+			return hosts[:min(len(hosts), mostHosts)]
+		}
+		if attached {
+			break
 		}
 	}
-	switch {
-	case len(hosts) > 0:
-		return hosts[:min(len(hosts), mostHosts)]
-	case strings.HasPrefix(l.Hostname, "*."):
+	if strings.HasPrefix(l.Hostname, "*.") {
 		return []string{"any" + l.Hostname[1:]}
-	default:
-		return []string{strings.TrimPrefix(l.Hostname, "*")}
 	}
+	return []string{strings.TrimPrefix(l.Hostname, "*")}
+}
+
+// hostsOfKind are exact hosts, each once; attached tells of routes that have
+// none, too.
+func hostsOfKind(proxy *ir.Proxy, l *ir.Listener, kind ir.RouteKind) (hosts []string, attached bool) {
+	for _, route := range proxy.Routes {
+		if route.Kind != kind {
+			continue
+		}
+		for _, a := range route.Attachments {
+			attached = attached || a.Listener == l.Key
+		}
+		for _, h := range exactHosts(route, l) {
+			if !slices.Contains(hosts, h) {
+				hosts = append(hosts, h)
+			}
+		}
+		if len(hosts) >= mostHosts {
+			break
+		}
+	}
+	return hosts, attached
 }
 
 func exactHosts(route *ir.Route, l *ir.Listener) []string {

@@ -44,6 +44,10 @@ type trouble struct {
 	message   string
 	places    []string
 	mark      mark
+	// listener is true where the subject is a listener.
+	listener bool
+	// summary is true where the trouble is that of the listeners.
+	summary bool
 }
 
 // board is everything that is shown.
@@ -193,12 +197,18 @@ func (b *builder) trouble(key resources.Key, s *findings.Subject, c metav1.Condi
 	t := trouble{condition: c.Type, reason: c.Reason, message: c.Message, mark: m}
 	switch {
 	case s.Section != "":
-		t.subject = "listener " + string(s.Section)
+		t.subject, t.listener = "listener "+string(s.Section), true
 	case s.Parent != nil:
 		t.subject = "at " + parentName(key.Namespace, s)
 	}
+	causes := 0
 	for _, f := range s.Findings {
-		if f.Field != "" && strings.Contains(c.Message, f.Message) {
+		if !strings.Contains(c.Message, f.Message) {
+			continue
+		}
+		causes++
+		t.summary = slices.Contains(summaries, f.Code) && (t.summary || causes == 1)
+		if f.Field != "" {
 			t.places = append(t.places, b.places(key, f.Field)...)
 		}
 	}

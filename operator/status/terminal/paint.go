@@ -13,6 +13,43 @@ import (
 type painter struct {
 	strings.Builder
 	colour bool
+	// columns is how wide the terminal is; 0 leaves lines as long as they are.
+	columns int
+}
+
+// text writes sentences below an object, broken between words where the terminal
+// would break them anywhere.
+func (p *painter) text(words string) {
+	for _, l := range wrap(printable(words), p.columns-len(indent)) {
+		p.line("%s%s", indent, l)
+	}
+}
+
+const (
+	indent = "      "
+	// leastColumns is what a text needs to be read; a narrower terminal gets it
+	// as it is.
+	leastColumns = 30
+)
+
+// wrap breaks a text into lines of at most so many columns. A word that is
+// longer than that stays whole, so that it can be copied.
+func wrap(text string, columns int) []string {
+	if columns < leastColumns {
+		return []string{text}
+	}
+	var lines []string
+	at := 0
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		if len(lines) == 0 || at+1+n > columns {
+			lines, at = append(lines, word), n
+			continue
+		}
+		lines[len(lines)-1] += " " + word
+		at += 1 + n
+	}
+	return lines
 }
 
 // The few colours, as SGR parameters.
@@ -72,16 +109,12 @@ func (p *painter) row(r row, w widths) {
 	}
 	text := fmt.Sprintf("  %s %-*s  %-*s  %s", p.sign(r.mark), w.kind, r.key.Kind, w.name, nameOf(r), p.paint(dim, about))
 	p.line("%s", strings.TrimRight(text, " "))
-	for _, t := range r.troubles {
-		p.trouble(t)
+	for _, l := range lines(r.troubles) {
+		p.trouble(l)
 	}
 }
 
-func (p *painter) trouble(t trouble) {
-	head := t.condition + ": " + t.reason
-	if t.subject != "" {
-		head = t.subject + ", " + head
-	}
+func (p *painter) trouble(t line) {
 	colour := red
 	switch t.mark {
 	case warned:
@@ -89,8 +122,8 @@ func (p *painter) trouble(t trouble) {
 	case waiting:
 		colour = dim
 	}
-	p.line("      %s", p.paint(colour, head))
-	p.line("      %s", printable(t.message))
+	p.line("      %s", p.paint(colour, t.head()))
+	p.text(t.message)
 	for _, at := range t.places {
 		p.line("      %s", p.paint(dim, at))
 	}
@@ -113,7 +146,7 @@ func (p *painter) problem(problem dir.Problem) {
 	if problem.Object.Name != "" {
 		p.line("      %s", problem.Object)
 	}
-	p.line("      %s", printable(text))
+	p.text(text)
 	if problem.Kept {
 		p.line("      %s", p.paint(dim, "its last good state stays in force"))
 	}

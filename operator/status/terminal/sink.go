@@ -27,6 +27,8 @@ type Options struct {
 	// Title is the first line.
 	Title  string
 	Colour bool
+	// Columns says how wide the terminal is now; nil and 0 break no lines.
+	Columns func() int
 	// Served is false where objects are checked and nothing runs.
 	Served bool
 	// Locate says where a field of an object is written; nil names no places.
@@ -124,6 +126,9 @@ func (s *Sink) now() (*board, []dir.Problem) {
 func (s *Sink) Flush() error {
 	next, problems := s.now()
 	p := &painter{colour: s.opts.Colour}
+	if s.opts.Columns != nil {
+		p.columns = s.opts.Columns()
+	}
 	s.widths.fit(next.rows)
 	if s.shown == nil {
 		s.first(p, next, problems)

@@ -169,7 +169,8 @@ func decode(obj map[string]any, into resources.Object, judged bool) []Fault {
 	var faults []Fault
 	for _, e := range strict {
 		path := ""
-		if fe, ok := e.(k8sjson.FieldError); ok {
+		var fe k8sjson.FieldError
+		if errors.As(e, &fe) {
 			path = fe.FieldPath()
 		}
 		faults = append(faults, unknownField(path, nil))

@@ -1,0 +1,50 @@
+package wire
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// holders count what keeps a server alive: its connections, and the tunnels that
+// net/http has forgotten.
+type holders struct {
+	retired atomic.Bool
+
+	mu     sync.Mutex
+	count  int
+	closed bool
+}
+
+// add is false once the server is gone.
+func (h *holders) add() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.count++
+	return true
+}
+
+func (h *holders) remove() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.count--
+}
+
+// close is true, once and for all, for a retired server that nobody holds.
+func (h *holders) close() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = h.closed || h.retired.Load() && h.count == 0
+	return h.closed
+}
+
+// follow is net/http's hook for the states of connections.
+func (h *holders) follow(_ net.Conn, state http.ConnState) {
+	if state == http.StateClosed || state == http.StateHijacked {
+		h.remove()
+	}
+}
