@@ -290,7 +290,7 @@ func (u *unit) bindMessage(p *translator.Port, addr netip.AddrPort, offset int) 
 	case err == nil:
 		return ""
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("port %d cannot be bound at %s: another program has it; stop that program, or choose another port", port, addr)
+		return fmt.Sprintf("port %d cannot be bound at %s: another program or another Gateway has it; stop that program, or choose another port", port, addr)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Sprintf("port %d cannot be bound at %s: this user may not bind ports that low; choose a higher port or an offset", port, addr)
 	default:
