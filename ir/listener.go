@@ -30,6 +30,10 @@ type Listener struct {
 	Hostname string `json:"hostname"`
 	// TLS is set for HTTPS and TLS, unless the listener is Refused.
 	TLS *ListenerTLS `json:"tls,omitempty"`
+	// SendProxyProtocol is the version of the PROXY header that backends of the
+	// listener's TLSRoutes and TCPRoutes get first; empty for none. HTTP and UDP
+	// have none.
+	SendProxyProtocol ProxyProtocolVersion `json:"sendProxyProtocol,omitempty"`
 	// Refused is why the listener cannot be served, where it keeps its hostname
 	// all the same: without it, traffic for the hostname would meet a wider
 	// listener of the port. Handshakes for it are refused, and plain HTTP requests
@@ -38,6 +42,15 @@ type Listener struct {
 	// are not in the ir: their hostname is another's.
 	Refused string `json:"refused,omitempty"`
 }
+
+// ProxyProtocolVersion is a version of the PROXY protocol.
+type ProxyProtocolVersion string
+
+// The versions of the PROXY protocol: a line of text, and a binary header.
+const (
+	ProxyProtocolV1 ProxyProtocolVersion = "v1"
+	ProxyProtocolV2 ProxyProtocolVersion = "v2"
+)
 
 // TLSMode says who ends the client's TLS.
 type TLSMode string

@@ -62,6 +62,8 @@ type Settings struct {
 	TLS       TLSSettings    `json:"tls"`
 	AccessLog AccessLog      `json:"accessLog"`
 	Path      PathSettings   `json:"path,omitzero"`
+	// ProxyProtocol is empty where no PROXY header is taken.
+	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitzero"`
 }
 
 // PathSettings say how the paths of requests are read, beyond what
@@ -70,6 +72,20 @@ type PathSettings struct {
 	// KeepEncodedSlashes leaves "%2F" and "%5C" as they are, as data inside of
 	// their segment; otherwise such requests are refused with 400.
 	KeepEncodedSlashes bool `json:"keepEncodedSlashes,omitempty"`
+}
+
+// ProxyProtocol says whose PROXY headers are taken, on listeners of every
+// protocol but UDP.
+type ProxyProtocol struct {
+	// Trusted are address prefixes, "10.0.0.0/8". Whoever connects from one of
+	// them must send a header, of version 1 or 2, first; whoever connects from
+	// elsewhere may not.
+	Trusted []string `json:"trusted,omitempty"`
+	// Ports are the listener ports that this holds for, ascending; empty means
+	// all.
+	Ports []uint16 `json:"ports,omitempty"`
+	// HeaderTimeout bounds the wait for the header.
+	HeaderTimeout Duration `json:"headerTimeout,omitempty"`
 }
 
 // ClientIP says how far X-Forwarded-For is believed.
@@ -96,6 +112,12 @@ type ServerTimeouts struct {
 	Connect Duration `json:"connect"`
 	// Drain bounds how long open connections are served after a stop.
 	Drain Duration `json:"drain"`
+	// StreamIdle ends a connection of a TLSRoute or a TCPRoute on which nothing
+	// has moved in either direction.
+	StreamIdle Duration `json:"streamIdle"`
+	// DatagramIdle ends a session of a UDPRoute in which nothing has come from
+	// either side. 0 stands for a minute: a session has no other end.
+	DatagramIdle Duration `json:"datagramIdle"`
 }
 
 // Limits bound what a client may send. 0 means no bound.
@@ -108,6 +130,9 @@ type Limits struct {
 	Connections int `json:"connections"`
 	// ConcurrentStreams bounds the requests under way on an HTTP/2 connection.
 	ConcurrentStreams int `json:"concurrentStreams"`
+	// DatagramSessions bounds the sessions of one UDP listener: one is a client's
+	// address and port. Datagrams of further clients are dropped.
+	DatagramSessions int `json:"datagramSessions"`
 }
 
 // TLSVersion is a protocol version, "1.2" or "1.3".

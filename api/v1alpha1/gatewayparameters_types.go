@@ -58,6 +58,10 @@ type ProxyParameters struct {
 	// AccessLog configures the log of requests.
 	// +optional
 	AccessLog *AccessLogParameters `json:"accessLog,omitempty"`
+	// ProxyProtocol says whose PROXY protocol headers are taken, and which
+	// listeners send them on. A GatewayClass's alone.
+	// +optional
+	ProxyProtocol *ProxyProtocolParameters `json:"proxyProtocol,omitempty"`
 	// AllowExternalName lets routes use Services of type ExternalName. The names
 	// are resolved by Sluice, and addresses that are loopback, link-local or a
 	// cloud's metadata service are refused. A GatewayClass's alone. Default:
@@ -92,6 +96,60 @@ type ClientIPParameters struct {
 	TrustedHops *int32 `json:"trustedHops,omitempty"`
 }
 
+// ProxyProtocolParameters configures the PROXY protocol, versions 1 and 2, by
+// which a proxy tells the next one whom it speaks for.
+type ProxyProtocolParameters struct {
+	// Accept takes headers from the proxies in front of this one.
+	// +optional
+	Accept *AcceptProxyProtocol `json:"accept,omitempty"`
+	// Send tells the backends of TLSRoutes and TCPRoutes whom a connection is
+	// from. Backends of HTTPRoutes and GRPCRoutes are told by X-Forwarded-For, as
+	// one connection to them serves many clients.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	// +optional
+	Send []SendProxyProtocol `json:"send,omitempty"`
+}
+
+// AcceptProxyProtocol says whose PROXY protocol headers are taken.
+type AcceptProxyProtocol struct {
+	// TrustedCIDRs are the addresses of the proxies in front of this one. Who
+	// connects from one of them must send a header first, of version 1 or 2, and
+	// is closed otherwise; what others send is never taken for one.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=64
+	// +listType=atomic
+	TrustedCIDRs []string `json:"trustedCIDRs"`
+	// Ports are the listener ports that this holds for, but for those of UDP.
+	// Default: all.
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:Minimum=1
+	// +kubebuilder:validation:items:Maximum=65535
+	// +listType=set
+	// +optional
+	Ports []int32 `json:"ports,omitempty"`
+	// HeaderTimeout bounds the wait for a header. Default: 5s.
+	// +optional
+	HeaderTimeout *metav1.Duration `json:"headerTimeout,omitempty"`
+}
+
+// SendProxyProtocol sends PROXY protocol headers to backends. Of several for one
+// port, the first holds.
+type SendProxyProtocol struct {
+	// Version is v1, a line of text, or v2, a binary header.
+	// +kubebuilder:validation:Enum=v1;v2
+	Version string `json:"version"`
+	// Ports are the ports of the listeners of TLS and TCP whose backends get a
+	// header. Default: all.
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:Minimum=1
+	// +kubebuilder:validation:items:Maximum=65535
+	// +listType=set
+	// +optional
+	Ports []int32 `json:"ports,omitempty"`
+}
+
 // TimeoutParameters bound what a client or a backend may hold. "0s" turns a
 // bound off.
 type TimeoutParameters struct {
@@ -120,6 +178,15 @@ type TimeoutParameters struct {
 	// told to stop. Default: 30s.
 	// +optional
 	Drain *metav1.Duration `json:"drain,omitempty"`
+	// TCPIdle ends a connection of a TLSRoute or a TCPRoute on which nothing has
+	// moved in either direction. Default: 1h.
+	// +optional
+	TCPIdle *metav1.Duration `json:"tcpIdle,omitempty"`
+	// UDPIdle ends a session of a UDPRoute, which is a client's address and port,
+	// in which nothing has come from either side. It cannot be turned off.
+	// Default: 1m.
+	// +optional
+	UDPIdle *metav1.Duration `json:"udpIdle,omitempty"`
 }
 
 // LimitParameters bound what a client may send. 0 turns a bound off.
@@ -145,6 +212,11 @@ type LimitParameters struct {
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
 	ConcurrentStreams *int32 `json:"concurrentStreams,omitempty"`
+	// UDPSessions bounds the sessions of one UDP port; datagrams of further
+	// clients are dropped. Default: 10000.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	UDPSessions *int32 `json:"udpSessions,omitempty"`
 }
 
 // TLSParameters hold for every listener that terminates TLS.

@@ -34,7 +34,7 @@ func (Dataplane) Start(ctx context.Context, opts dataplanes.Options) (dataplanes
 	return l, nil
 }
 
-// served is all of the table but layer 4: filters are compiled alike for a rule
+// served is all of the table: filters are compiled alike for a rule
 // and for one of its backends, so what a rule can have a backend can.
 var served = []feature.Name{
 	feature.Gateway, feature.GatewayAddressEmpty, feature.GatewayStaticAddresses, feature.GatewayInfrastructure,
@@ -53,5 +53,6 @@ var served = []feature.Name{
 	feature.HTTPRouteBackendProtocolH2C, feature.HTTPRouteBackendProtocolWebSocket,
 	feature.HTTPRouteBackendRequestHeaderModification, feature.BackendResponseHeaders, feature.BackendRedirect,
 	feature.BackendRewrite, feature.BackendMirror, feature.BackendCORS, feature.BackendExternalAuth, feature.GRPCRoute,
-	feature.GRPCRouteNamedRouteRule,
+	feature.GRPCRouteNamedRouteRule, feature.TLSRoute, feature.TLSRouteModeTerminate, feature.TLSRouteModeMixed,
+	feature.TCPRoute, feature.UDPRoute,
 }

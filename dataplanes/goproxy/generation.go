@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
@@ -11,6 +13,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
 	translator "github.com/sluice-gateway/sluice/translators/goproxy"
 )
 
@@ -73,10 +76,9 @@ type prepared struct {
 func (g *generation) listeners(last *generation) {
 	certificates := byKey(g.config.Certificates)
 	for _, port := range g.config.Ports {
-		for _, ordered := range port.Listeners {
-			l := ordered.Listener
+		for _, l := range port.All() {
 			g.names[l.Key] = listenerName(l.Key)
-			if port.Protocol == ir.HTTPS {
+			if l.Protocol == ir.HTTPS || l.Protocol == ir.TLS && l.TLS != nil && l.TLS.Mode != ir.Passthrough {
 				g.prepare(last, listen.TLSInput{
 					Listener: l, Certificates: namedBy(l, certificates), Settings: g.config.Settings.TLS,
 				})
@@ -171,4 +173,34 @@ func (g *generation) findTLS(port uint16) func(string) (listen.TLSListener, bool
 		p, ok := g.tls[l.Config.Key]
 		return p.TLSListener, ok
 	}
+}
+
+// findPass returns what says whether a port's listener for an SNI passes TLS on;
+// nil where none of them does, so that hellos need not be read ahead.
+func (g *generation) findPass(port *translator.Port) func(string) bool {
+	passes := func(s *order.Stream) bool { return s.Listener.TLS != nil && s.Listener.TLS.Mode == ir.Passthrough }
+	if !slices.ContainsFunc(port.Streams, passes) {
+		return nil
+	}
+	p := g.table.Port(port.Port)
+	return func(serverName string) bool {
+		l := p.Listener(serverName)
+		return l != nil && l.Passes()
+	}
+}
+
+// proxyProtocol returns whose PROXY headers a port takes; nil for nobody's. A
+// prefix that cannot be read trusts nobody.
+func (g *generation) proxyProtocol(port uint16) *listen.ProxyProtocol {
+	settings := &g.config.Settings.ProxyProtocol
+	if len(settings.Trusted) == 0 || len(settings.Ports) > 0 && !slices.Contains(settings.Ports, port) {
+		return nil
+	}
+	p := &listen.ProxyProtocol{Timeout: time.Duration(settings.HeaderTimeout)}
+	for _, text := range settings.Trusted {
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			p.Trusted = append(p.Trusted, prefix.Masked())
+		}
+	}
+	return p
 }

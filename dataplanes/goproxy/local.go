@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
@@ -23,6 +24,8 @@ type shared struct {
 	mirrors  *mirror.Mirrors
 	sessions *filter.Sessions
 	draining sync.WaitGroup
+	// stopping is set when the whole proxy stops.
+	stopping atomic.Bool
 }
 
 // local runs units in this process.
@@ -187,6 +190,7 @@ func (l *local) overtake(owner ir.Object) {
 // stop drains all units at once, then ends what they share.
 func (l *local) stop() {
 	l.admin.SetReady(false)
+	l.shared.stopping.Store(true)
 	for _, owner := range slices.Collect(maps.Keys(l.units)) {
 		l.remove(owner)
 	}

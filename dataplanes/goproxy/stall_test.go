@@ -21,11 +21,7 @@ func stallRig(t *testing.T) (addr string, cut chan error) {
 	cut = make(chan error, 10)
 	backend := serve(t, func(w http.ResponseWriter, q *http.Request) {
 		if q.URL.Path == "/endless" {
-			var err error
-			for piece := make([]byte, 64<<10); err == nil; {
-				_, err = w.Write(piece)
-			}
-			cut <- err
+			cut <- writeEndlessly(w)
 			return
 		}
 		_, _ = io.Copy(io.Discard, q.Body)
@@ -146,4 +142,18 @@ func TestEarlyAnswersSayWhenTheyAreTheLast(t *testing.T) {
 			}
 		}
 	}
+}
+
+// endless is a backend that never ends an answer, and tells why it could not go
+// on.
+func endless(t *testing.T, cut chan<- error) string {
+	t.Helper()
+	return serve(t, func(w http.ResponseWriter, _ *http.Request) { cut <- writeEndlessly(w) })
+}
+
+func writeEndlessly(w io.Writer) (err error) {
+	for piece := make([]byte, 64<<10); err == nil; {
+		_, err = w.Write(piece)
+	}
+	return err
 }

@@ -188,7 +188,7 @@ func TestTakenPortIsAProblemOfItsListener(t *testing.T) {
 	r.route("free", &ir.Rule{Backends: to(r.backend("b", ir.BackendHTTP1, named(t, "b")))})
 	o := r.apply()
 	if len(o.Problems) != 1 || o.Problems[0].Origin != (ir.Origin{Object: gateway, Section: "taken"}) ||
-		!strings.Contains(o.Problems[0].Message, "another program has it") {
+		!strings.Contains(o.Problems[0].Message, "another program or another Gateway has it") {
 		t.Fatalf("problems %v, want one of listener taken", o.Problems)
 	}
 	if got := get(t, plain(t), "http://"+free+"/"); got.body != "b" {

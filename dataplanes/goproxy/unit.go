@@ -31,6 +31,9 @@ type unit struct {
 	servers map[netip.AddrPort]*portServers
 	// failed are addresses that could not be bound; they are tried again.
 	failed map[netip.AddrPort]error
+	// datagrams are the sockets of UDP, failedDatagrams those not bound.
+	datagrams       map[netip.AddrPort]*datagrams
+	failedDatagrams map[netip.AddrPort]error
 }
 
 var _ wire.Handler = (*unit)(nil)
@@ -42,6 +45,9 @@ type portServers struct {
 	now      atomic.Pointer[wire.Server]
 	// before are retired, and may have connections still.
 	before []*wire.Server
+	// streams are the connections that carry no requests; nil while there were
+	// none.
+	streams *streams
 }
 
 // serve hands a connection to the server of now, which is not the one of when
@@ -59,11 +65,10 @@ func (p *portServers) replace(next *wire.Server) {
 	}
 }
 
-func (p *portServers) all() []*wire.Server { return append(p.before, p.now.Load()) }
-
 func newUnit(s *shared) *unit {
 	return &unit{
-		shared: s, trail: newTrail(), sockets: listen.NewSockets(s.metrics), servers: map[netip.AddrPort]*portServers{},
+		shared: s, trail: newTrail(), sockets: listen.NewSockets(s.metrics),
+		servers: map[netip.AddrPort]*portServers{}, datagrams: map[netip.AddrPort]*datagrams{},
 	}
 }
 
@@ -76,6 +81,7 @@ func (u *unit) apply(a dataplanes.Assignment) dataplanes.Outcome {
 	if last != nil {
 		last.pools.Retire(next.pools)
 		u.forget(last, next)
+		u.retireStreams(next)
 	}
 	u.shared.metrics.Swapped()
 	u.bind(next)
@@ -85,18 +91,18 @@ func (u *unit) apply(a dataplanes.Assignment) dataplanes.Outcome {
 // rebind tries addresses again that could not be bound, and says whether that
 // changed anything.
 func (u *unit) rebind() bool {
-	before := len(u.failed)
+	before := len(u.failed) + len(u.failedDatagrams)
 	if before == 0 {
 		return false
 	}
 	u.bind(u.current.Load())
-	return len(u.failed) != before
+	return len(u.failed)+len(u.failedDatagrams) != before
 }
 
 func (u *unit) bind(g *generation) {
 	want := map[netip.AddrPort]*listen.Port{}
 	for _, p := range g.config.Ports {
-		if addr := g.address(p.Port); addr.IsValid() {
+		if addr := g.address(p.Port); addr.IsValid() && p.Protocol != ir.UDP {
 			want[addr] = u.port(g, p, addr)
 		}
 	}
@@ -107,18 +113,52 @@ func (u *unit) bind(g *generation) {
 			u.drain(servers, g.config.Settings.Timeouts.Drain)
 		}
 	}
+	u.bindDatagrams(g)
 }
 
 func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *listen.Port {
 	const handshake = 10 * time.Second
 	port := &listen.Port{
 		Number: p.Port, MaxConnections: g.config.Settings.Limits.Connections,
-		HandshakeTimeout: handshake, Stall: time.Duration(g.config.Settings.Timeouts.Stall), Serve: u.server(g, addr).serve,
+		HandshakeTimeout: handshake, Stall: time.Duration(g.config.Settings.Timeouts.Stall),
+		Serve: u.serves(g, p, addr), Proxy: g.proxyProtocol(p.Port),
 	}
-	if p.Protocol == ir.HTTPS {
+	if p.Protocol == ir.HTTPS || p.Protocol == ir.TLS {
 		port.TLS = g.findTLS(p.Port)
+		port.Pass = g.findPass(p)
 	}
 	return port
+}
+
+// serves returns who takes a port's connections: those with requests go to a
+// server of HTTP, the others to streams.
+func (u *unit) serves(g *generation, p *translator.Port, addr netip.AddrPort) func(net.Conn) {
+	if len(p.Streams) == 0 {
+		return u.server(g, addr).serve
+	}
+	open := u.streams(addr)
+	if len(p.Listeners) == 0 {
+		return open.ServeConn
+	}
+	requests := u.server(g, addr)
+	return func(c net.Conn) {
+		if about := aboutConn(c); about.Passed || about.Stream {
+			open.ServeConn(c)
+			return
+		}
+		requests.serve(c)
+	}
+}
+
+func (u *unit) streams(addr netip.AddrPort) *streams {
+	if u.servers[addr] == nil {
+		u.servers[addr] = &portServers{}
+	}
+	servers := u.servers[addr]
+	if servers.streams == nil {
+		servers.streams = newStreams(u)
+	}
+	return servers.streams
 }
 
 // server returns the servers of a socket, with the one for new connections as
@@ -156,6 +196,24 @@ func (u *unit) drain(servers *portServers, bound ir.Duration) {
 	}
 }
 
+// drainer is what serves connections until they have ended.
+type drainer interface{ Drain(context.Context) }
+
+// all returns what has connections of the socket.
+func (p *portServers) all() []drainer {
+	var all []drainer
+	for _, s := range p.before {
+		all = append(all, s)
+	}
+	if now := p.now.Load(); now != nil {
+		all = append(all, now)
+	}
+	if p.streams != nil {
+		all = append(all, p.streams)
+	}
+	return all
+}
+
 func drainContext(bound ir.Duration) (context.Context, context.CancelFunc) {
 	if bound <= 0 {
 		return context.WithCancel(context.Background())
@@ -168,21 +226,37 @@ func (u *unit) stop() {
 	u.sockets.Close()
 	g := u.current.Load()
 	var draining sync.WaitGroup
-	for addr, servers := range u.servers {
-		delete(u.servers, addr)
-		for _, s := range servers.all() {
-			draining.Go(func() {
-				ctx, cancel := drainContext(g.config.Settings.Timeouts.Drain)
-				defer cancel()
-				s.Drain(ctx)
-			})
-		}
+	for _, s := range u.takeServers() {
+		draining.Go(func() {
+			ctx, cancel := drainContext(g.config.Settings.Timeouts.Drain)
+			defer cancel()
+			s.Drain(ctx)
+		})
 	}
 	u.shared.draining.Go(func() {
 		draining.Wait()
 		g.pools.Retire(nil)
 		u.forget(g, &generation{})
 	})
+}
+
+// takeServers takes away all that has connections or sessions.
+func (u *unit) takeServers() []drainer {
+	var all []drainer
+	for addr, servers := range u.servers {
+		delete(u.servers, addr)
+		all = append(all, servers.all()...)
+	}
+	for addr, d := range u.datagrams {
+		delete(u.datagrams, addr)
+		if !u.shared.stopping.Load() {
+			// Sessions need their socket, and another unit may want its port.
+			d.server.Close()
+			continue
+		}
+		all = append(all, d.server)
+	}
+	return all
 }
 
 // outcome says what is in force.
@@ -192,29 +266,31 @@ func (u *unit) outcome() dataplanes.Outcome {
 	out.Problems = append(out.Problems, g.problems...)
 	for _, p := range g.config.Ports {
 		addr := g.address(p.Port)
-		message := u.bindMessage(p.Port, addr, g.assignment.PortOffset)
+		message := u.bindMessage(p, addr, g.assignment.PortOffset)
 		if message == "" {
 			continue
 		}
-		for _, l := range p.Listeners {
+		for _, l := range p.All() {
 			out.Problems = append(out.Problems, ir.Problem{
-				Origin:  ir.Origin{Object: l.Listener.Key.Owner, Section: l.Listener.Key.Section},
-				Message: message,
+				Origin: ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}, Message: message,
 			})
 		}
 	}
 	return out
 }
 
-func (u *unit) bindMessage(port uint16, addr netip.AddrPort, offset int) string {
-	err := u.failed[addr]
+func (u *unit) bindMessage(p *translator.Port, addr netip.AddrPort, offset int) string {
+	port, err := p.Port, u.failed[addr]
+	if p.Protocol == ir.UDP {
+		err = u.failedDatagrams[addr]
+	}
 	switch {
 	case !addr.IsValid():
 		return fmt.Sprintf("port %d with an offset of %d is not a port between 1 and 65535: choose another offset", port, offset)
 	case err == nil:
 		return ""
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("port %d cannot be bound at %s: another program has it; stop that program, or choose another port", port, addr)
+		return fmt.Sprintf("port %d cannot be bound at %s: another program or another Gateway has it; stop that program, or choose another port", port, addr)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Sprintf("port %d cannot be bound at %s: this user may not bind ports that low; choose a higher port or an offset", port, addr)
 	default:

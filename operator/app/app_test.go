@@ -68,6 +68,7 @@ func TestExitCodes(t *testing.T) {
 	dangling := write("dangling.yaml", broken)
 	unknown := write("unknown.yaml", strings.Replace(broken, "backendRefs: [", "backendRef: [", 1))
 	lots := write("lots.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: shop\n  annotations: {sluice.dev/echo: lots}\nspec: {ports: [{port: 80}]}\n")
+	ingress := write("ingress.yaml", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\n")
 	const notLots = `metadata.annotations[sluice.dev/echo]: "lots" is no number of echo servers: want 0 to 64`
 	for _, c := range []struct {
 		args []string
@@ -77,6 +78,9 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run", "--once", dangling}, 1, "dangling.yaml:20"},
 		{[]string{"run", "--once", unknown}, 1, `unknown field "backendRef": remove it or correct its spelling; did you mean "backendRefs"?`},
 		{[]string{"run", "--once", "-o", "json", dangling}, 1, `"reason": "BackendNotFound"`},
+		{[]string{"run", "--once", ingress}, 2, "is not read yet, so nothing serves it: write a Gateway and an HTTPRoute"},
+		{[]string{"run", "--once", ingress}, 2, "holds no Gateway and no route: name the folder that does"},
+		{[]string{"explain", example("quickstart"), "GET", "http://demo.localhost:8080/", "-H", "Host: a"}, 2, "put the host into the URL instead"},
 		{[]string{"run", "--once", lots}, 1, "lots.yaml:5:17\n      Service default/shop\n      " + notLots},
 		{[]string{"explain", lots, "GET", "http://shop.localhost/"}, 0, notLots},
 		{[]string{"run", "--once", filepath.Join(root, "nowhere")}, 2, "name a directory of YAML files"},

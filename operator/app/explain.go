@@ -109,6 +109,9 @@ func parseRequest(method, text string, headers []string) (explain.Request, error
 		if !ok || name == "" {
 			return r, fmt.Errorf("-H is %q: want 'name: value'", h)
 		}
+		if strings.EqualFold(name, "host") {
+			return r, fmt.Errorf("-H is %q: put the host into the URL instead, as in http://%s/", h, strings.TrimSpace(value))
+		}
 		r.Headers = append(r.Headers, ir.Header{Name: name, Value: strings.TrimSpace(value)})
 	}
 	return r, nil

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/sluice-gateway/sluice/operator/echo"
 	"github.com/sluice-gateway/sluice/operator/engine"
@@ -68,8 +69,14 @@ func runOnce(ctx context.Context, streams Streams, root string, f *runFlags) err
 	} else {
 		err = sink.Flush()
 	}
-	if err == nil && !sink.Healthy() {
+	switch {
+	case err != nil:
+		return err
+	case len(sink.Listing().Objects) == 0 && sink.Healthy():
+		// A hook that names the wrong folder would pass for ever.
+		return fmt.Errorf("%s holds no Gateway and no route: name the folder that does", root)
+	case !sink.Healthy():
 		return errUnhealthy
 	}
-	return err
+	return nil
 }

@@ -144,7 +144,9 @@ func pick(units []*ir.Unit, r Request) (port uint16, note string) {
 func portsOf(proxy *ir.Proxy) []uint16 {
 	var ports []uint16
 	for _, l := range proxy.Listeners {
-		ports = append(ports, l.Port)
+		if l.Protocol != ir.UDP {
+			ports = append(ports, l.Port)
+		}
 	}
 	slices.Sort(ports)
 	return slices.Compact(ports)
@@ -204,7 +206,8 @@ func answer(u *ir.Unit, port uint16, e *Explanation) Answer {
 	a := Answer{Gateway: u.Proxy.Owner, Port: port}
 	var listeners []*ir.Listener
 	for _, l := range u.Proxy.Listeners {
-		if l.Port == port {
+		// UDP has ports of its own, of the same numbers.
+		if l.Port == port && l.Protocol != ir.UDP {
 			listeners = append(listeners, l)
 		}
 	}
@@ -231,6 +234,10 @@ func answer(u *ir.Unit, port uint16, e *Explanation) Answer {
 		return a
 	}
 	a.Listener, a.Hostname = &chosen.Key, chosen.Hostname
+	if chosen.Protocol == ir.TLS {
+		a.carried(u, chosen, e.Request.Host)
+		return a
+	}
 	for _, l := range order.Group(u.Proxy, nil) {
 		if l.Listener == chosen {
 			a.follow(u, l, e)
@@ -239,15 +246,17 @@ func answer(u *ir.Unit, port uint16, e *Explanation) Answer {
 	return a
 }
 
-// serving is the first listener of a port that is not refused: those that are
-// may be of another protocol.
+// serving is the listener that says what a port speaks: one that is not refused,
+// as those that are may be of another protocol, and of HTTPS rather than of TLS
+// where both share the port.
 func serving(listeners []*ir.Listener) *ir.Listener {
+	found := listeners[0]
 	for _, l := range listeners {
-		if l.Refused == "" {
-			return l
+		if l.Refused == "" && (found.Refused != "" || l.Protocol == ir.HTTPS) {
+			found = l
 		}
 	}
-	return listeners[0]
+	return found
 }
 
 func wrongScheme(l *ir.Listener, scheme string) string {

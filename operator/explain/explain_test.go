@@ -69,6 +69,35 @@ func demo() *ir.Unit {
 	}
 }
 
+// mixed is demo with listeners of TLS and UDP at the port of HTTPS.
+func mixed() *ir.Unit {
+	u := demo()
+	passed, untaken := listener("passed", 443, ir.TLS, "db.example.com"), listener("untaken", 443, ir.TLS, "free.example.com")
+	u.Proxy.Listeners = append([]*ir.Listener{listener("udp", 443, ir.UDP, "*"), passed, untaken}, u.Proxy.Listeners...)
+	u.Proxy.Routes = append(u.Proxy.Routes, &ir.Route{
+		Origin: ir.Object{Kind: "TLSRoute", Namespace: "default", Name: "db"}, Kind: ir.TLSRoute,
+		Attachments: []ir.Attachment{{Listener: passed.Key, Hostnames: []string{"db.example.com"}}},
+		Rules:       []*ir.Rule{{Backends: []ir.BackendUse{backend("shop", 1)}}},
+	})
+	return u
+}
+
+// TestPortsThatAreShared asks for hosts of listeners of TLS, and of HTTPS beside
+// them.
+func TestPortsThatAreShared(t *testing.T) {
+	for host, want := range map[string]string{
+		"db.example.com":   `404: listener "passed" takes connections of TLS for the host "db.example.com" and reads no requests on them; TLSRoute default/db carries them to its backends`,
+		"free.example.com": `404: listener "untaken" takes connections of TLS for the host "free.example.com", reads no requests on them, and no route takes them`,
+		"shop.example.com": "HTTPRoute default/shop rule 0 serves it",
+		"other.example":    `404: no listener at port 443 takes the host "other.example"`,
+	} {
+		e := Explain([]*ir.Unit{mixed()}, Request{Method: "GET", Scheme: "https", Host: host, Path: "/"})
+		if e.Verdict != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", host, e.Verdict, want)
+		}
+	}
+}
+
 func TestGolden(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -173,7 +173,8 @@ func (b *frameBuilder) checkTLSMode(l *listener) {
 // finishListeners makes the ir of each listener that can be served.
 func (b *frameBuilder) finishListeners() {
 	for _, l := range b.listeners {
-		made := &ir.Listener{Key: l.key, Port: uint16(l.spec.Port), Protocol: l.protocol, Hostname: l.hostname}
+		made := &ir.Listener{Key: l.key, Port: uint16(l.spec.Port), Protocol: l.protocol, Hostname: l.hostname,
+			SendProxyProtocol: b.effective.sendVersion(l)}
 		if l.secure() {
 			made.TLS = b.listenerTLS(l)
 		}

@@ -23,7 +23,9 @@ func checkParameters(p *v1alpha1.ProxyParameters, ref string, found *notes) {
 		return
 	}
 	c := parametersCheck{ref: ref, found: found}
-	for _, check := range []func(*v1alpha1.ProxyParameters){c.clientIP, c.timeouts, c.limits, c.tls, c.endpoints, c.path} {
+	for _, check := range []func(*v1alpha1.ProxyParameters){
+		c.clientIP, c.timeouts, c.limits, c.tls, c.proxyProtocol, c.endpoints, c.path,
+	} {
 		check(p)
 	}
 }
@@ -68,11 +70,14 @@ func (c parametersCheck) timeouts(p *v1alpha1.ProxyParameters) {
 		value *metav1.Duration
 	}{
 		{"requestHeader", t.RequestHeader}, {"idle", t.Idle}, {"request", t.Request}, {"stall", t.Stall},
-		{"connect", t.Connect}, {"drain", t.Drain},
+		{"connect", t.Connect}, {"drain", t.Drain}, {"tcpIdle", t.TCPIdle}, {"udpIdle", t.UDPIdle},
 	} {
 		if f.value != nil && (f.value.Duration < 0 || f.value.Duration > maxTimeout) {
 			c.refuse("timeouts."+f.name, "%v is out of range; it is 0s (no bound) to %v", f.value.Duration, maxTimeout)
 		}
+	}
+	if t.UDPIdle != nil && t.UDPIdle.Duration == 0 {
+		c.refuse("timeouts.udpIdle", "0s would keep every session for ever, as nothing else ends one; give a time")
 	}
 }
 
@@ -84,6 +89,7 @@ func (c parametersCheck) limits(p *v1alpha1.ProxyParameters) {
 	inRange(c, "limits.requestBodyBytes", p.Limits.RequestBodyBytes, 0, 1<<62)
 	inRange(c, "limits.connections", p.Limits.Connections, 0, 1<<31-1)
 	inRange(c, "limits.concurrentStreams", p.Limits.ConcurrentStreams, 1, 65535)
+	inRange(c, "limits.udpSessions", p.Limits.UDPSessions, 0, 1<<31-1)
 }
 
 func inRange[T int32 | int64](c parametersCheck, path string, value *T, least, most T) {
@@ -137,6 +143,9 @@ func refuseClassOnly(p *v1alpha1.ProxyParameters, ref string, found *notes) {
 	const why = "only the GatewayClass's parameters may set this; remove it here, or ask the platform team"
 	if p.ClientIP != nil {
 		c.refuse("clientIP", why)
+	}
+	if p.ProxyProtocol != nil {
+		c.refuse("proxyProtocol", why)
 	}
 	if p.Path != nil {
 		c.refuse("path", why)

@@ -15,6 +15,8 @@ type effective struct {
 	settings          ir.Settings
 	endpoints         v1alpha1.EndpointsMode
 	allowExternalName bool
+	// sendProxy says which listeners send PROXY headers on.
+	sendProxy []v1alpha1.SendProxyProtocol
 }
 
 // defaults are as api/v1alpha1 documents them.
@@ -27,8 +29,10 @@ func defaults() effective {
 				Stall:         ir.Duration(time.Minute),
 				Connect:       ir.Duration(5 * time.Second),
 				Drain:         ir.Duration(30 * time.Second),
+				StreamIdle:    ir.Duration(time.Hour),
+				DatagramIdle:  ir.Duration(time.Minute),
 			},
-			Limits:    ir.Limits{RequestHeaderBytes: 64 << 10, ConcurrentStreams: 100},
+			Limits:    ir.Limits{RequestHeaderBytes: 64 << 10, ConcurrentStreams: 100, DatagramSessions: 10000},
 			TLS:       ir.TLSSettings{MinVersion: ir.TLS12, ALPN: []string{"h2", "http/1.1"}},
 			AccessLog: ir.AccessLog{Enabled: true},
 		},
@@ -53,6 +57,7 @@ func (e *effective) lay(p *v1alpha1.ProxyParameters) {
 	e.layTimeouts(p.Timeouts)
 	e.layLimits(p.Limits)
 	e.layTLS(p.TLS)
+	e.layProxyProtocol(p.ProxyProtocol)
 	over(&e.endpoints, p.Endpoints)
 	over(&e.allowExternalName, p.AllowExternalName)
 }
@@ -68,6 +73,8 @@ func (e *effective) layTimeouts(p *v1alpha1.TimeoutParameters) {
 	overDuration(&t.Stall, p.Stall)
 	overDuration(&t.Connect, p.Connect)
 	overDuration(&t.Drain, p.Drain)
+	overDuration(&t.StreamIdle, p.TCPIdle)
+	overDuration(&t.DatagramIdle, p.UDPIdle)
 }
 
 func (e *effective) layLimits(p *v1alpha1.LimitParameters) {
@@ -79,6 +86,7 @@ func (e *effective) layLimits(p *v1alpha1.LimitParameters) {
 	over(&l.RequestBodyBytes, p.RequestBodyBytes)
 	set(&l.Connections, p.Connections)
 	set(&l.ConcurrentStreams, p.ConcurrentStreams)
+	set(&l.DatagramSessions, p.UDPSessions)
 }
 
 func (e *effective) layTLS(p *v1alpha1.TLSParameters) {

@@ -128,6 +128,7 @@ func TestLoadLeavesOutWhatIsNotSource(t *testing.T) {
 		"ir/testdata/bad.go": "not Go",
 		".bin/x/a.go":        "not Go",
 		".ci/run":            "#!/bin/bash",
+		".git":               "gitdir: elsewhere",
 		"ir/a.go":            file("ir"),
 	})
 	if len(tree.Go) != 1 || tree.Go[0].Path != "ir/a.go" {
@@ -135,5 +136,8 @@ func TestLoadLeavesOutWhatIsNotSource(t *testing.T) {
 	}
 	if _, ok := tree.Text[".ci/run"]; !ok {
 		t.Error(".ci/run was not read")
+	}
+	if _, ok := tree.Text[".git"]; ok {
+		t.Error(".git was read, and is no source")
 	}
 }

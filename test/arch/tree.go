@@ -108,7 +108,8 @@ func (f *GoFile) localName(pkg string) string {
 }
 
 // Load reads a tree. Folders whose name begins with a dot are left out, but for
-// .ci; Go files below testdata are text.
+// .ci, and so is .git where it is a file, as in a second working tree; Go files
+// below testdata are text.
 func Load(fsys fs.FS) (*Tree, error) {
 	t := &Tree{Text: map[string]string{}}
 	err := fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
@@ -117,7 +118,7 @@ func Load(fsys fs.FS) (*Tree, error) {
 			return err
 		case d.IsDir() && hidden(p):
 			return fs.SkipDir
-		case d.Type().IsRegular():
+		case d.Type().IsRegular() && p != ".git":
 			return t.add(fsys, p)
 		}
 		return nil

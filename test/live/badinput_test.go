@@ -22,7 +22,7 @@ var badFiles embed.FS
 func TestBadObjects(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	p := start(t, map[string]string{"base.yaml": base, "route.yaml": edited(0)})
+	p := start(t, map[string]string{"base.yaml": base, "route.yaml": edited(0), "layer4.yaml": layer4(t)})
 	p.waitServing(ctx, t, host)
 	clients := fourClients(p, host)
 	streams := openStreams(p)

@@ -24,13 +24,14 @@ const (
 )
 
 // TestEditsUnderLoad edits a route again and again under four clients, a gRPC
-// stream and a WebSocket. Each edit changes what the route answers with, how it
+// stream, a WebSocket, a connection of TLS that is passed on and a session of
+// UDP. Each edit changes what the route answers with, how it
 // splits its traffic, and by turns its backends and its rules; the next one
 // comes when every client has seen it. Nothing may fail.
 func TestEditsUnderLoad(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	p := start(t, map[string]string{"base.yaml": base, "route.yaml": edited(0)})
+	p := start(t, map[string]string{"base.yaml": base, "route.yaml": edited(0), "layer4.yaml": layer4(t)})
 	p.waitServing(ctx, t, host)
 	clients := fourClients(p, host)
 	began := time.Now()
@@ -112,11 +113,11 @@ func counts(clients []*client) string {
 	return text
 }
 
-// streams are the two long ones.
+// streams are the long ones.
 type streams struct {
 	stop    chan struct{}
 	running sync.WaitGroup
-	results [2]result
+	results [4]result
 }
 
 type result struct {
@@ -134,6 +135,14 @@ func openStreams(p *program) *streams {
 	s.running.Go(func() {
 		n, err := webSocket(s.stop, "ws://"+p.at(plainPort)+"/ws", host)
 		s.results[1] = result{"WebSocket", n, err}
+	})
+	s.running.Go(func() {
+		n, err := passed(s.stop, p.at(securePort))
+		s.results[2] = result{"TLS passed on", n, err}
+	})
+	s.running.Go(func() {
+		n, err := session(s.stop, p.at(securePort))
+		s.results[3] = result{"UDP session", n, err}
 	})
 	return s
 }

@@ -28,6 +28,9 @@ type Backend struct {
 	ClientCA string `json:"clientCA,omitempty"`
 	// Script is what endpoints of the kind script answer.
 	Script string `json:"script,omitempty"`
+	// ProxyHeader makes endpoints of the kind stream read a PROXY header of
+	// version 1 first; what it says is the header Proxy of what they saw.
+	ProxyHeader bool `json:"proxyHeader,omitempty"`
 }
 
 type backendFields Backend
@@ -111,8 +114,8 @@ func (w *world) startAll(service object, spec Backend) (*running, error) {
 			Endpoint: fmt.Sprintf("%s-%d", service.name(), i),
 			Address:  "127.0.0.1",
 			TLS:      config,
-			Script:   spec.Script,
-			Record:   w.record,
+			Script:   spec.Script, ProxyHeader: spec.ProxyHeader,
+			Record: w.record,
 		})
 		if err != nil {
 			run.stop()

@@ -77,7 +77,7 @@ func (c *Case) validate() error {
 
 func (s *Step) validate() error {
 	kinds := 0
-	for _, set := range []bool{s.Request != nil, s.Raw != nil, s.GRPC != nil, s.WebSocket != nil, s.Edit != nil, s.Wait != nil} {
+	for _, set := range []bool{s.Request != nil, s.Raw != nil, s.GRPC != nil, s.WebSocket != nil, s.Stream != nil, s.Datagram != nil, s.Edit != nil, s.Wait != nil} {
 		if set {
 			kinds++
 		}
@@ -86,7 +86,7 @@ func (s *Step) validate() error {
 	case s.Name == "":
 		return errors.New("name is missing: say what the step shows")
 	case kinds != 1:
-		return errors.New("exactly one of request, raw, grpc, websocket, edit and wait is to be set")
+		return errors.New("exactly one of request, raw, grpc, websocket, stream, datagram, edit and wait is to be set")
 	}
 	return nil
 }

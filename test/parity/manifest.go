@@ -110,25 +110,26 @@ func (o object) takeAnnotation(name string, into any) (bool, error) {
 	return true, nil
 }
 
-// servicePorts returns the names of a Service's ports.
-func (o object) servicePorts() []string {
+// servicePorts returns the ports of a Service, as fields.
+func (o object) servicePorts() []map[string]any {
 	spec, _ := o["spec"].(map[string]any)
 	ports, _ := spec["ports"].([]any)
-	var names []string
+	var all []map[string]any
 	for _, p := range ports {
 		fields, _ := p.(map[string]any)
-		name, _ := fields["name"].(string)
-		names = append(names, name)
+		all = append(all, fields)
 	}
-	return names
+	return all
 }
 
 // endpointSlice is one endpoint of a Service, at one port for every port that
 // the Service has.
 func endpointSlice(service object, index, port int) object {
 	var ports []any
-	for _, name := range service.servicePorts() {
-		ports = append(ports, map[string]any{"name": name, "port": port, "protocol": "TCP"})
+	for _, of := range service.servicePorts() {
+		name, _ := of["name"].(string)
+		protocol, _ := of["protocol"].(string)
+		ports = append(ports, map[string]any{"name": name, "port": port, "protocol": or(protocol, "TCP")})
 	}
 	return object{
 		"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",

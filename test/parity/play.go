@@ -16,7 +16,9 @@ type play struct {
 	world   *world
 	proxy   *Proxy
 	sockets map[string]*websocket.Conn
-	tries   int
+	// conns are streams and clients of datagrams that steps left open.
+	conns map[string]*wireConn
+	tries int
 	// hurried steps are made again, so that nobody reads why they failed.
 	hurried bool
 	// logged is how much of the access log was there when the step began.
@@ -50,6 +52,9 @@ func (p *play) run(ctx context.Context, steps []Step) error {
 func (p *play) closeSockets() {
 	for _, conn := range p.sockets {
 		conn.CloseNow()
+	}
+	for _, conn := range p.conns {
+		conn.Close()
 	}
 }
 
@@ -98,6 +103,18 @@ func (p *play) try(ctx context.Context, id string, s *Step) error {
 			return p.explain(id, err, fmt.Sprintf("websocket %+v", *s.WebSocket))
 		}
 		return p.judge(id, s, []*answer{a}, 1)
+	case s.Stream != nil:
+		answers, err := p.streams(ctx, s.Stream)
+		if err != nil {
+			return p.explain(id, err, fmt.Sprintf("stream %+v", *s.Stream))
+		}
+		return p.judge(id, s, answers, len(answers))
+	case s.Datagram != nil:
+		answers, err := p.datagrams(ctx, s.Datagram)
+		if err != nil {
+			return p.explain(id, err, fmt.Sprintf("datagram %+v", *s.Datagram))
+		}
+		return p.judge(id, s, answers, len(answers))
 	case s.GRPC != nil:
 		answers, dials, err := p.grpc(ctx, id, s.GRPC)
 		if err != nil {
@@ -142,6 +159,10 @@ func (s *Step) sent() string {
 		return fmt.Sprintf("request %+v", *s.Request)
 	case s.GRPC != nil:
 		return fmt.Sprintf("call %+v", *s.GRPC)
+	case s.Stream != nil:
+		return fmt.Sprintf("stream %+v", *s.Stream)
+	case s.Datagram != nil:
+		return fmt.Sprintf("datagram %+v", *s.Datagram)
 	default:
 		return fmt.Sprintf("websocket %+v", *s.WebSocket)
 	}

@@ -3,13 +3,15 @@ package parity
 import "github.com/sluice-gateway/sluice/test/parity/pki"
 
 // Step is one line of a case's script. Exactly one of Request, Raw, GRPC,
-// WebSocket, Edit and Wait is set.
+// WebSocket, Stream, Datagram, Edit and Wait is set.
 type Step struct {
 	Name      string     `json:"name"`
 	Request   *Request   `json:"request,omitempty"`
 	Raw       *Raw       `json:"raw,omitempty"`
 	GRPC      *GRPC      `json:"grpc,omitempty"`
 	WebSocket *WebSocket `json:"websocket,omitempty"`
+	Stream    *Stream    `json:"stream,omitempty"`
+	Datagram  *Datagram  `json:"datagram,omitempty"`
 	Edit      *Edit      `json:"edit,omitempty"`
 	// Wait holds the script until the conditions are there. As the first step
 	// it takes the place of the wait for every Gateway to be Programmed.
@@ -111,6 +113,42 @@ type WebSocket struct {
 	// Open leaves the connection open under a name, and Use goes on with it.
 	Open string `json:"open,omitempty"`
 	Use  string `json:"use,omitempty"`
+}
+
+// Stream is a connection to an endpoint of the kind stream, which says who it is
+// and then sends back what it gets.
+type Stream struct {
+	Target
+	// Host is who the certificate must be for. Default: a.example.
+	Host string `json:"host,omitempty"`
+	// Greeting is sent first, in plain text: a PROXY header.
+	Greeting string `json:"greeting,omitempty"`
+	// Send are texts, each of which must come back.
+	Send []string `json:"send,omitempty"`
+	// Bytes are sent after them, and must all come back.
+	Bytes int `json:"bytes,omitempty"`
+	// Fragment cuts a TLS client's first record into records and segments of a
+	// byte.
+	Fragment bool `json:"fragment,omitempty"`
+	// Open leaves the connection open under a name, and Use goes on with it; the
+	// others are closed on our side, and must then be closed on the other.
+	Open string `json:"open,omitempty"`
+	Use  string `json:"use,omitempty"`
+	// Times is how many connections are made, one after the other.
+	Times int `json:"times,omitempty"`
+}
+
+// Datagram is datagrams to an endpoint of the kind datagram, which answers each
+// with who it is and what it got.
+type Datagram struct {
+	Target
+	// Send are the datagrams; each waits for its answer. Default: one.
+	Send []string `json:"send,omitempty"`
+	// Open keeps the client's socket under a name, and Use goes on with it.
+	Open string `json:"open,omitempty"`
+	Use  string `json:"use,omitempty"`
+	// Times is how many clients there are, each with a socket of its own.
+	Times int `json:"times,omitempty"`
 }
 
 // Edit changes the directory and waits until the status says so.

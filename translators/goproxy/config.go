@@ -9,7 +9,7 @@ import (
 // the unit that it was made from, and is as immutable as that.
 type Config struct {
 	Owner ir.Object
-	// Ports are ascending.
+	// Ports are ascending, of one number that of TCP before that of UDP.
 	Ports []*Port
 	// Backends, Certificates and Endpoints are the unit's own.
 	Backends     []*ir.Backend
@@ -21,9 +21,24 @@ type Config struct {
 // Port is one port that the proxy listens at.
 type Port struct {
 	Port uint16
-	// Protocol is HTTP or HTTPS, the same for all listeners of the port but
-	// refused ones.
+	// Protocol is the same for all listeners of the port but refused ones, except
+	// that HTTPS and TLS go together: where there is one of each it is HTTPS.
 	Protocol ir.Protocol
-	// Listeners are ordered by hostname, the most specific first.
+	// Listeners are those of HTTP and HTTPS, ordered by hostname, the most
+	// specific first.
 	Listeners []*order.Listener
+	// Streams are those of TLS, TCP and UDP, in the same order.
+	Streams []*order.Stream
+}
+
+// All returns every listener of the port.
+func (p *Port) All() []*ir.Listener {
+	all := make([]*ir.Listener, 0, len(p.Listeners)+len(p.Streams))
+	for _, l := range p.Listeners {
+		all = append(all, l.Listener)
+	}
+	for _, s := range p.Streams {
+		all = append(all, s.Listener)
+	}
+	return all
 }

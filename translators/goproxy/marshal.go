@@ -23,7 +23,8 @@ type (
 	portView struct {
 		Port      uint16         `json:"port"`
 		Protocol  ir.Protocol    `json:"protocol"`
-		Listeners []listenerView `json:"listeners"`
+		Listeners []listenerView `json:"listeners,omitempty"`
+		Streams   []streamView   `json:"streams,omitempty"`
 	}
 	listenerView struct {
 		Key      ir.ListenerKey  `json:"key"`
@@ -31,6 +32,18 @@ type (
 		Refused  string          `json:"refused,omitempty"`
 		TLS      *ir.ListenerTLS `json:"tls,omitempty"`
 		Hosts    []hostView      `json:"hosts,omitempty"`
+	}
+	streamView struct {
+		Key       ir.ListenerKey          `json:"key"`
+		Protocol  ir.Protocol             `json:"protocol"`
+		Hostname  string                  `json:"hostname"`
+		TLS       *ir.ListenerTLS         `json:"tls,omitempty"`
+		SendProxy ir.ProxyProtocolVersion `json:"sendProxyProtocol,omitempty"`
+		Hosts     []streamHostView        `json:"hosts,omitempty"`
+	}
+	streamHostView struct {
+		Hostname string    `json:"hostname"`
+		Rule     *ruleName `json:"rule,omitempty"`
 	}
 	hostView struct {
 		Hostname string    `json:"hostname"`
@@ -71,11 +84,27 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 
 // MarshalJSON writes the port with its listeners, hosts and rows.
 func (p *Port) MarshalJSON() ([]byte, error) {
-	view := portView{Port: p.Port, Protocol: p.Protocol, Listeners: []listenerView{}}
+	view := portView{Port: p.Port, Protocol: p.Protocol}
 	for _, l := range p.Listeners {
 		view.Listeners = append(view.Listeners, viewListener(l))
 	}
+	for _, s := range p.Streams {
+		view.Streams = append(view.Streams, viewStream(s))
+	}
 	return json.Marshal(view)
+}
+
+func viewStream(s *order.Stream) streamView {
+	l := s.Listener
+	view := streamView{Key: l.Key, Protocol: l.Protocol, Hostname: l.Hostname, TLS: l.TLS, SendProxy: l.SendProxyProtocol}
+	for _, h := range s.Hosts {
+		host := streamHostView{Hostname: h.Hostname}
+		if h.Rule != nil {
+			host.Rule = &ruleName{Object: h.Route.Origin}
+		}
+		view.Hosts = append(view.Hosts, host)
+	}
+	return view
 }
 
 func viewListener(l *order.Listener) listenerView {
@@ -92,18 +121,28 @@ func viewListener(l *order.Listener) listenerView {
 
 func nameOf(e order.Entry) ruleName { return ruleName{Object: e.Route.Origin, Rule: e.RuleIndex} }
 
-// rules lists each rule that a row leads to once, in the order in which the rows
-// name them first.
+// rules lists each rule that a row or a stream leads to once, in the order in
+// which they name them first.
 func (c *Config) rules() []ruleView {
 	var all []ruleView
 	seen := map[*ir.Rule]bool{}
-	for _, l := range c.listeners() {
-		for _, h := range l.Hosts {
-			for _, e := range h.Entries {
-				if !seen[e.Rule] {
-					seen[e.Rule] = true
-					all = append(all, viewRule(e))
+	add := func(e order.Entry) {
+		if e.Rule != nil && !seen[e.Rule] {
+			seen[e.Rule] = true
+			all = append(all, viewRule(e))
+		}
+	}
+	for _, p := range c.Ports {
+		for _, l := range p.Listeners {
+			for _, h := range l.Hosts {
+				for _, e := range h.Entries {
+					add(e)
 				}
+			}
+		}
+		for _, s := range p.Streams {
+			for _, h := range s.Hosts {
+				add(order.Entry{Route: h.Route, Rule: h.Rule})
 			}
 		}
 	}

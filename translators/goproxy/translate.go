@@ -15,7 +15,7 @@ func Translate(unit *ir.Unit, last *Config) *Config {
 	proxy := unit.Proxy
 	return &Config{
 		Owner:        proxy.Owner,
-		Ports:        ports(order.Group(proxy, last.listeners())),
+		Ports:        ports(order.Group(proxy, last.listeners()), order.Streams(proxy)),
 		Backends:     proxy.Backends,
 		Certificates: proxy.Certificates,
 		Endpoints:    unit.Endpoints,
@@ -36,25 +36,63 @@ func (c *Config) listeners() []*order.Listener {
 }
 
 // ports sorts listeners by port, and by hostname within each.
-func ports(listeners []*order.Listener) []*Port {
-	byPort := map[uint16]*Port{}
-	var all []*Port
+func ports(listeners []*order.Listener, streams []*order.Stream) []*Port {
+	b := portBuilder{byPlace: map[place]*Port{}}
 	for _, l := range listeners {
-		p := byPort[l.Listener.Port]
-		if p == nil {
-			p = &Port{Port: l.Listener.Port, Protocol: l.Listener.Protocol}
-			byPort[p.Port], all = p, append(all, p)
-		}
+		p := b.port(l.Listener)
 		if l.Listener.Refused == "" {
 			p.Protocol = l.Listener.Protocol
 		}
 		p.Listeners = append(p.Listeners, l)
 	}
-	for _, p := range all {
+	for _, s := range streams {
+		p := b.port(s.Listener)
+		p.Streams = append(p.Streams, s)
+	}
+	for _, p := range b.all {
 		slices.SortStableFunc(p.Listeners, func(a, b *order.Listener) int {
 			return order.CompareHostnames(a.Listener.Hostname, b.Listener.Hostname)
 		})
+		slices.SortStableFunc(p.Streams, func(a, b *order.Stream) int {
+			return order.CompareHostnames(a.Listener.Hostname, b.Listener.Hostname)
+		})
 	}
-	slices.SortFunc(all, func(a, b *Port) int { return cmp.Compare(a.Port, b.Port) })
-	return all
+	slices.SortFunc(b.all, func(a, b *Port) int {
+		return cmp.Or(cmp.Compare(a.Port, b.Port), compareBool(a.Protocol == ir.UDP, b.Protocol == ir.UDP))
+	})
+	return b.all
+}
+
+// place is what listeners share: UDP has ports of its own.
+type place struct {
+	number uint16
+	udp    bool
+}
+
+type portBuilder struct {
+	byPlace map[place]*Port
+	all     []*Port
+}
+
+// port returns a listener's port. Those of HTTPS come before those of TLS, so
+// that a port of both is one of HTTPS.
+func (b *portBuilder) port(l *ir.Listener) *Port {
+	at := place{l.Port, l.Protocol == ir.UDP}
+	p := b.byPlace[at]
+	if p == nil {
+		p = &Port{Port: l.Port, Protocol: l.Protocol}
+		b.byPlace[at], b.all = p, append(b.all, p)
+	}
+	return p
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
 }

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Entry is one request. What clients wrote is escaped as JSON demands.
+// Entry is one request, or one connection or session of layer 4, whose Method,
+// Path and Status are empty and whose Host is the SNI. What clients wrote is escaped as JSON demands.
 type Entry struct {
 	Time   time.Time `json:"time"`
 	Client string    `json:"client"`
@@ -18,10 +19,12 @@ type Entry struct {
 	Host   string    `json:"host"`
 	// Path is the client's, normalised, without its query, which often holds
 	// what must not be logged.
-	Path      string `json:"path"`
-	Protocol  string `json:"protocol"`
-	Status    int    `json:"status"`
-	Bytes     int64  `json:"bytes"`
+	Path     string `json:"path"`
+	Protocol string `json:"protocol"`
+	Status   int    `json:"status"`
+	Bytes    int64  `json:"bytes"`
+	// BytesIn are the client's, of connections and sessions that are no requests.
+	BytesIn   int64  `json:"bytes_in,omitempty"`
 	Millis    int64  `json:"duration_ms"`
 	Listener  string `json:"listener,omitempty"`
 	Route     string `json:"route,omitempty"`

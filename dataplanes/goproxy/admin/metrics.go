@@ -9,6 +9,7 @@ import (
 
 // Metrics are what is counted. Its methods do not block.
 type Metrics struct {
+	*Streams
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -44,6 +45,7 @@ func NewMetrics(logDropped func() uint64) *Metrics {
 	}
 	m.logLost = prometheus.NewCounterFunc(opts("access_log_dropped_total", "Lines that the access log has lost."),
 		func() float64 { return float64(logDropped()) })
+	m.Streams = newStreams(m.registry)
 	m.registry.MustRegister(m.requests, m.duration, m.active, m.failures, m.retries, m.conns, m.refused, m.mirrors, m.swaps, m.logLost)
 	return m
 }
@@ -110,8 +112,10 @@ func (m *Metrics) Forget(listener, route string) {
 	if listener != "" {
 		m.requests.DeletePartialMatch(prometheus.Labels{"listener": listener})
 		m.duration.DeletePartialMatch(prometheus.Labels{"listener": listener})
+		m.forget("listener", listener)
 	}
 	if route != "" {
 		m.requests.DeletePartialMatch(prometheus.Labels{"route": route})
+		m.forget("route", route)
 	}
 }

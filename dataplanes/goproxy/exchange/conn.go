@@ -18,6 +18,12 @@ type Conn struct {
 	// Validation names the rules that the client's certificate was held to when
 	// the connection was made; empty where none was asked for.
 	Validation string
+	// Passed is true for TLS that nobody ended: its bytes, from the hello on, go to
+	// a backend as they are.
+	Passed bool
+	// Stream is true where the handshake was that of a listener of TLS: nothing on
+	// the connection is a request.
+	Stream bool
 }
 
 // Carrier is a connection that knows its Conn.

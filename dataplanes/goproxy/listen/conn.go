@@ -18,6 +18,9 @@ type conn struct {
 	about  exchange.Conn
 	once   sync.Once
 	closed func()
+	// pending was read already, and is read again. It is empty but on ports where
+	// a listener passes TLS on.
+	pending []byte
 	// stall bounds a write that makes no progress; 0 is no bound.
 	stall time.Duration
 	// until is the deadline in force, in nanoseconds since the epoch; foreign is
@@ -36,6 +39,29 @@ func newConn(c net.Conn, closed func()) *conn {
 
 // Exchange returns what is known about the connection.
 func (c *conn) Exchange() *exchange.Conn { return &c.about }
+
+// Read reads what was read ahead, then the connection.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.pending) > 0 {
+		n := copy(p, c.pending)
+		c.pending = c.pending[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// Bare returns the connection without this package's part in it, for whoever
+// moves bytes in bulk, and what was read of it already. Close is still to be
+// called on the whole.
+func (c *conn) Bare() (net.Conn, []byte) { return c.Conn, c.pending }
+
+// SetLinger is net.TCPConn's.
+func (c *conn) SetLinger(seconds int) error {
+	if l, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		return l.SetLinger(seconds)
+	}
+	return nil
+}
 
 // Close closes the connection and gives its place back, once.
 func (c *conn) Close() error {
@@ -71,6 +97,12 @@ func (c *conn) extend() {
 	until := now.Add(c.stall + c.stall/4)
 	c.until.Store(until.UnixNano())
 	_ = c.Conn.SetWriteDeadline(until)
+}
+
+// unbound takes the stall away for good, before the connection is handed on.
+func (c *conn) unbound() {
+	c.stall = 0
+	_ = c.SetWriteDeadline(time.Time{})
 }
 
 // SetWriteDeadline puts another deadline in the place of the stall's; none puts

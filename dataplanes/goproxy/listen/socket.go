@@ -67,11 +67,11 @@ func (s *socket) admit(raw net.Conn) {
 		s.observer.ConnClosed(port.Number)
 	})
 	c.about.Port, c.stall = port.Number, port.Stall
-	if port.TLS == nil {
+	if port.TLS == nil && port.Proxy == nil {
 		port.Serve(c)
 		return
 	}
-	go s.handshake(c, port)
+	go s.introduce(c, port)
 }
 
 // forClient meets a client's hello with the listeners of now, and not with
@@ -82,9 +82,12 @@ func (s *socket) forClient(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if !ok || port.TLS == nil {
 		return nil, errors.New("the port has ceased to speak TLS")
 	}
+	if port.Pass != nil && port.Pass(hello.ServerName) {
+		return nil, errNotForTLS
+	}
 	c.about.ServerName = hello.ServerName
-	config, validation := port.forClient(c.about.ServerName)
-	c.about.Validation = validation
+	config, l := port.forClient(c.about.ServerName)
+	c.about.Validation, c.about.Stream = l.Validation, l.Stream
 	return config, nil
 }
 
@@ -93,11 +96,14 @@ func (s *socket) handshake(c *conn, port *Port) {
 	defer cancel()
 	tlsConn := tls.Server(c, s.base)
 	if err := tlsConn.HandshakeContext(ctx); err != nil {
-		s.observer.ConnRefused(port.Number, "handshake")
-		c.Close()
+		s.refuse(c, port, "handshake")
 		return
 	}
 	c.about.TLS = true
+	if c.about.Stream {
+		// A client of a stream may take nothing for as long as it is not idle.
+		c.unbound()
+	}
 	port.Serve(tlsConn)
 }
 

@@ -17,6 +17,9 @@ type TLSListener struct {
 	Config *tls.Config
 	// Validation names the rules for client certificates.
 	Validation string
+	// Stream is true for a listener of TLS: what is decrypted goes to a backend as
+	// it is.
+	Stream bool
 }
 
 // TLSInput is what a listener's handshakes are made of.
@@ -34,7 +37,12 @@ func NewTLSListener(in TLSInput) (TLSListener, error) {
 	if in.Listener.TLS == nil {
 		return refused, errors.New("the listener has no TLS settings: spec.listeners.tls is required for HTTPS")
 	}
-	config := &tls.Config{MinVersion: minVersion(in.Settings.MinVersion), NextProtos: in.Settings.ALPN}
+	refused.Stream = in.Listener.Protocol == ir.TLS
+	config := &tls.Config{MinVersion: minVersion(in.Settings.MinVersion)}
+	if !refused.Stream {
+		// What a stream's backend speaks is not known here.
+		config.NextProtos = in.Settings.ALPN
+	}
 	ciphers, err := cipherSuites(in.Settings.Ciphers)
 	if err != nil {
 		return refused, err
@@ -44,7 +52,7 @@ func NewTLSListener(in TLSInput) (TLSListener, error) {
 		return refused, err
 	}
 	return TLSListener{
-		Config:     config,
+		Config: config, Stream: refused.Stream,
 		Validation: demandClientCertificate(config, in.Listener.TLS.ClientValidation),
 	}, nil
 }
@@ -130,10 +138,10 @@ func ValidationName(v *ir.ClientValidation) string {
 // covers gets one without certificates: crypto/tls answers that with the alert
 // unrecognized_name. It takes no tickets either: one from another listener of
 // the socket would do without a certificate.
-func (p *Port) forClient(name string) (*tls.Config, string) {
+func (p *Port) forClient(name string) (*tls.Config, TLSListener) {
 	l, ok := p.TLS(name)
 	if !ok || l.Config == nil {
-		return &tls.Config{MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true}, ""
+		return &tls.Config{MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true}, TLSListener{}
 	}
-	return l.Config, l.Validation
+	return l.Config, l
 }

@@ -17,6 +17,21 @@ type Port struct {
 type Listener struct {
 	Config *ir.Listener
 	hosts  hostnames[*host]
+	// streams are the rules of a listener of TLS, TCP or UDP.
+	streams hostnames[*Rule]
+}
+
+// Passes says whether the listener passes TLS on as it is. Nothing of such a
+// connection may ever be answered here.
+func (l *Listener) Passes() bool {
+	return l.Config.Protocol == ir.TLS && l.Config.TLS != nil && l.Config.TLS.Mode == ir.Passthrough
+}
+
+// Stream returns the rule that takes a connection of this listener, and whether
+// there is one; the SNI is empty for TCP and UDP. The rule is nil for a route
+// without any.
+func (l *Listener) Stream(sni string) (*Rule, bool) {
+	return l.streams.first(serverName(sni))
 }
 
 // Outcome is what a look-up came to.

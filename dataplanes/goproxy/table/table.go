@@ -11,6 +11,8 @@ import (
 type Table struct {
 	config *goproxy.Config
 	ports  map[uint16]*Port
+	// datagrams are the ports of UDP, which has numbers of its own.
+	datagrams map[uint16]*Port
 	// hosts and rules are what the next table takes over.
 	hosts map[*order.Host]*host
 	rules map[*ir.Rule]*Rule
@@ -19,8 +21,11 @@ type Table struct {
 // Config returns what the table was compiled from.
 func (t *Table) Config() *goproxy.Config { return t.config }
 
-// Port returns what is served at a port, or nil.
+// Port returns what is served at a port of TCP, or nil.
 func (t *Table) Port(port uint16) *Port { return t.ports[port] }
+
+// Datagrams returns what is served at a port of UDP, or nil.
+func (t *Table) Datagrams(port uint16) *Port { return t.datagrams[port] }
 
 // Compile makes a table, and says what it objects to. It never fails as a whole:
 // a rule that cannot be compiled keeps its matches and answers 500. Hosts and
@@ -29,6 +34,10 @@ func (t *Table) Port(port uint16) *Port { return t.ports[port] }
 func Compile(config *goproxy.Config, last *Table) (*Table, []ir.Problem) {
 	b := newBuilder(config, last)
 	for _, port := range config.Ports {
+		if port.Protocol == ir.UDP {
+			b.table.datagrams[port.Port] = b.port(port)
+			continue
+		}
 		b.table.ports[port.Port] = b.port(port)
 	}
 	return b.table, b.problems()
@@ -51,23 +60,42 @@ func newBuilder(config *goproxy.Config, last *Table) *builder {
 		last: last,
 		seen: map[*Rule]bool{},
 		table: &Table{
-			config: config,
-			ports:  make(map[uint16]*Port, len(config.Ports)),
-			hosts:  make(map[*order.Host]*host, len(last.hosts)),
-			rules:  make(map[*ir.Rule]*Rule, len(last.rules)),
+			config:    config,
+			ports:     make(map[uint16]*Port, len(config.Ports)),
+			datagrams: map[uint16]*Port{},
+			hosts:     make(map[*order.Host]*host, len(last.hosts)),
+			rules:     make(map[*ir.Rule]*Rule, len(last.rules)),
 		},
 	}
 }
 
 func (b *builder) port(config *goproxy.Port) *Port {
 	p := &Port{
-		tls:       config.Protocol == ir.HTTPS,
-		listeners: newHostnames[*Listener](len(config.Listeners)),
+		tls:       config.Protocol == ir.HTTPS || config.Protocol == ir.TLS,
+		listeners: newHostnames[*Listener](len(config.Listeners) + len(config.Streams)),
 	}
 	for _, l := range config.Listeners {
 		p.listeners.put(l.Listener.Hostname, b.listener(l))
 	}
+	for _, s := range config.Streams {
+		p.listeners.put(s.Listener.Hostname, b.stream(s))
+	}
 	return p
+}
+
+// stream compiles a listener of TLS, TCP or UDP. It has no hosts of requests.
+func (b *builder) stream(config *order.Stream) *Listener {
+	l := &Listener{Config: config.Listener, hosts: newHostnames[*host](0), streams: newHostnames[*Rule](len(config.Hosts))}
+	for _, h := range config.Hosts {
+		if h.Rule == nil {
+			l.streams.put(h.Hostname, nil)
+			continue
+		}
+		r := b.rule(h.Route, h.Rule)
+		b.note(r)
+		l.streams.put(h.Hostname, r)
+	}
+	return l
 }
 
 func (b *builder) listener(config *order.Listener) *Listener {

@@ -209,10 +209,11 @@ func (m *merger) duplicate(f found) {
 }
 
 func (m *merger) note(f found) {
-	m.problems = append(m.problems, Problem{
-		Place: f.place(f.start), Object: f.key, Note: true,
-		Message: "is skipped: Sluice does not read objects of this kind",
-	})
+	message := "is skipped: Sluice does not read objects of this kind"
+	if f.key.Kind == "Ingress" {
+		message = "is not read yet, so nothing serves it: write a Gateway and an HTTPRoute, as in examples/quickstart"
+	}
+	m.problems = append(m.problems, Problem{Place: f.place(f.start), Object: f.key, Note: true, Message: message})
 }
 
 // withNamespaces adds the Namespaces that objects are in and no file defines.

@@ -39,7 +39,7 @@ func addressesToTry(u *engine.Unit) []string {
 	}
 	var list []string
 	for _, l := range u.Output.Proxy.Listeners {
-		if l.Protocol != ir.HTTP && l.Protocol != ir.HTTPS || !portExists(u, l) {
+		if l.Protocol != ir.HTTP && l.Protocol != ir.HTTPS || !portExists(u, l) || objected(u, l) {
 			continue
 		}
 		for _, host := range hostsOf(u.Output.Proxy, l) {
@@ -49,6 +49,17 @@ func addressesToTry(u *engine.Unit) []string {
 		}
 	}
 	return list
+}
+
+// objected reports whether the proxy does not serve a listener: whatever answers
+// at its address then is somebody else.
+func objected(u *engine.Unit, l *ir.Listener) bool {
+	if l.Refused != "" {
+		return true
+	}
+	return u.Outcome != nil && slices.ContainsFunc(u.Outcome.Problems, func(p ir.Problem) bool {
+		return p.Origin.Object == l.Key.Owner && p.Origin.Section == l.Key.Section
+	})
 }
 
 // portExists reports whether the offset leaves a listener a port.

@@ -22,6 +22,10 @@ const (
 	Close Kind = "close"
 	// Script reads a request's header and writes fixed bytes, then closes.
 	Script Kind = "script"
+	// Stream says who it is, one line of JSON, and sends back what it gets.
+	Stream Kind = "stream"
+	// Datagram answers each datagram with who it is and what it got, in JSON.
+	Datagram Kind = "datagram"
 	// AuthHTTP and AuthGRPC are authorization servers.
 	AuthHTTP Kind = "auth-http"
 	AuthGRPC Kind = "auth-grpc"
@@ -38,7 +42,9 @@ type Config struct {
 	TLS *tls.Config
 	// Script is what Script answers.
 	Script string
-	Record *Record
+	// ProxyHeader is read first by Stream: version 1 of the PROXY protocol.
+	ProxyHeader bool
+	Record      *Record
 }
 
 // Endpoint is a running endpoint.
@@ -56,6 +62,9 @@ func Start(c Config) (*Endpoint, error) {
 	if c.Kind == Refuse {
 		return refuse(c.Address)
 	}
+	if c.Kind == Datagram {
+		return serveDatagrams(c)
+	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(c.Address, "0"))
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", c.Endpoint, err)
@@ -66,11 +75,11 @@ func Start(c Config) (*Endpoint, error) {
 		return &Endpoint{Port: port, stop: serveHTTP(c, listener)}, nil
 	case AuthGRPC:
 		return &Endpoint{Port: port, stop: serveAuthGRPC(c, listener)}, nil
-	case Close, Script:
+	case Close, Script, Stream:
 		return &Endpoint{Port: port, stop: serveRaw(c, listener)}, nil
 	default:
 		listener.Close()
-		return nil, fmt.Errorf("endpoint %s: kind %q is none of echo, refuse, close, script, auth-http, auth-grpc", c.Endpoint, c.Kind)
+		return nil, fmt.Errorf("endpoint %s: kind %q is none of echo, refuse, close, script, stream, datagram, auth-http, auth-grpc", c.Endpoint, c.Kind)
 	}
 }
 
@@ -106,7 +115,13 @@ func serveRaw(c Config, listener net.Listener) func() {
 			if err != nil {
 				return
 			}
-			wg.Go(func() { answerRaw(ctx, c, conn) })
+			wg.Go(func() {
+				if c.Kind == Stream {
+					answerStream(ctx, c, conn)
+					return
+				}
+				answerRaw(ctx, c, conn)
+			})
 		}
 	})
 	return func() {
