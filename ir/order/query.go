@@ -1,6 +1,10 @@
 package order
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/sluice-gateway/sluice/ir/requestpath"
+)
 
 // QueryValue returns the first value of a query parameter, decoded as HTML
 // forms are ("+" is a space), and whether there is one. Parameters are separated
@@ -40,27 +44,12 @@ func UnescapeAt(s string, i int) (octet byte, size int) {
 	switch {
 	case s[i] == '+':
 		return ' ', 1
-	case s[i] == '%' && i+2 < len(s):
-		high, low := unhex(s[i+1]), unhex(s[i+2])
-		if high < 0 || low < 0 {
-			return '%', 1
+	case s[i] == '%':
+		if octet, ok := requestpath.OctetAt(s, i); ok {
+			return octet, 3
 		}
-		return byte(high<<4 | low), 3
+		return '%', 1
 	default:
 		return s[i], 1
-	}
-}
-
-// unhex returns the value of a hexadecimal digit, and -1 for anything else.
-func unhex(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	default:
-		return -1
 	}
 }

@@ -106,7 +106,7 @@ func normalEscape(path string, i int) bool {
 	if i+2 >= len(path) || lower(path[i+1]) || lower(path[i+2]) {
 		return false
 	}
-	octet, ok := octetAt(path, i)
+	octet, ok := OctetAt(path, i)
 	return ok && kept(octet) && !encodedDanger(octet)
 }
 
@@ -141,7 +141,7 @@ func (s Slashes) decode(raw string) (string, error) {
 		case classes[c] == escape:
 			writeEscape(&b, c)
 		case c == '%':
-			octet, ok := octetAt(raw, i)
+			octet, ok := OctetAt(raw, i)
 			if !ok {
 				return "", ErrEscape
 			}
@@ -173,8 +173,9 @@ func writeEscape(b *strings.Builder, octet byte) {
 	b.WriteByte(digits[octet&15])
 }
 
-// octetAt returns the octet that the escape at i stands for.
-func octetAt(s string, i int) (byte, bool) {
+// OctetAt returns the octet that the escape at s[i] stands for; ok is false where
+// no two hexadecimal digits follow.
+func OctetAt(s string, i int) (octet byte, ok bool) {
 	if i+2 >= len(s) {
 		return 0, false
 	}
@@ -182,6 +183,7 @@ func octetAt(s string, i int) (byte, bool) {
 	return byte(high<<4 | low), high >= 0 && low >= 0
 }
 
+// unhex returns the value of a hexadecimal digit, and -1 for anything else.
 func unhex(c byte) int {
 	switch {
 	case c >= '0' && c <= '9':

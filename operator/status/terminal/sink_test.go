@@ -98,3 +98,21 @@ func TestColoursOnlyWhereAsked(t *testing.T) {
 		}
 	}
 }
+
+// A listener that the proxy objects to is not offered: whatever answers at its
+// address is another program.
+func TestNothingToTryWhereNobodyListens(t *testing.T) {
+	u := &snapshot(1).Units[0]
+	if len(addressesToTry(u)) == 0 {
+		t.Fatal("a listener that serves is not offered")
+	}
+	u.Outcome.Problems = []ir.Problem{{Origin: ir.Origin{Object: owner, Section: "http"}, Message: "port 8080 cannot be bound"}}
+	if list := addressesToTry(u); len(list) > 0 {
+		t.Errorf("offered where another program listens: %v", list)
+	}
+	u.Outcome.Problems = nil
+	u.Output.Proxy.Listeners[0].Refused = "no certificate"
+	if list := addressesToTry(u); len(list) > 0 {
+		t.Errorf("offered for a refused listener: %v", list)
+	}
+}
