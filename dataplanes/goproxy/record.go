@@ -11,21 +11,24 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// done counts and logs a request that has ended.
-func (t *transaction) done(response *exchange.Response, sent wire.Sent) {
-	defer t.end()
+var _ exchange.Ender = (*transaction)(nil)
+
+// Done counts and logs a request that has ended.
+func (t *transaction) Done(sent exchange.Sent) {
 	t.endMirrors()
 	if sent.Err != nil && t.flag == "" {
 		t.flag = cutOff(sent.Err)
 		t.failure = t.flag
 	}
+	if sent.Status != 0 {
+		t.status = sent.Status
+	}
 	took := time.Since(t.began)
 	request := admin.Request{
-		Status: response.Status, Duration: took, Failure: t.failure, Tries: t.reply.Tries,
+		Status: t.status, Duration: took, Failure: t.failure, Tries: t.reply.Tries,
 	}
 	if t.hit.Listener != nil {
 		request.Listener = t.generation.names[t.hit.Listener.Config.Key]
@@ -42,7 +45,7 @@ func (t *transaction) done(response *exchange.Response, sent wire.Sent) {
 // cutOff names why a response was not whole.
 func cutOff(err error) string {
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded) || upstream.OutOfTime(err):
 		return string(upstream.Timeout)
 	case errors.Is(err, context.Canceled):
 		return string(upstream.ClientGone)

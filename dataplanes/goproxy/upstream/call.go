@@ -22,6 +22,9 @@ type Call struct {
 	Request *exchange.Request
 	// Retry is nil where only a connection that could not be made is tried again.
 	Retry *ir.Retry
+	// Deadline bounds all tries together, the response's body included; the zero
+	// time is no bound.
+	Deadline time.Time
 	// PerTry bounds each try, its response included; 0 is no bound.
 	PerTry time.Duration
 	// Pinned is the endpoint to prefer, as a session names it; zero for none.
@@ -48,22 +51,40 @@ type Reply struct {
 // of HTTP/2 refused unseen (RFC 9113, section 8.7), which the transport sends
 // again by itself.
 func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
-	t := &tries{
-		call: call, tape: newTape(call.Request.Body, maxReplay), trailer: trailerNames(call.Request.Trailer),
-	}
+	t := &tries{call: call}
 	if t.pool = p.byKey[call.Backend]; t.pool == nil {
 		return Reply{}, t.fail(Unknown, errors.New("not part of the unit"))
 	}
 	if t.pool.invalid != nil {
 		return Reply{}, t.fail(InvalidTLS, t.pool.invalid)
 	}
+	t.prepare()
 	return t.run(ctx)
+}
+
+// prepare keeps a body for tries to come, if there can be any that need it: a
+// failed connection of HTTP/1.1 has not begun to read it.
+func (t *tries) prepare() {
+	request, protocol := t.call.Request, t.pool.backend.Key.Protocol
+	if request.Length == 0 || t.call.Retry == nil && protocol != ir.BackendH2 && protocol != ir.BackendH2C {
+		return
+	}
+	t.tape, t.trailer = newTape(request.Body, maxReplay), trailerNames(request.Trailer)
+}
+
+// repeatable says whether the request can be sent again in full.
+func (t *tries) repeatable(err *Error) bool {
+	if t.tape == nil {
+		return t.call.Request.Length == 0 || err != nil && err.Kind == NoConnection
+	}
+	return t.tape.replayable()
 }
 
 // tries is a call under way.
 type tries struct {
 	call Call
 	pool *Pool
+	// tape is nil where nothing needs a second reading.
 	tape *tape
 	// trailer holds the names that were announced. A reader of the try before may
 	// be filling the request's own.
@@ -128,7 +149,7 @@ func (t *tries) exhausted(last *Error) *Error {
 
 // again decides whether to try once more, and waits as Retry asks.
 func (t *tries) again(ctx context.Context, response *exchange.Response, err *Error) bool {
-	if ctx.Err() != nil || !t.tape.replayable() {
+	if ctx.Err() != nil || past(t.call.Deadline) || !t.repeatable(err) {
 		return false
 	}
 	if err != nil && err.Kind == NoConnection && t.elsewhere() {
@@ -139,7 +160,7 @@ func (t *tries) again(ctx context.Context, response *exchange.Response, err *Err
 		return false
 	}
 	t.spent++
-	return wait(ctx, time.Duration(r.Backoff))
+	return t.wait(ctx, time.Duration(r.Backoff))
 }
 
 // elsewhere says whether a failed connection costs nothing but a look at the
@@ -158,9 +179,14 @@ func counts(r *ir.Retry, response *exchange.Response, err *Error) bool {
 	return response.Tunnel == nil && slices.Contains(r.Codes, response.Status)
 }
 
-func wait(ctx context.Context, d time.Duration) bool {
+func (t *tries) wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
+	}
+	if deadline := t.call.Deadline; !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
