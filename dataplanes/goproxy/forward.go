@@ -53,6 +53,9 @@ func (t *transaction) failed(err error) *exchange.Response {
 
 // mirror arranges for copies of the request as the backend will see it.
 func (t *transaction) mirror(backends []ir.BackendKey) {
+	if len(backends) == 0 {
+		return
+	}
 	pools := t.generation.pools
 	sends := make([]mirror.Send, 0, len(backends))
 	for _, backend := range backends {
@@ -92,11 +95,11 @@ type asker struct {
 	deadline time.Time
 }
 
-var _ filter.Asker = asker{}
+var _ filter.Asker = (*asker)(nil)
 
 // Ask bounds the answer to ten seconds: an authorization server that hangs
 // refuses its requests and does not collect them.
-func (a asker) Ask(ctx context.Context, backend ir.BackendKey, r *exchange.Request) (*exchange.Response, error) {
+func (a *asker) Ask(ctx context.Context, backend ir.BackendKey, r *exchange.Request) (*exchange.Response, error) {
 	a.trail.mark(&r.Header)
 	reply, err := a.pools.Do(ctx, upstream.Call{Backend: backend, Request: r, Deadline: a.deadline, PerTry: 10 * time.Second})
 	if err != nil {

@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/accesslog"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
@@ -34,15 +36,23 @@ type transaction struct {
 	host, path string
 	// deadline is when all must have ended; the zero time is never.
 	deadline time.Time
-	// endMirrors gives up copies of a body that was not read to its end.
+	// exchange and asker are the filters'.
+	exchange filter.Exchange
+	asker    asker
+	entry    accesslog.Entry
+	// endMirrors gives up copies of a body that was not read to its end; nil where
+	// there are none.
 	endMirrors func()
 }
 
+var transactions = sync.Pool{New: func() any { return &transaction{} }}
+
 // Serve answers one request.
 func (u *unit) Serve(ctx context.Context, in exchange.Incoming) exchange.Answer {
-	t := &transaction{
+	t := transactions.Get().(*transaction) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
+	*t = transaction{
 		shared: u.shared, trail: u.trail, generation: u.current.Load(), in: in, began: time.Now(),
-		host: in.Request.Host, path: in.Request.Path, endMirrors: func() {},
+		host: in.Request.Host, path: in.Request.Path,
 	}
 	u.shared.metrics.Began()
 	forwarding := filter.Forwarding{TrustedHops: t.settings().ClientIP.TrustedHops}
@@ -143,15 +153,17 @@ func (t *transaction) serve(ctx context.Context) *exchange.Response {
 		return t.refuse(http.StatusInternalServerError, "refused_rule")
 	}
 	t.bound(rule.Timeouts.Request, t.settings().Timeouts.Request)
-	x := filter.Start(t.in.Request, t.hit.Prefix, rand.Uint64())
-	x.Ask, x.GRPC = asker{t.generation.pools, t.trail, t.deadline}, t.in.Request.GRPC
-	response := rule.Filters.Request(ctx, &x)
+	t.asker = asker{t.generation.pools, t.trail, t.deadline}
+	x := &t.exchange
+	*x = filter.Start(t.in.Request, t.hit.Prefix, rand.Uint64())
+	x.Ask, x.GRPC = &t.asker, t.in.Request.GRPC
+	response := rule.Filters.Request(ctx, x)
 	if response != nil {
 		t.flag = "filter"
 	} else {
-		response = t.useBackend(ctx, &x)
+		response = t.useBackend(ctx, x)
 	}
-	rule.Filters.Response(&x, response)
+	rule.Filters.Response(x, response)
 	return response
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
@@ -36,8 +37,10 @@ type Reply struct {
 	Response *exchange.Response
 	// Endpoint is the one that was tried last; not valid where none was.
 	Endpoint netip.AddrPort
-	ID       ID
-	Tries    int
+	// Name is Endpoint's, empty where none was tried.
+	Name  string
+	ID    ID
+	Tries int
 }
 
 // Do sends a request and returns the response's beginning; the caller closes
@@ -51,7 +54,8 @@ type Reply struct {
 // of HTTP/2 refused unseen (RFC 9113, section 8.7), which the transport sends
 // again by itself.
 func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
-	t := &tries{call: call}
+	t := begin(call)
+	defer t.end()
 	if t.pool = p.byKey[call.Backend]; t.pool == nil {
 		return Reply{}, t.fail(Unknown, errors.New("not part of the unit"))
 	}
@@ -60,6 +64,24 @@ func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
 	}
 	t.prepare()
 	return t.run(ctx)
+}
+
+var someTries = sync.Pool{New: func() any { return &tries{} }}
+
+func begin(call Call) *tries {
+	t := someTries.Get().(*tries) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
+	t.call = call
+	return t
+}
+
+// end gives the storage back, unless net/http may be using it still.
+func (t *tries) end() {
+	if t.held || t.tape != nil {
+		return
+	}
+	clear(t.tried)
+	*t = tries{tried: t.tried[:0]}
+	someTries.Put(t)
 }
 
 // prepare keeps a body for tries to come, if there can be any that need it: a
@@ -90,6 +112,8 @@ type tries struct {
 	// be filling the request's own.
 	trailer http.Header
 	tried   []*endpoint
+	// held is true once net/http has seen it.
+	held bool
 	// connects counts failed connections, spent the tries that Retry allows.
 	connects, spent int
 	reply           Reply
@@ -107,7 +131,7 @@ func (t *tries) run(ctx context.Context) (Reply, error) {
 			return t.reply, t.exhausted(last)
 		}
 		t.reply.Tries++
-		t.reply.Endpoint, t.reply.ID = e.addr, e.id
+		t.reply.Endpoint, t.reply.Name, t.reply.ID = e.addr, e.name, e.id
 		t.tried = append(t.tried, e)
 		response, err := t.try(ctx, e)
 		if !t.again(ctx, response, err) {

@@ -19,6 +19,8 @@ type ID [16]byte
 // endpoint is one address and the connections to it.
 type endpoint struct {
 	addr netip.AddrPort
+	// name is the address for logs.
+	name string
 	id   ID
 	// one has the connections of HTTP/1.1; else transport has those of HTTP/2.
 	one       *h1.Pool
@@ -40,7 +42,7 @@ const (
 // newEndpoint returns an endpoint without connections. Each has its own, so that
 // taking one away closes what leads to it and nothing else.
 func (p *Pool) newEndpoint(addr netip.AddrPort, id ID) *endpoint {
-	e := &endpoint{addr: addr, id: id}
+	e := &endpoint{addr: addr, name: addr.String(), id: id}
 	switch p.backend.Key.Protocol {
 	case ir.BackendH2C, ir.BackendH2:
 		e.transport = p.newTransport()

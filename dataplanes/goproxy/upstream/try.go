@@ -27,6 +27,7 @@ func (t *tries) try(ctx context.Context, e *endpoint) (*exchange.Response, *Erro
 // roundTrip sends the request to one endpoint over HTTP/2. Its strings are
 // cloned, as net/http may be writing them still when the exchange is over.
 func (t *tries) roundTrip(ctx context.Context, e *endpoint) (*exchange.Response, *Error) {
+	t.held = true
 	tctx, cancel := t.bound(ctx)
 	var connected atomic.Bool
 	traced := httptrace.WithClientTrace(tctx, &httptrace.ClientTrace{

@@ -302,9 +302,10 @@ const (
 
 // linger ends our side and reads on for a moment: closing a connection with
 // unread octets resets it, and the client may never see why (RFC 9112, section
-// 9.6).
+// 9.6). One that sends on and on is left alone for the rest of the moment.
 func (s *session) linger() {
-	if s.conn.CloseWrite() != nil || s.conn.Conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	until := time.Now().Add(lingerTime)
+	if s.conn.CloseWrite() != nil || s.conn.Conn.SetReadDeadline(until) != nil {
 		return
 	}
 	s.in.keep = 0
@@ -316,6 +317,7 @@ func (s *session) linger() {
 		}
 		total += n
 	}
+	<-time.After(time.Until(until))
 }
 
 // noBody is the body of a message without content.
