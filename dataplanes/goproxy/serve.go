@@ -55,11 +55,29 @@ func (u *unit) Serve(ctx context.Context, in exchange.Incoming) exchange.Answer 
 		host: in.Request.Host, path: in.Request.Path,
 	}
 	u.shared.metrics.Began()
+	whole := false
+	defer func() {
+		if !whole {
+			t.abandon()
+		}
+	}()
 	forwarding := filter.Forwarding{TrustedHops: t.settings().ClientIP.TrustedHops}
 	forwarding.Apply(in.Request, requestID())
 	response := t.answer(ctx)
-	t.status = response.Status
+	t.status, whole = response.Status, true
 	return exchange.Answer{Response: response, Ender: t}
+}
+
+// abandon is for a request that something panics about: its backend's connection
+// must not be left open.
+func (t *transaction) abandon() {
+	if r := t.reply.Response; r != nil && r.Tunnel != nil {
+		r.Tunnel.Close()
+	} else if r != nil && r.Body != nil {
+		r.Body.Close()
+	}
+	t.status, t.flag = http.StatusInternalServerError, "panic"
+	t.Done(exchange.Sent{})
 }
 
 func (t *transaction) settings() *ir.Settings { return &t.generation.config.Settings }

@@ -10,8 +10,8 @@
 // exchange.Response that this package hands out lies in a pooled buffer and is
 // valid until the exchange ends: for a request until its handler has returned
 // and the answer was written, for a response until its Body was closed. What
-// outlives that (a mirrored request, a log line, a session's key) must be
-// cloned: see Detach.
+// outlives that (a mirrored request, a header of another exchange) must be cloned:
+// see exchange.Request.Detach.
 //
 // It must not look requests up, filter them, or choose a backend, and it knows
 // no other version of HTTP.

@@ -47,3 +47,23 @@ func TestGoneClientEndsItsExchange(t *testing.T) {
 		})
 	}
 }
+
+// A connection that never sends a request does not hold a drain up for long.
+func TestDrainGivesFreshConnectionsAMoment(t *testing.T) {
+	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		p := newProxy(t, "", wrap).start()
+		c := p.dial()
+		eventually(t, "the connection is there", func() bool { return p.server.Open() == 1 })
+		p.server.Drain()
+		if p.server.Open() != 1 {
+			t.Error("the connection was given no moment")
+		}
+		for range freshGlances {
+			p.server.look()
+		}
+		c.ended()
+		if !p.server.Wait(t.Context()) {
+			t.Error("the drain did not end")
+		}
+	})
+}

@@ -64,7 +64,7 @@ func (p *Pool) Do(ctx context.Context, ask Ask) (*exchange.Response, error) {
 	p.prepared.Do(p.prepare)
 	q := ask.Request
 	if body, ok := q.Body.(*requestBody); ok {
-		if err := body.gather(); err != nil {
+		if err := body.gather(ask.Until); err != nil {
 			return nil, contentFault(err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
 
 // requestBody is the content of one request. It outlives its exchange as an
@@ -130,7 +132,7 @@ const mostGathered = bufferSize / 2
 
 // gather waits for a short body of known length. Its error is the client's
 // fault, and what Read returns from now on.
-func (b *requestBody) gather() error {
+func (b *requestBody) gather(until time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := &b.content
@@ -140,13 +142,32 @@ func (b *requestBody) gather() error {
 	if int64(len(c.s.buffered())) >= c.left {
 		return nil
 	}
+	patience := b.session.patience
+	defer func() { b.session.patience = patience }()
 	for int64(len(c.s.buffered())) < c.left {
+		ours := b.hurry(patience, until)
 		if err := c.s.fill(); err != nil {
-			c.err = c.explain(err)
+			if c.err = c.explain(err); ours && c.err == exchange.ErrStalled { //nolint:errorlint // It is never wrapped.
+				c.err = errBackendTimeout
+			}
 			return c.err
 		}
 	}
 	return nil
+}
+
+// hurry has the next read end in time, and reports whether that is sooner than
+// the client's own time is over.
+func (b *requestBody) hurry(patience time.Duration, until time.Time) bool {
+	if until.IsZero() {
+		return false
+	}
+	left := max(time.Until(until), 1)
+	if patience > 0 && patience <= left {
+		return false
+	}
+	b.session.patience = left
+	return true
 }
 
 // whole returns the content, if all of it has come and its framing is over.

@@ -30,6 +30,8 @@ type session struct {
 	patience time.Duration
 	// handOver is what was read of a connection that speaks HTTP/2.
 	handOver []byte
+	// waited counts the glances at a fresh connection of a server that drains.
+	waited int
 	// state tells Drain whether an exchange would be lost.
 	state atomic.Int32
 	// glances counts those that saw the exchange in work; 0 while there is none.
@@ -39,13 +41,16 @@ type session struct {
 	streams atomic.Bool
 }
 
-// The states of a session. It begins as busy, so that a drain does not take a
-// connection away from its first request.
+// The states of a session. A drain takes an idle connection away at once, and a
+// fresh one, whose first request may be on its way, after freshGlances.
 const (
-	busy int32 = iota
+	fresh int32 = iota
+	busy
 	idle
 	drained
 )
+
+const freshGlances = int(5 * time.Second / glance)
 
 func newSession(ctx context.Context, server *Server, c net.Conn) *session {
 	s := &session{server: server, conn: NewConn(c), given: c, about: aboutConn(c)}
@@ -128,7 +133,11 @@ func (s *session) await() bool {
 	if err == nil {
 		err = s.conn.await(&s.in)
 	}
-	if err != nil || s.served && !s.state.CompareAndSwap(idle, busy) {
+	before := fresh
+	if s.served {
+		before = idle
+	}
+	if err != nil || !s.state.CompareAndSwap(before, busy) {
 		return false
 	}
 	return s.served || !s.speaksHTTP2()
@@ -175,6 +184,11 @@ func (s *session) drain() {
 // after what others than a hurried client wait for.
 func (s *session) look() {
 	const often, seldom = 5, 5
+	if s.server.draining.Load() && s.state.Load() == fresh {
+		if s.waited++; s.waited >= freshGlances && s.state.CompareAndSwap(fresh, drained) {
+			s.conn.interrupt()
+		}
+	}
 	n := s.glances.Load()
 	if n == 0 || !s.glances.CompareAndSwap(n, n+1) || n == 1 || n > often && n%seldom != 0 {
 		return
