@@ -24,14 +24,14 @@ const (
 func (p *Pool) newHTTP1(addr netip.AddrPort) *h1.Pool {
 	address := addr.String()
 	return &h1.Pool{
-		Dial:    func(ctx context.Context) (net.Conn, error) { return p.open(ctx, address) },
+		Dial:    func(ctx context.Context) (net.Conn, error) { return p.openHTTP1(ctx, address) },
 		Limits:  h1.Limits{HeadBytes: mostHeader, Fields: mostFields, NameBytes: mostHeader},
 		MaxIdle: mostIdle, IdleTimeout: idleTimeout,
 	}
 }
 
-// open opens a connection, over TLS where the backend asks for it.
-func (p *Pool) open(ctx context.Context, address string) (net.Conn, error) {
+// openHTTP1 opens a connection, over TLS where the backend asks for it.
+func (p *Pool) openHTTP1(ctx context.Context, address string) (net.Conn, error) {
 	c, err := p.dial(ctx, "tcp", address)
 	if err != nil || p.tls == nil {
 		return c, err
