@@ -27,6 +27,8 @@ type endpoint struct {
 	transport *http.Transport
 	active    atomic.Int64
 	retired   atomic.Bool
+	// released is release, made once.
+	released func()
 }
 
 // streamBuffer bounds what is read of a response of HTTP/2 ahead of its client.
@@ -43,6 +45,7 @@ const (
 // taking one away closes what leads to it and nothing else.
 func (p *Pool) newEndpoint(addr netip.AddrPort, id ID) *endpoint {
 	e := &endpoint{addr: addr, name: addr.String(), id: id}
+	e.released = e.release
 	switch p.backend.Key.Protocol {
 	case ir.BackendH2C, ir.BackendH2:
 		e.transport = p.newTransport()
@@ -99,6 +102,10 @@ func (p *Pool) dial(ctx context.Context, network, addr string) (net.Conn, error)
 // retired still serves those who hold it.
 func (e *endpoint) retire() {
 	e.retired.Store(true)
+	e.closeIdle()
+}
+
+func (e *endpoint) closeIdle() {
 	if e.one != nil {
 		e.one.Close()
 		return
@@ -110,6 +117,6 @@ func (e *endpoint) acquire() { e.active.Add(1) }
 
 func (e *endpoint) release() {
 	if e.active.Add(-1) == 0 && e.retired.Load() {
-		e.transport.CloseIdleConnections()
+		e.closeIdle()
 	}
 }

@@ -65,8 +65,12 @@ func (t *tries) exchange(ctx context.Context, e *endpoint) (*exchange.Response, 
 	}
 	now := time.Now()
 	until := t.until(now)
-	response, err := e.one.Do(ctx, h1.Ask{Request: request, Now: now, Until: until, Once: t.call.Retry != nil})
+	e.acquire()
+	response, err := e.one.Do(ctx, h1.Ask{
+		Request: request, Now: now, Until: until, Once: t.call.Retry != nil, Ended: e.released,
+	})
 	if err != nil {
+		e.release()
 		return nil, t.explain(ctx, err, until)
 	}
 	return response, nil

@@ -19,6 +19,9 @@ type Ask struct {
 	// Until bounds the exchange as a whole, the response's content included; the
 	// zero time is no bound.
 	Until time.Time
+	// Ended is called once when the response's Body or Tunnel is closed, if it is
+	// not nil; never after an error.
+	Ended func()
 	// Once keeps the pool from sending anything twice that may have been seen.
 	Once bool
 }
@@ -69,7 +72,7 @@ func (p *Pool) Do(ctx context.Context, ask Ask) (*exchange.Response, error) {
 		}
 	}
 	call := Call{
-		Context: ctx, Request: q, Now: ask.Now, Until: ask.Until,
+		Context: ctx, Request: q, Now: ask.Now, Until: ask.Until, Ended: ask.Ended,
 		Answer: p.Answer, Read: p.Read, Write: p.Write, Done: p.put,
 	}
 	if call.Now.IsZero() {

@@ -103,6 +103,8 @@ type Call struct {
 	Answer time.Duration
 	// Read and Write bound reads of content and writes; 0 is no bound.
 	Read, Write time.Duration
+	// Ended is Ask's.
+	Ended func()
 	// Done is called once, when the exchange is over. again says whether the
 	// connection can carry another; if not, it was closed.
 	Done func(u *Upstream, again bool)
@@ -122,6 +124,8 @@ type answer struct {
 	call    Call
 	pump    *pump
 	tie     tie
+	// begun is true once the response was handed out.
+	begun bool
 }
 
 var answers = sync.Pool{New: func() any { return &answer{out: make([]byte, 0, bufferSize/2)} }}
@@ -284,7 +288,7 @@ func sendError(err error) error {
 // begin hands the response out.
 func (a *answer) begin() *exchange.Response {
 	u, p := a.up, &a.head.Response
-	u.patience = a.call.Read
+	u.patience, a.begun = a.call.Read, true
 	a.content.reset(contentInput{stream: &u.in, framing: a.head.Framing, length: p.Length, limits: u.limits})
 	if p.Status == 101 {
 		p.Length, p.Body, p.Tunnel = 0, noBody{}, &upstreamTunnel{answer: a}
@@ -300,10 +304,14 @@ func (a *answer) begin() *exchange.Response {
 // finish ends the exchange and gives everything back.
 func (a *answer) finish(again bool) {
 	u, done, now := a.up, a.call.Done, a.call.Now
+	ended := a.call.Ended
+	if !a.begun {
+		ended = nil
+	}
 	again = a.tie.loosen() && again
 	u.in.release()
 	a.head.Reset(ResponseInput{Limits: u.limits})
-	a.up, a.call, a.pump, a.tie, a.content.trailer = nil, Call{}, nil, tie{}, nil
+	a.up, a.call, a.pump, a.tie, a.begun, a.content.trailer = nil, Call{}, nil, tie{}, false, nil
 	if cap(a.out) > 4*bufferSize {
 		a.out = make([]byte, 0, bufferSize/2)
 	}
@@ -318,5 +326,8 @@ func (a *answer) finish(again bool) {
 	}
 	if done != nil {
 		done(u, again)
+	}
+	if ended != nil {
+		ended()
 	}
 }
