@@ -28,7 +28,7 @@ func (t *transaction) forward(ctx context.Context, session upstream.ID) *exchang
 	rule := t.hit.Rule
 	var err error
 	t.reply, err = t.generation.pools.Do(ctx, upstream.Call{
-		Backend: *t.use.Backend, Request: t.in.Request, Retry: rule.Retry,
+		Backend: *t.use.Backend, Request: t.in.Request, Retry: rule.Retry, Deadline: t.deadline,
 		PerTry: time.Duration(max(0, rule.Timeouts.BackendRequest)), Pinned: session,
 	})
 	if err != nil {
@@ -53,6 +53,9 @@ func (t *transaction) failed(err error) *exchange.Response {
 
 // mirror arranges for copies of the request as the backend will see it.
 func (t *transaction) mirror(backends []ir.BackendKey) {
+	if len(backends) == 0 {
+		return
+	}
 	pools := t.generation.pools
 	sends := make([]mirror.Send, 0, len(backends))
 	for _, backend := range backends {
@@ -87,17 +90,18 @@ func discard(r *exchange.Response) {
 
 // asker asks external authorization servers through the unit's own pools.
 type asker struct {
-	pools *upstream.Pools
-	trail trail
+	pools    *upstream.Pools
+	trail    trail
+	deadline time.Time
 }
 
-var _ filter.Asker = asker{}
+var _ filter.Asker = (*asker)(nil)
 
 // Ask bounds the answer to ten seconds: an authorization server that hangs
 // refuses its requests and does not collect them.
-func (a asker) Ask(ctx context.Context, backend ir.BackendKey, r *exchange.Request) (*exchange.Response, error) {
+func (a *asker) Ask(ctx context.Context, backend ir.BackendKey, r *exchange.Request) (*exchange.Response, error) {
 	a.trail.mark(&r.Header)
-	reply, err := a.pools.Do(ctx, upstream.Call{Backend: backend, Request: r, PerTry: 10 * time.Second})
+	reply, err := a.pools.Do(ctx, upstream.Call{Backend: backend, Request: r, Deadline: a.deadline, PerTry: 10 * time.Second})
 	if err != nil {
 		return nil, err
 	}
@@ -105,5 +109,7 @@ func (a asker) Ask(ctx context.Context, backend ir.BackendKey, r *exchange.Reque
 		reply.Response.Tunnel.Close()
 		return nil, errors.New("the authorization server changed the protocol")
 	}
+	// What it says is for the client's request, which outlives this answer.
+	reply.Response.Header = reply.Response.Header.Clone()
 	return reply.Response, nil
 }

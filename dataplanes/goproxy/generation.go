@@ -28,7 +28,10 @@ type generation struct {
 	// listeners that turn clients away without a valid one are here.
 	validation map[ir.ListenerKey]string
 	names      map[ir.ListenerKey]string
-	problems   []ir.Problem
+	// routeNames and backendNames are for logs and metrics.
+	routeNames   map[ir.Object]string
+	backendNames map[ir.BackendKey]string
+	problems     []ir.Problem
 }
 
 // build compiles an assignment. It never fails as a whole: what cannot be
@@ -54,7 +57,19 @@ func build(a dataplanes.Assignment, last *generation, sessions *filter.Sessions)
 		},
 	})
 	g.listeners(last)
+	g.nameAll()
 	return g
+}
+
+// nameAll makes the names that each request is logged with.
+func (g *generation) nameAll() {
+	g.routeNames, g.backendNames = map[ir.Object]string{}, map[ir.BackendKey]string{}
+	for _, route := range g.assignment.Unit.Proxy.Routes {
+		g.routeNames[route.Origin] = routeName(route.Origin)
+	}
+	for _, backend := range g.config.Backends {
+		g.backendNames[backend.Key] = backendName(backend.Key)
+	}
 }
 
 func byKey(certificates []*ir.Certificate) map[ir.CertificateKey]*ir.Certificate {

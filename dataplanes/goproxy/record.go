@@ -11,38 +11,45 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// done counts and logs a request that has ended.
-func (t *transaction) done(response *exchange.Response, sent wire.Sent) {
-	defer t.end()
-	t.endMirrors()
+var _ exchange.Ender = (*transaction)(nil)
+
+// Done counts and logs a request that has ended.
+func (t *transaction) Done(sent exchange.Sent) {
+	if t.endMirrors != nil {
+		t.endMirrors()
+	}
 	if sent.Err != nil && t.flag == "" {
 		t.flag = cutOff(sent.Err)
 		t.failure = t.flag
 	}
+	if sent.Status != 0 {
+		t.status = sent.Status
+	}
 	took := time.Since(t.began)
 	request := admin.Request{
-		Status: response.Status, Duration: took, Failure: t.failure, Tries: t.reply.Tries,
+		Status: t.status, Duration: took, Failure: t.failure, Tries: t.reply.Tries,
 	}
 	if t.hit.Listener != nil {
 		request.Listener = t.generation.names[t.hit.Listener.Config.Key]
 	}
 	if t.hit.Rule != nil {
-		request.Route = routeName(t.hit.Rule.Origin.Object)
+		request.Route = t.generation.routeNames[t.hit.Rule.Origin.Object]
 	}
 	t.shared.metrics.Ended(request)
 	if t.settings().AccessLog.Enabled && t.shared.log != nil {
-		t.shared.log.Write(t.entry(request, sent.Bytes))
+		t.write(request, sent.Bytes)
 	}
+	*t = transaction{}
+	transactions.Put(t)
 }
 
 // cutOff names why a response was not whole.
 func cutOff(err error) string {
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded) || upstream.OutOfTime(err):
 		return string(upstream.Timeout)
 	case errors.Is(err, context.Canceled):
 		return string(upstream.ClientGone)
@@ -51,10 +58,12 @@ func cutOff(err error) string {
 	}
 }
 
-func (t *transaction) entry(r admin.Request, bytes int64) *accesslog.Entry {
-	in := t.in.Request
-	e := &accesslog.Entry{
-		Time: t.began, Client: in.Peer.String(), Method: in.Method, Host: t.host, Path: t.path,
+// write writes a line of the access log.
+func (t *transaction) write(r admin.Request, bytes int64) {
+	in, e := t.in.Request, &t.entry
+	var peer [64]byte
+	*e = accesslog.Entry{
+		Time: t.began, Client: in.Words.Keep(in.Peer.AppendTo(peer[:0])), Method: in.Method, Host: t.host, Path: t.path,
 		Protocol: protocol(in), Status: r.Status, Bytes: bytes, Millis: r.Duration.Milliseconds(),
 		Listener: r.Listener, Route: r.Route, Tries: r.Tries, Flags: t.flag,
 	}
@@ -62,14 +71,12 @@ func (t *transaction) entry(r admin.Request, bytes int64) *accesslog.Entry {
 		e.Rule = &t.hit.Rule.Origin.Rule
 	}
 	if t.use != nil && t.use.Backend != nil {
-		e.Backend = backendName(*t.use.Backend)
+		e.Backend = t.generation.backendNames[*t.use.Backend]
 	}
-	if t.reply.Endpoint.IsValid() {
-		e.Endpoint = t.reply.Endpoint.String()
-	}
+	e.Endpoint = t.reply.Name
 	e.RequestID, _ = in.Header.Get("X-Request-Id")
 	e.UserAgent, _ = in.Header.Get("User-Agent")
-	return e
+	t.shared.log.Write(e)
 }
 
 func protocol(r *exchange.Request) string {

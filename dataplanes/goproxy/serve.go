@@ -5,13 +5,14 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/accesslog"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -21,32 +22,62 @@ type transaction struct {
 	shared     *shared
 	trail      trail
 	generation *generation
-	in         wire.Incoming
+	in         exchange.Incoming
 	began      time.Time
 	hit        table.Hit
 	use        *table.Use
 	reply      upstream.Reply
+	// status is what the client is told.
+	status int
 	// flag is why the proxy itself answered; failure is upstream's kind.
 	flag    string
 	failure string
 	// host and path are the client's, for the log.
 	host, path string
-	end        context.CancelFunc
-	// endMirrors gives up copies of a body that was not read to its end.
+	// deadline is when all must have ended; the zero time is never.
+	deadline time.Time
+	// exchange and asker are the filters'.
+	exchange filter.Exchange
+	asker    asker
+	entry    accesslog.Entry
+	// endMirrors gives up copies of a body that was not read to its end; nil where
+	// there are none.
 	endMirrors func()
 }
 
+var transactions = sync.Pool{New: func() any { return &transaction{} }}
+
 // Serve answers one request.
-func (u *unit) Serve(ctx context.Context, in wire.Incoming) wire.Answer {
-	t := &transaction{
+func (u *unit) Serve(ctx context.Context, in exchange.Incoming) exchange.Answer {
+	t := transactions.Get().(*transaction) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
+	*t = transaction{
 		shared: u.shared, trail: u.trail, generation: u.current.Load(), in: in, began: time.Now(),
-		host: in.Request.Host, path: in.Request.Path, end: func() {}, endMirrors: func() {},
+		host: in.Request.Host, path: in.Request.Path,
 	}
 	u.shared.metrics.Began()
+	whole := false
+	defer func() {
+		if !whole {
+			t.abandon()
+		}
+	}()
 	forwarding := filter.Forwarding{TrustedHops: t.settings().ClientIP.TrustedHops}
 	forwarding.Apply(in.Request, requestID())
 	response := t.answer(ctx)
-	return wire.Answer{Response: response, Done: func(sent wire.Sent) { t.done(response, sent) }}
+	t.status, whole = response.Status, true
+	return exchange.Answer{Response: response, Ender: t}
+}
+
+// abandon is for a request that something panics about: its backend's connection
+// must not be left open.
+func (t *transaction) abandon() {
+	if r := t.reply.Response; r != nil && r.Tunnel != nil {
+		r.Tunnel.Close()
+	} else if r != nil && r.Body != nil {
+		r.Body.Close()
+	}
+	t.status, t.flag = http.StatusInternalServerError, "panic"
+	t.Done(exchange.Sent{})
 }
 
 func (t *transaction) settings() *ir.Settings { return &t.generation.config.Settings }
@@ -62,6 +93,10 @@ func requestID() filter.RequestID {
 func (t *transaction) answer(ctx context.Context) *exchange.Response {
 	if t.in.Refused != 0 {
 		return t.refuse(t.in.Refused, t.in.Reason)
+	}
+	if t.in.Request.Path == "*" {
+		// OPTIONS of the server as a whole (RFC 9110, section 9.3.7).
+		return &exchange.Response{Status: http.StatusOK}
 	}
 	if t.trail.crossed(t.in.Request.Header) {
 		return t.refuse(http.StatusLoopDetected, "loop")
@@ -135,28 +170,29 @@ func (t *transaction) serve(ctx context.Context) *exchange.Response {
 	if rule.Refused != "" {
 		return t.refuse(http.StatusInternalServerError, "refused_rule")
 	}
-	ctx, t.end = bound(ctx, rule.Timeouts.Request, t.settings().Timeouts.Request)
-	x := filter.Start(t.in.Request, t.hit.Prefix, rand.Uint64())
-	x.Ask, x.GRPC = asker{t.generation.pools, t.trail}, t.in.Request.GRPC
-	response := rule.Filters.Request(ctx, &x)
+	t.bound(rule.Timeouts.Request, t.settings().Timeouts.Request)
+	t.asker = asker{t.generation.pools, t.trail, t.deadline}
+	x := &t.exchange
+	*x = filter.Start(t.in.Request, t.hit.Prefix, rand.Uint64())
+	x.Ask, x.GRPC = &t.asker, t.in.Request.GRPC
+	response := rule.Filters.Request(ctx, x)
 	if response != nil {
 		t.flag = "filter"
 	} else {
-		response = t.useBackend(ctx, &x)
+		response = t.useBackend(ctx, x)
 	}
-	rule.Filters.Response(&x, response)
+	rule.Filters.Response(x, response)
 	return response
 }
 
 // bound applies a rule's time-out, or the unit's where the rule has none.
-func bound(ctx context.Context, own, fallback ir.Duration) (context.Context, context.CancelFunc) {
+func (t *transaction) bound(own, fallback ir.Duration) {
 	if own == 0 {
 		own = fallback
 	}
-	if own <= 0 {
-		return context.WithCancel(ctx)
+	if own > 0 {
+		t.deadline = t.began.Add(time.Duration(own))
 	}
-	return context.WithTimeout(ctx, time.Duration(own))
 }
 
 // useBackend chooses a backend and runs the filters of its use.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
 	"github.com/sluice-gateway/sluice/ir"
@@ -22,7 +23,7 @@ import (
 )
 
 // unit serves one owner. Its methods are called by one goroutine, but for those
-// of wire.Handler.
+// of exchange.Handler.
 type unit struct {
 	shared  *shared
 	trail   trail
@@ -36,7 +37,7 @@ type unit struct {
 	failedDatagrams map[netip.AddrPort]error
 }
 
-var _ wire.Handler = (*unit)(nil)
+var _ exchange.Handler = (*unit)(nil)
 
 // portServers are the servers of one socket: connections outlive the settings
 // that they were accepted with, and stay with their server.

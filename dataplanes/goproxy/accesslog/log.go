@@ -1,9 +1,7 @@
 package accesslog
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -39,41 +37,64 @@ type Entry struct {
 	Flags string `json:"flags,omitempty"`
 }
 
-const depth = 8192
+const (
+	// mostPending bounds what waits to be written, in bytes.
+	mostPending = 1 << 20
+	// enough is written at once, less is waited for: one write for each line would
+	// cost more than the line.
+	enough = 64 << 10
+	delay  = 10 * time.Millisecond
+)
 
 // Log takes entries and writes them in order.
 type Log struct {
-	entries chan *Entry
-	out     *bufio.Writer
+	out     io.Writer
 	dropped atomic.Uint64
-	mu      sync.RWMutex
+	// wake says that something waits, full that it is enough.
+	wake, full chan struct{}
+	done       chan struct{}
+
+	mu      sync.Mutex
+	pending []byte
+	lines   uint64
 	closed  bool
-	done    chan struct{}
 }
 
 // New returns a log that writes to w.
 func New(w io.Writer) *Log {
-	l := &Log{entries: make(chan *Entry, depth), out: bufio.NewWriterSize(w, 64<<10), done: make(chan struct{})}
+	l := &Log{out: w, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), done: make(chan struct{})}
 	go l.run()
 	return l
 }
 
-// Write takes an entry, or counts it as dropped where the log is not read fast
-// enough or has been closed. A nil log takes nothing.
+// Write takes an entry, of which it keeps nothing, or counts it as dropped where
+// the log is not read fast enough or has been closed. A nil log takes nothing.
 func (l *Log) Write(e *Entry) {
 	if l == nil {
 		return
 	}
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
+	l.mu.Lock()
+	if l.closed || len(l.pending) > mostPending {
+		l.mu.Unlock()
 		l.dropped.Add(1)
 		return
 	}
+	l.pending = appendLine(l.pending, e)
+	l.lines++
+	first, much := l.lines == 1, len(l.pending) > enough
+	l.mu.Unlock()
+	if first {
+		signal(l.wake)
+	}
+	if much {
+		signal(l.full)
+	}
+}
+
+func signal(c chan struct{}) {
 	select {
-	case l.entries <- e:
+	case c <- struct{}{}:
 	default:
-		l.dropped.Add(1)
 	}
 }
 
@@ -91,42 +112,43 @@ func (l *Log) Close(ctx context.Context) {
 		return
 	}
 	l.mu.Lock()
-	if !l.closed {
-		l.closed = true
-		close(l.entries)
-	}
+	l.closed = true
 	l.mu.Unlock()
+	signal(l.wake)
+	signal(l.full)
 	select {
 	case <-l.done:
 	case <-ctx.Done():
 	}
 }
 
-// run flushes whenever nothing waits, so that a quiet proxy's log is current.
+// run writes what has come, a moment after its first line.
 func (l *Log) run() {
 	defer close(l.done)
-	for e := range l.entries {
-		l.print(e)
-		if len(l.entries) == 0 {
-			l.flush()
+	var lines []byte
+	for last := false; !last; {
+		<-l.wake
+		l.gather()
+		var count uint64
+		l.mu.Lock()
+		lines, l.pending = l.pending, lines[:0]
+		count, l.lines, last = l.lines, 0, l.closed
+		l.mu.Unlock()
+		if len(lines) == 0 {
+			continue
+		}
+		if _, err := l.out.Write(lines); err != nil {
+			l.dropped.Add(count)
 		}
 	}
-	l.flush()
 }
 
-func (l *Log) print(e *Entry) {
-	line, err := json.Marshal(e)
-	if err != nil {
-		l.dropped.Add(1)
-		return
-	}
-	// A failed write shows in flush: bufio keeps its first error.
-	_, _ = l.out.Write(append(line, '\n'))
-}
-
-// flush lets a writer that failed once try again with the next lines.
-func (l *Log) flush() {
-	if err := l.out.Flush(); err != nil {
-		l.dropped.Add(1)
+// gather waits for more to write at once.
+func (l *Log) gather() {
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.full:
 	}
 }

@@ -21,6 +21,7 @@ type Metrics struct {
 	mirrors  prometheus.Counter
 	swaps    prometheus.Counter
 	logLost  prometheus.CounterFunc
+	series   series
 }
 
 // NewMetrics returns metrics of their own registry. LogDropped is the number of
@@ -71,21 +72,15 @@ func (m *Metrics) Began() { m.active.Inc() }
 // Ended counts a request.
 func (m *Metrics) Ended(r Request) {
 	m.active.Dec()
-	m.requests.WithLabelValues(r.Listener, r.Route, class(r.Status)).Inc()
-	m.duration.WithLabelValues(r.Listener).Observe(r.Duration.Seconds())
+	s := m.of(r)
+	s.requests.Inc()
+	s.duration.Observe(r.Duration.Seconds())
 	if r.Failure != "" {
 		m.failures.WithLabelValues(r.Failure).Inc()
 	}
 	if r.Tries > 1 {
 		m.retries.Add(float64(r.Tries - 1))
 	}
-}
-
-func class(status int) string {
-	if status < 100 || status > 599 {
-		return "other"
-	}
-	return strconv.Itoa(status/100) + "xx"
 }
 
 // ConnOpened counts an open connection of a port.
@@ -109,6 +104,7 @@ func (m *Metrics) Swapped() { m.swaps.Inc() }
 
 // Forget drops the series of a listener or route that has gone.
 func (m *Metrics) Forget(listener, route string) {
+	m.series.forget()
 	if listener != "" {
 		m.requests.DeletePartialMatch(prometheus.Labels{"listener": listener})
 		m.duration.DeletePartialMatch(prometheus.Labels{"listener": listener})

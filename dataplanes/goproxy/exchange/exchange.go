@@ -6,7 +6,8 @@ import (
 )
 
 // Request is one request, from the moment that it passed the door (framing
-// checked, path normalised) on.
+// checked, path normalised) on. Its strings are valid until the exchange ends;
+// what outlives that must be cloned (Detach).
 type Request struct {
 	Method string
 	// Scheme is "http" or "https", as the client spoke with the listener.
@@ -45,9 +46,13 @@ type Request struct {
 	Peer   netip.Addr
 	// Port is the listener's port as clients reach it.
 	Port uint16
+	// Words keeps texts that are made for this exchange; nil where each is a string
+	// of its own.
+	Words *Words
 }
 
-// Response is an answer on its way to the client.
+// Response is an answer on its way to the client. It and its strings are valid
+// until Body is closed, or Tunnel.
 type Response struct {
 	Status int
 	// Header has no hop-by-hop field.

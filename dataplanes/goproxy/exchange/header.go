@@ -72,7 +72,13 @@ func (h *Header) Del(name string) {
 }
 
 // Clone returns a copy that shares nothing with h.
-func (h Header) Clone() Header { return append(Header(nil), h...) }
+func (h Header) Clone() Header {
+	c := make(Header, len(h))
+	for i, f := range h {
+		c[i] = Field{Name: strings.Clone(f.Name), Value: strings.Clone(f.Value)}
+	}
+	return c
+}
 
 // DelDisguised removes every field whose name is another spelling of a name:
 // one that those who write "_" or "." for "-" (CGI, WSGI, PHP) cannot tell from

@@ -49,15 +49,15 @@ func (f Forwarding) Apply(r *exchange.Request, id RequestID) {
 		}
 	}
 	r.Header = append(r.Header,
-		exchange.Field{Name: "X-Forwarded-For", Value: appendHop(believed, address)},
+		exchange.Field{Name: "X-Forwarded-For", Value: appendHop(r.Words, believed, address)},
 		exchange.Field{Name: "X-Forwarded-Proto", Value: or(c.proto, r.Scheme)},
 		exchange.Field{Name: "X-Forwarded-Host", Value: or(c.host, r.Authority)},
-		exchange.Field{Name: "X-Forwarded-Port", Value: or(c.port, portText(r.Port))},
+		exchange.Field{Name: "X-Forwarded-Port", Value: or(c.port, portText(r.Words, r.Port))},
 	)
 	keep(&r.Header, "Forwarded", c.forwarded)
 	keep(&r.Header, "X-Real-Ip", c.realAddress)
 	if !validID(c.id) {
-		c.id = id.String()
+		c.id = id.text(r.Words)
 	}
 	r.Header.Add("X-Request-Id", c.id)
 }
@@ -160,9 +160,10 @@ func appendHops(hops []string, value string) []string {
 	return hops
 }
 
-func appendHop(hops []string, address netip.Addr) string {
+func appendHop(words *exchange.Words, hops []string, address netip.Addr) string {
 	if len(hops) == 0 {
-		return address.String()
+		var text [64]byte
+		return words.Keep(address.AppendTo(text[:0]))
 	}
 	return strings.Join(hops, ", ") + ", " + address.String()
 }
@@ -178,18 +179,9 @@ func parseHop(entry string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// portText spares the usual ports an allocation.
-func portText(port uint16) string {
-	switch port {
-	case 8080:
-		return "8080"
-	case 443:
-		return "443"
-	case 8443:
-		return "8443"
-	default:
-		return strconv.Itoa(int(port))
-	}
+func portText(words *exchange.Words, port uint16) string {
+	var text [8]byte
+	return words.Keep(strconv.AppendUint(text[:0], uint64(port), 10))
 }
 
 // validID reports whether an identity from outside is fit for logs.
@@ -206,7 +198,9 @@ func validID(id string) bool {
 }
 
 // String writes the identity as a random UUID (RFC 9562, version 4).
-func (id RequestID) String() string {
+func (id RequestID) String() string { return id.text(nil) }
+
+func (id RequestID) text(words *exchange.Words) string {
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
 	var text [36]byte
 	hex.Encode(text[:8], id[:4])
@@ -215,5 +209,5 @@ func (id RequestID) String() string {
 	hex.Encode(text[19:23], id[8:10])
 	hex.Encode(text[24:], id[10:])
 	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
-	return string(text[:])
+	return words.Keep(text[:])
 }

@@ -10,11 +10,14 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h1"
 )
 
 // conn is an accepted connection below TLS.
 type conn struct {
 	net.Conn
+	// raw makes the system calls.
+	raw    *h1.Conn
 	about  exchange.Conn
 	once   sync.Once
 	closed func()
@@ -29,12 +32,24 @@ type conn struct {
 	foreign atomic.Bool
 }
 
-var _ exchange.Carrier = (*conn)(nil)
+var (
+	_ exchange.Carrier = (*conn)(nil)
+	_ h1.Carrier       = (*conn)(nil)
+)
 
 func newConn(c net.Conn, closed func()) *conn {
-	return &conn{Conn: c, closed: closed, about: exchange.Conn{
+	return &conn{Conn: c, raw: h1.NewConn(c), closed: closed, about: exchange.Conn{
 		Client: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr()),
 	}}
+}
+
+// Raw returns the connection below, for who bounds its writes; nil while
+// something is to be read again.
+func (c *conn) Raw() *h1.Conn {
+	if len(c.pending) > 0 {
+		return nil
+	}
+	return c.raw
 }
 
 // Exchange returns what is known about the connection.
@@ -47,7 +62,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.pending = c.pending[n:]
 		return n, nil
 	}
-	return c.Conn.Read(p)
+	return c.raw.Read(p)
 }
 
 // Bare returns the connection without this package's part in it, for whoever
@@ -76,7 +91,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	sent := 0
 	for {
 		c.extend()
-		n, err := c.Conn.Write(p[sent:])
+		n, err := c.raw.Write(p[sent:])
 		sent += n
 		if n == 0 || c.foreign.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return sent, err

@@ -52,9 +52,9 @@ func (m *Mirrors) Copy(r *exchange.Request, sends []Send) (end func()) {
 	if len(sends) == 0 {
 		return func() {}
 	}
-	c := *r
-	c.Header, c.Trailer, c.Upgrade = r.Header.Clone(), nil, ""
-	launch := func(body []byte) { m.launch(&c, body, sends) }
+	c := r.Detach()
+	c.Upgrade = ""
+	launch := func(body []byte) { m.launch(c, body, sends) }
 	if r.Length == 0 {
 		launch(nil)
 		return func() {}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
@@ -22,6 +23,9 @@ type Call struct {
 	Request *exchange.Request
 	// Retry is nil where only a connection that could not be made is tried again.
 	Retry *ir.Retry
+	// Deadline bounds all tries together, the response's body included; the zero
+	// time is no bound.
+	Deadline time.Time
 	// PerTry bounds each try, its response included; 0 is no bound.
 	PerTry time.Duration
 	// Pinned is the endpoint to prefer, as a session names it; zero for none.
@@ -33,8 +37,10 @@ type Reply struct {
 	Response *exchange.Response
 	// Endpoint is the one that was tried last; not valid where none was.
 	Endpoint netip.AddrPort
-	ID       ID
-	Tries    int
+	// Name is Endpoint's, empty where none was tried.
+	Name  string
+	ID    ID
+	Tries int
 }
 
 // Do sends a request and returns the response's beginning; the caller closes
@@ -48,27 +54,66 @@ type Reply struct {
 // of HTTP/2 refused unseen (RFC 9113, section 8.7), which the transport sends
 // again by itself.
 func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
-	t := &tries{
-		call: call, tape: newTape(call.Request.Body, maxReplay), trailer: trailerNames(call.Request.Trailer),
-	}
+	t := begin(call)
+	defer t.end()
 	if t.pool = p.byKey[call.Backend]; t.pool == nil {
 		return Reply{}, t.fail(Unknown, errors.New("not part of the unit"))
 	}
 	if t.pool.invalid != nil {
 		return Reply{}, t.fail(InvalidTLS, t.pool.invalid)
 	}
+	t.prepare()
 	return t.run(ctx)
+}
+
+var someTries = sync.Pool{New: func() any { return &tries{} }}
+
+func begin(call Call) *tries {
+	t := someTries.Get().(*tries) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
+	t.call = call
+	return t
+}
+
+// end gives the storage back, unless net/http may be using it still.
+func (t *tries) end() {
+	if t.held || t.tape != nil {
+		return
+	}
+	clear(t.tried)
+	*t = tries{tried: t.tried[:0]}
+	someTries.Put(t)
+}
+
+// prepare keeps a body for tries to come, if there can be any that need it: a
+// failed connection of HTTP/1.1 has not begun to read it.
+func (t *tries) prepare() {
+	request, protocol := t.call.Request, t.pool.backend.Key.Protocol
+	if request.Length == 0 || t.call.Retry == nil && protocol != ir.BackendH2 && protocol != ir.BackendH2C {
+		return
+	}
+	t.tape, t.trailer = newTape(request.Body, maxReplay), trailerNames(request.Trailer)
+}
+
+// repeatable says whether the request can be sent again in full.
+func (t *tries) repeatable(err *Error) bool {
+	if t.tape == nil {
+		return t.call.Request.Length == 0 || err != nil && err.Kind == NoConnection
+	}
+	return t.tape.replayable()
 }
 
 // tries is a call under way.
 type tries struct {
 	call Call
 	pool *Pool
+	// tape is nil where nothing needs a second reading.
 	tape *tape
 	// trailer holds the names that were announced. A reader of the try before may
 	// be filling the request's own.
 	trailer http.Header
 	tried   []*endpoint
+	// held is true once net/http has seen it.
+	held bool
 	// connects counts failed connections, spent the tries that Retry allows.
 	connects, spent int
 	reply           Reply
@@ -86,7 +131,7 @@ func (t *tries) run(ctx context.Context) (Reply, error) {
 			return t.reply, t.exhausted(last)
 		}
 		t.reply.Tries++
-		t.reply.Endpoint, t.reply.ID = e.addr, e.id
+		t.reply.Endpoint, t.reply.Name, t.reply.ID = e.addr, e.name, e.id
 		t.tried = append(t.tried, e)
 		response, err := t.try(ctx, e)
 		if !t.again(ctx, response, err) {
@@ -128,7 +173,7 @@ func (t *tries) exhausted(last *Error) *Error {
 
 // again decides whether to try once more, and waits as Retry asks.
 func (t *tries) again(ctx context.Context, response *exchange.Response, err *Error) bool {
-	if ctx.Err() != nil || !t.tape.replayable() {
+	if ctx.Err() != nil || past(t.call.Deadline) || !t.repeatable(err) {
 		return false
 	}
 	if err != nil && err.Kind == NoConnection && t.elsewhere() {
@@ -139,7 +184,7 @@ func (t *tries) again(ctx context.Context, response *exchange.Response, err *Err
 		return false
 	}
 	t.spent++
-	return wait(ctx, time.Duration(r.Backoff))
+	return t.wait(ctx, time.Duration(r.Backoff))
 }
 
 // elsewhere says whether a failed connection costs nothing but a look at the
@@ -158,9 +203,14 @@ func counts(r *ir.Retry, response *exchange.Response, err *Error) bool {
 	return response.Tunnel == nil && slices.Contains(r.Codes, response.Status)
 }
 
-func wait(ctx context.Context, d time.Duration) bool {
+func (t *tries) wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
+	}
+	if deadline := t.call.Deadline; !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()

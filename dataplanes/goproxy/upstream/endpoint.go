@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h1"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -17,40 +18,58 @@ type ID [16]byte
 
 // endpoint is one address and the connections to it.
 type endpoint struct {
-	addr      netip.AddrPort
-	id        ID
+	addr netip.AddrPort
+	// name is the address for logs.
+	name string
+	id   ID
+	// one has the connections of HTTP/1.1; else transport has those of HTTP/2.
+	one       *h1.Pool
 	transport *http.Transport
 	active    atomic.Int64
 	retired   atomic.Bool
+	// released is release, made once.
+	released func()
 }
 
 // streamBuffer bounds what is read of a response of HTTP/2 ahead of its client.
 const streamBuffer = 256 << 10
 
-// transport returns connections of one kind to one address. Each endpoint has
-// its own, so that taking one away closes what leads to it and nothing else.
-func (p *Pool) newTransport() *http.Transport {
-	const megabyte = 1 << 20
-	protocols := &http.Protocols{}
+const (
+	mostIdle = 1024
+	// idleTimeout is shorter than what servers commonly allow, so that a request
+	// seldom meets a connection that its server is about to close.
+	idleTimeout = 30 * time.Second
+)
+
+// newEndpoint returns an endpoint without connections. Each has its own, so that
+// taking one away closes what leads to it and nothing else.
+func (p *Pool) newEndpoint(addr netip.AddrPort, id ID) *endpoint {
+	e := &endpoint{addr: addr, name: addr.String(), id: id}
+	e.released = e.release
 	switch p.backend.Key.Protocol {
-	case ir.BackendH2C:
-		protocols.SetUnencryptedHTTP2(true)
-	case ir.BackendH2:
-		protocols.SetHTTP2(true)
+	case ir.BackendH2C, ir.BackendH2:
+		e.transport = p.newTransport()
 	default:
-		protocols.SetHTTP1(true)
+		e.one = p.newHTTP1(addr)
 	}
+	return e
+}
+
+// newTransport returns the connections of HTTP/2 with one address.
+func (p *Pool) newTransport() *http.Transport {
+	protocols := &http.Protocols{}
+	protocols.SetUnencryptedHTTP2(p.backend.Key.Protocol == ir.BackendH2C)
+	protocols.SetHTTP2(p.backend.Key.Protocol == ir.BackendH2)
 	return &http.Transport{
 		DialContext:         p.dial,
 		TLSClientConfig:     p.cloneTLS(),
-		TLSHandshakeTimeout: 10 * time.Second,
+		TLSHandshakeTimeout: handshakeTimeout,
 		DisableCompression:  true,
-		MaxIdleConnsPerHost: 1024,
-		// Shorter than what servers commonly allow, so that a request seldom
-		// meets a connection that its server is about to close.
-		IdleConnTimeout:        30 * time.Second,
+		MaxIdleConnsPerHost: mostIdle,
+		IdleConnTimeout:     idleTimeout,
+
 		ExpectContinueTimeout:  time.Second,
-		MaxResponseHeaderBytes: megabyte,
+		MaxResponseHeaderBytes: mostHeader,
 		Protocols:              protocols,
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second,
@@ -83,6 +102,14 @@ func (p *Pool) dial(ctx context.Context, network, addr string) (net.Conn, error)
 // retired still serves those who hold it.
 func (e *endpoint) retire() {
 	e.retired.Store(true)
+	e.closeIdle()
+}
+
+func (e *endpoint) closeIdle() {
+	if e.one != nil {
+		e.one.Close()
+		return
+	}
 	e.transport.CloseIdleConnections()
 }
 
@@ -90,6 +117,6 @@ func (e *endpoint) acquire() { e.active.Add(1) }
 
 func (e *endpoint) release() {
 	if e.active.Add(-1) == 0 && e.retired.Load() {
-		e.transport.CloseIdleConnections()
+		e.closeIdle()
 	}
 }

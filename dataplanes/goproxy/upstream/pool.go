@@ -69,7 +69,7 @@ func (p *Pool) enrol(next *roster, old map[netip.AddrPort]*endpoint, about ir.En
 	addr := netip.AddrPortFrom(ip, about.Port)
 	e := old[addr]
 	if e == nil {
-		e = &endpoint{addr: addr, id: p.id(p.backend.Key.EndpointsKey, about), transport: p.newTransport()}
+		e = p.newEndpoint(addr, p.id(p.backend.Key.EndpointsKey, about))
 	}
 	next.byAddr[addr], next.byID[e.id] = e, e
 	if about.Draining {

@@ -19,10 +19,6 @@ var hopByHop = []string{
 // nothing more will be read of it.
 func incoming(from *http.Response, done func()) *exchange.Response {
 	to := &exchange.Response{Status: from.StatusCode, Header: endToEnd(from.Header), Length: from.ContentLength}
-	if from.StatusCode == http.StatusSwitchingProtocols {
-		to.Tunnel = newTunnel(from.Body, done)
-		return to
-	}
 	if from.ContentLength == 0 {
 		// What carries no body may still carry a status of gRPC: it is sent as one
 		// frame only if there is no body to wait for.
@@ -82,37 +78,3 @@ func (b *responseBody) Close() error {
 	b.done()
 	return err
 }
-
-// tunnel is the backend's side of an upgraded connection.
-type tunnel struct {
-	io.ReadWriteCloser
-	done func()
-}
-
-func newTunnel(body io.ReadCloser, done func()) io.ReadWriteCloser {
-	both, ok := body.(io.ReadWriteCloser)
-	if !ok {
-		both = readOnly{body}
-	}
-	return &tunnel{ReadWriteCloser: both, done: done}
-}
-
-// Close ends the tunnel and gives the endpoint back.
-func (t *tunnel) Close() error {
-	err := t.ReadWriteCloser.Close()
-	t.done()
-	return err
-}
-
-// CloseWrite ends our side of the stream alone.
-func (t *tunnel) CloseWrite() error {
-	if half, ok := t.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return t.Close()
-}
-
-// readOnly is a body that turned out not to be a stream.
-type readOnly struct{ io.ReadCloser }
-
-func (readOnly) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }

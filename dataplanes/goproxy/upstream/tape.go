@@ -14,19 +14,29 @@ var errSuperseded = errors.New("another try has taken over the body")
 
 // tape is a request's body, played to one try after another. What a try has
 // read is kept, up to a limit, for the next one.
+//
+// The source is read by a goroutine of the tape's own: a try that is given up
+// does not wait for a client that sends nothing.
 type tape struct {
 	mu     sync.Mutex
 	turn   sync.Cond
 	source io.Reader
 	limit  int
-	kept   []byte
-	// lost is true once more was read than was kept.
+	// kept is what was read from base on; base is above 0 once the beginning was
+	// lost.
+	kept  []byte
+	base  int
+	piece []byte
+	// lost is true once more was read than is kept.
 	lost bool
 	// end is what the source ended with.
 	end    error
 	busy   bool
 	player *player
 }
+
+// pieceSize is how much of a body is read at once.
+const pieceSize = 16 << 10
 
 func newTape(source io.Reader, limit int) *tape {
 	t := &tape{source: source, limit: limit}
@@ -36,6 +46,9 @@ func newTape(source io.Reader, limit int) *tape {
 
 // replayable says whether a new player would see the whole body.
 func (t *tape) replayable() bool {
+	if t == nil {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return !t.lost && t.sourceError() == nil
@@ -43,6 +56,9 @@ func (t *tape) replayable() bool {
 
 // failure returns what went wrong with the source; the end of it is no failure.
 func (t *tape) failure() error {
+	if t == nil {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.sourceError()
@@ -82,11 +98,11 @@ func (p *player) Read(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for {
-		switch {
+		switch kept := t.kept[min(max(p.at-t.base, 0), len(t.kept)):]; {
 		case t.player != p:
 			return 0, errSuperseded
-		case !t.lost && p.at < len(t.kept):
-			n := copy(b, t.kept[p.at:])
+		case len(kept) > 0:
+			n := copy(b, kept)
 			p.at += n
 			return n, nil
 		case t.end != nil:
@@ -94,40 +110,41 @@ func (p *player) Read(b []byte) (int, error) {
 		case t.busy:
 			t.turn.Wait()
 		default:
-			return p.advance(b)
+			t.advance()
 		}
 	}
 }
 
-// advance reads from the source with the lock given away meanwhile.
-func (p *player) advance(b []byte) (int, error) {
-	t := p.tape
+// advance has the next piece read.
+func (t *tape) advance() {
+	if t.lost {
+		// All that is kept was played.
+		t.base, t.kept = t.base+len(t.kept), t.kept[:0]
+	}
+	if t.piece == nil {
+		t.piece = make([]byte, pieceSize)
+	}
 	t.busy = true
-	t.mu.Unlock()
-	n, err := t.source.Read(b)
+	go func() {
+		n, err := t.source.Read(t.piece)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.busy, t.end = false, err
+		t.kept = append(t.kept, t.piece[:n]...)
+		t.lost = t.lost || len(t.kept) > t.limit
+		t.turn.Broadcast()
+	}()
+}
+
+// Close ends the player, and leaves the source open: another try may want it,
+// and whoever made the request closes it.
+func (p *player) Close() error {
+	t := p.tape
 	t.mu.Lock()
-	t.busy = false
-	t.end = err
-	t.keep(b[:n])
-	t.turn.Broadcast()
-	if t.player != p {
-		return 0, errSuperseded
+	defer t.mu.Unlock()
+	if t.player == p {
+		t.player = nil
+		t.turn.Broadcast()
 	}
-	p.at += n
-	return n, err
+	return nil
 }
-
-func (t *tape) keep(b []byte) {
-	if len(b) == 0 || t.lost {
-		return
-	}
-	if len(t.kept)+len(b) > t.limit {
-		t.lost, t.kept = true, nil
-		return
-	}
-	t.kept = append(t.kept, b...)
-}
-
-// Close leaves the source open: another try may want it, and whoever made the
-// request closes it.
-func (p *player) Close() error { return nil }

@@ -11,13 +11,23 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/ir"
 )
 
 // try sends the request to one endpoint.
 func (t *tries) try(ctx context.Context, e *endpoint) (*exchange.Response, *Error) {
+	if e.one != nil {
+		return t.exchange(ctx, e)
+	}
+	return t.roundTrip(ctx, e)
+}
+
+// roundTrip sends the request to one endpoint over HTTP/2. Its strings are
+// cloned, as net/http may be writing them still when the exchange is over.
+func (t *tries) roundTrip(ctx context.Context, e *endpoint) (*exchange.Response, *Error) {
+	t.held = true
 	tctx, cancel := t.bound(ctx)
 	var connected atomic.Bool
 	traced := httptrace.WithClientTrace(tctx, &httptrace.ClientTrace{
@@ -39,25 +49,12 @@ func (t *tries) try(ctx context.Context, e *endpoint) (*exchange.Response, *Erro
 		done()
 		return nil, verdict
 	}
-	if response.StatusCode == http.StatusSwitchingProtocols && !t.asked(response) {
-		response.Body.Close()
-		done()
-		return nil, t.fail(Broken, errors.New("it changed to a protocol that nobody asked for"))
-	}
 	return incoming(response, done), nil
 }
 
-// asked says whether a backend changes to the protocol that the client asked
-// for (RFC 9110, section 7.8). Any other would make the client's connection a
-// tunnel around routes and filters.
-func (t *tries) asked(response *http.Response) bool {
-	wanted := t.call.Request.Upgrade
-	return wanted != "" && strings.EqualFold(strings.TrimSpace(response.Header.Get("Upgrade")), wanted)
-}
-
 func (t *tries) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if t.call.PerTry > 0 {
-		return context.WithTimeout(ctx, t.call.PerTry)
+	if until := t.until(time.Now()); !until.IsZero() {
+		return context.WithDeadline(ctx, until)
 	}
 	return context.WithCancel(ctx)
 }
@@ -76,12 +73,13 @@ func pastDeadline(ctx context.Context, err error) error {
 
 // request writes the exchange as net/http's client wants it.
 func (t *tries) request(ctx context.Context, e *endpoint) (*http.Request, error) {
-	in := t.call.Request
+	in := t.call.Request.Detach()
+	in.Trailer = t.call.Request.Trailer
 	out := (&http.Request{
-		Method: in.Method, URL: t.url(e), Host: in.Authority, Header: t.header(),
+		Method: in.Method, URL: t.url(in, e), Host: in.Authority, Header: header(in),
 		ContentLength: in.Length, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
-	if in.Length == 0 {
+	if t.tape == nil {
 		return out, nil
 	}
 	out.Trailer = maps.Clone(t.trailer)
@@ -99,8 +97,7 @@ func (t *tries) request(ctx context.Context, e *endpoint) (*http.Request, error)
 
 // url keeps the path as it is written. Opaque is net/http's way to say so, but
 // takes what begins with two slashes for a host.
-func (t *tries) url(e *endpoint) *url.URL {
-	in := t.call.Request
+func (t *tries) url(in *exchange.Request, e *endpoint) *url.URL {
 	u := &url.URL{Scheme: "http", Host: e.addr.String(), RawQuery: in.Query, ForceQuery: in.HasQuery}
 	if t.pool.tls != nil {
 		u.Scheme = "https"
@@ -116,8 +113,7 @@ func (t *tries) url(e *endpoint) *url.URL {
 	return u
 }
 
-func (t *tries) header() http.Header {
-	in := t.call.Request
+func header(in *exchange.Request) http.Header {
 	h := make(http.Header, len(in.Header)+2)
 	for _, f := range in.Header {
 		h.Add(f.Name, f.Value)
@@ -125,14 +121,6 @@ func (t *tries) header() http.Header {
 	if _, named := h["User-Agent"]; !named {
 		// Nil keeps net/http from adding its own.
 		h["User-Agent"] = nil
-	}
-	if t.pool.backend.Key.Protocol != ir.BackendHTTP1 {
-		return h
-	}
-	h.Del("Te")
-	if in.Upgrade != "" {
-		h.Set("Connection", "Upgrade")
-		h.Set("Upgrade", in.Upgrade)
 	}
 	return h
 }

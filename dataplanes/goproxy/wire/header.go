@@ -58,18 +58,6 @@ func disguised(name string) bool {
 	return slices.Contains(ours, textproto.CanonicalMIMEHeaderKey(spelling.Replace(name)))
 }
 
-// upgrade returns the protocol that an HTTP/1.1 client asks for.
-func upgrade(r *http.Request) string {
-	if r.ProtoMajor != 1 || !slices.Contains(connectionNamed(r.Header), "Upgrade") {
-		return ""
-	}
-	protocol := strings.ToLower(strings.TrimSpace(r.Header.Get("Upgrade")))
-	if strings.HasPrefix(protocol, "h2c") || strings.ContainsAny(protocol, ", ") {
-		return ""
-	}
-	return protocol
-}
-
 // wantsTrailers keeps the one value of TE that gRPC servers insist on.
 func wantsTrailers(h http.Header) bool {
 	for _, line := range h["Te"] {

@@ -11,14 +11,17 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
 
+// incoming is a request as the door reads it.
+type incoming exchange.Incoming
+
 // read turns a request of net/http into one that may pass, or says why not.
-func (s *Server) read(r *http.Request) Incoming {
+func (s *Server) read(r *http.Request) incoming {
 	conn, _ := r.Context().Value(connKey{}).(*exchange.Conn)
-	in := Incoming{Conn: conn, Request: &exchange.Request{
+	in := incoming{Conn: conn, Request: &exchange.Request{
 		Method: r.Method, Scheme: scheme(conn), Authority: r.Host, Host: host(r.Host),
 		Proto: r.ProtoMajor, Client: conn.Client, Port: conn.Local.Port(), Length: r.ContentLength,
 	}}
-	for _, check := range []func(*Server, *http.Request, *Incoming){
+	for _, check := range []func(*Server, *http.Request, *incoming){
 		(*Server).readMethod, (*Server).readHost, (*Server).readTarget, (*Server).readHeader, (*Server).readBody,
 	} {
 		check(s, r, &in)
@@ -26,7 +29,7 @@ func (s *Server) read(r *http.Request) Incoming {
 	return in
 }
 
-func (in *Incoming) refuse(status int, reason string) {
+func (in *incoming) refuse(status int, reason string) {
 	if in.Refused == 0 {
 		in.Refused, in.Reason = status, reason
 	}
@@ -80,14 +83,14 @@ func validPort(port string) bool {
 
 // readMethod refuses CONNECT, which would make the proxy an open one, and TRACE,
 // which would show clients what the proxy adds to their requests.
-func (s *Server) readMethod(r *http.Request, in *Incoming) {
+func (s *Server) readMethod(r *http.Request, in *incoming) {
 	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
 		in.refuse(http.StatusMethodNotAllowed, "bad_method")
 	}
 }
 
 // readTarget normalises the path. All that comes after reads that one.
-func (s *Server) readTarget(r *http.Request, in *Incoming) {
+func (s *Server) readTarget(r *http.Request, in *incoming) {
 	raw, query, hasQuery := target(r)
 	in.Request.Query, in.Request.HasQuery = query, hasQuery
 	if !validQuery(query) {
@@ -119,24 +122,15 @@ func validQuery(query string) bool {
 	return true
 }
 
-func (s *Server) readHost(_ *http.Request, in *Incoming) {
+func (s *Server) readHost(_ *http.Request, in *incoming) {
 	if in.Request.Host == "" {
 		in.refuse(http.StatusBadRequest, "bad_host")
 	}
 }
 
-// target splits the request's target as it came. An absolute form has its
-// authority in r.Host already (RFC 9112, section 3.2.2); HTTP/2 has none (RFC
-// 9113, section 8.3.1).
+// target splits the request's target as it came.
 func target(r *http.Request) (path, query string, hasQuery bool) {
-	rest := r.RequestURI
-	if _, after, absolute := strings.Cut(rest, "://"); absolute && r.ProtoMajor == 1 && !strings.HasPrefix(rest, "/") {
-		rest = ""
-		if i := strings.IndexAny(after, "/?"); i >= 0 {
-			rest = after[i:]
-		}
-	}
-	return strings.Cut(rest, "?")
+	return strings.Cut(r.RequestURI, "?")
 }
 
 // validName lets through what a name or an IPv4 address is made of. What is in
@@ -152,11 +146,10 @@ func validName(name string) bool {
 	return name != ""
 }
 
-func (s *Server) readHeader(r *http.Request, in *Incoming) {
+func (s *Server) readHeader(r *http.Request, in *incoming) {
 	if limit := s.config.Limits.RequestHeaderBytes; limit > 0 && headerSize(r) > limit {
 		in.refuse(http.StatusRequestHeaderFieldsTooLarge, "header_too_large")
 	}
-	in.Request.Upgrade = upgrade(r)
 	in.Request.Header = endToEnd(r.Header)
 	if wantsTrailers(r.Header) {
 		in.Request.Header.Add("Te", "trailers")
@@ -183,7 +176,7 @@ func isGRPC(contentType string) bool {
 
 // readBody bounds the body. A length that is over the limit is refused before
 // a byte of it is asked for (Expect: 100-continue).
-func (s *Server) readBody(r *http.Request, in *Incoming) {
+func (s *Server) readBody(r *http.Request, in *incoming) {
 	body := &requestBody{from: r, trailer: in.Request.Trailer, left: s.config.Limits.RequestBodyBytes}
 	in.Request.Body = body
 	if body.left <= 0 {

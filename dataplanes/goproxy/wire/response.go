@@ -1,24 +1,26 @@
 package wire
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/textproto"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
 
-// serve is one request's way in and its response's way out.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 32<<10)
+	return &b
+}}
+
+// serve is the way in of one request of HTTP/2, and its response's way out.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	in := s.read(r)
-	doubt := inDoubt(r)
-	if doubt {
-		in.refuse(http.StatusBadRequest, "bad_framing")
-	}
 	control := http.NewResponseController(w)
 	out := &outgoing{w: w, control: control, request: r, stall: &stall{control: control, bound: time.Duration(s.config.Timeouts.Stall)}}
 	defer out.end()
@@ -26,23 +28,20 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !in.Request.GRPC {
 		body.stall = out.stall
 	}
-	answer := s.config.Handler.Serve(r.Context(), in)
-	if doubt || s.holders.retired.Load() || in.Request.Upgrade != "" && answer.Response.Tunnel == nil {
-		// What the client sent after its request may have been meant for a tunnel.
-		answer.Response.Close = true
-	}
+	answer := s.Serve(r.Context(), exchange.Incoming(in))
 	out.response = answer.Response
-	out.settle(body)
-	sent := s.send(r.Context(), out)
-	answer.Done(sent)
+	sent := out.send()
+	answer.Ender.Done(sent)
+	if out.response.Body != nil {
+		out.response.Body.Close()
+	}
 	if sent.Err != nil {
-		// Clients must see that the response is not whole. Of a tunnel that came to
-		// nothing, net/http would make a 200.
+		// Clients must see that the response is not whole.
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// outgoing is a response on its way to a net/http client.
+// outgoing is a response on its way to a client of HTTP/2.
 type outgoing struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
@@ -53,53 +52,40 @@ type outgoing struct {
 	buffered bool
 }
 
-// settle prepares for an answer that comes before the end of the request's body
-// over HTTP/1.1. Net/http reads on to the end of a body that nobody has begun,
-// and closes the connection if that fails or takes too much. A body that is
-// still being read ends the connection, whatever becomes of it: nobody could
-// say where the next request begins.
-func (o *outgoing) settle(body *requestBody) {
-	if o.request.ProtoMajor > 1 || o.response.Tunnel != nil || o.request.ContentLength == 0 {
-		return
-	}
-	switch body.progress.Load() {
-	case bodyUntouched:
-		o.stall.hurry(o.control.SetReadDeadline)
-	case bodyBegun:
-		_ = o.control.EnableFullDuplex()
-		o.response.Close = true
-	}
-}
-
 // end is called when the handler ends, however it does.
 func (o *outgoing) end() {
 	o.stall.end()
-	if o.response != nil && o.response.Tunnel == nil {
-		o.stall.afterwards(o.request, o.buffered)
+	if o.response != nil {
+		o.stall.afterwards(o.buffered)
 	}
 }
 
-func (s *Server) send(ctx context.Context, out *outgoing) Sent {
-	if out.response.Tunnel != nil {
-		return s.tunnel(ctx, out)
+func (o *outgoing) send() exchange.Sent {
+	if o.response.Tunnel != nil {
+		// HTTP/2 has no such answer.
+		o.response.Tunnel.Close()
+		return exchange.Sent{Err: errTunnel}
 	}
-	out.writeHeader()
-	if out.response.Body == nil {
-		return Sent{}
+	o.writeHeader()
+	if o.response.Body == nil {
+		return exchange.Sent{}
 	}
-	defer out.response.Body.Close()
-	n, err := out.copyBody()
+	n, err := o.copyBody()
 	if err == nil {
-		out.writeTrailer()
+		o.writeTrailer()
 	}
-	return Sent{Bytes: n, Err: err}
+	return exchange.Sent{Bytes: n, Err: err}
 }
+
+var errTunnel = errors.New("a change of protocol was not asked for")
 
 func (o *outgoing) writeHeader() {
 	h := o.w.Header()
 	for _, f := range o.response.Header {
-		name := textproto.CanonicalMIMEHeaderKey(f.Name)
-		h[name] = append(h[name], f.Value)
+		// Net/http writes some of it after the response has ended, and its strings
+		// with it.
+		name := strings.Clone(textproto.CanonicalMIMEHeaderKey(f.Name))
+		h[name] = append(h[name], strings.Clone(f.Value))
 	}
 	if _, typed := h["Content-Type"]; !typed {
 		// Nil keeps net/http from guessing one.
@@ -164,10 +150,8 @@ func (o *outgoing) copyBody() (int64, error) {
 }
 
 func (o *outgoing) write(piece []byte, flush bool) (int, error) {
-	if o.request.ProtoMajor > 1 {
-		o.stall.begin(&o.stall.writes)
-		defer o.stall.done(&o.stall.writes)
-	}
+	o.stall.begin(&o.stall.writes)
+	defer o.stall.done(&o.stall.writes)
 	n, err := o.w.Write(piece)
 	if err == nil && flush {
 		err = o.control.Flush()
@@ -182,6 +166,6 @@ func (o *outgoing) writeTrailer() {
 	h := o.w.Header()
 	for _, f := range *o.response.Trailer {
 		name := http.TrailerPrefix + textproto.CanonicalMIMEHeaderKey(f.Name)
-		h[name] = append(h[name], f.Value)
+		h[name] = append(h[name], strings.Clone(f.Value))
 	}
 }

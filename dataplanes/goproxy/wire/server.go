@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log"
@@ -11,45 +12,14 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h1"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
-// Handler answers requests.
-type Handler interface {
-	// Serve answers one request. The context ends when the client has gone. The
-	// answer's Response is never nil.
-	Serve(context.Context, Incoming) Answer
-}
-
-// Incoming is a request and the connection that it came on.
-type Incoming struct {
-	Request *exchange.Request
-	Conn    *exchange.Conn
-	// Refused is the status that the door asks for, with why in Reason; 0 for a
-	// request that may pass. Such a request must be answered and not served.
-	Refused int
-	Reason  string
-}
-
-// Answer is a response and who wants to know what became of it.
-type Answer struct {
-	Response *exchange.Response
-	// Done is called once, when nothing more will be sent.
-	Done func(Sent)
-}
-
-// Sent is what became of a response.
-type Sent struct {
-	// Bytes of the body, or of a tunnel towards the client.
-	Bytes int64
-	// Err is set where the response was cut off.
-	Err error
-}
-
 // Config is what a server is made of.
 type Config struct {
-	Handler  Handler
+	Handler  exchange.Handler
 	Timeouts ir.ServerTimeouts
 	Limits   ir.Limits
 	Slashes  requestpath.Slashes
@@ -59,16 +29,18 @@ type Config struct {
 // new settings are a new Server, and the old one is retired.
 type Server struct {
 	config  Config
+	one     *h1.Server
 	http    *http.Server
 	queue   *queue
-	tunnels tunnels
 	holders holders
 }
+
+var _ exchange.Handler = (*Server)(nil)
 
 // New returns a server that waits for connections.
 func New(config Config) *Server {
 	s := &Server{config: config, queue: newQueue()}
-	s.tunnels.idle = make(chan struct{})
+	s.one = s.newHTTP1()
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: time.Duration(config.Timeouts.RequestHeader),
@@ -85,9 +57,29 @@ func New(config Config) *Server {
 	return s
 }
 
+// newHTTP1 returns the server of connections that speak HTTP/1.1.
+func (s *Server) newHTTP1() *h1.Server {
+	const none = 1 << 20
+	header := s.config.Limits.RequestHeaderBytes
+	if header <= 0 {
+		header = none
+	}
+	t := s.config.Timeouts
+	return &h1.Server{
+		Handler: s,
+		Limits:  h1.Limits{HeadBytes: header, TargetBytes: header, BodyBytes: s.config.Limits.RequestBodyBytes},
+		Timeouts: h1.Timeouts{
+			Idle: time.Duration(t.Idle), Head: time.Duration(t.RequestHeader),
+			Read: time.Duration(t.Stall), Write: time.Duration(t.Stall),
+		},
+		Slashes: s.config.Slashes,
+		Preface: func(c net.Conn, read []byte) { s.serveHTTP2(&begun{Conn: c, read: read}) },
+	}
+}
+
+// protocols leave HTTP/1.1 to the other server.
 func protocols() *http.Protocols {
 	p := &http.Protocols{}
-	p.SetHTTP1(true)
 	p.SetHTTP2(true)
 	p.SetUnencryptedHTTP2(true)
 	return p
@@ -104,16 +96,39 @@ func headerBytes(l ir.Limits) int {
 	return 4 * l.RequestHeaderBytes
 }
 
+// Serve answers a request of HTTP/1.1.
+func (s *Server) Serve(ctx context.Context, in exchange.Incoming) exchange.Answer {
+	answer := s.config.Handler.Serve(ctx, in)
+	if s.holders.retired.Load() {
+		answer.Response.Close = true
+	}
+	return answer
+}
+
 // ServeConn takes a connection; on a server that drains, it closes it. It is
 // false, and the connection is the caller's, once the server is gone.
 func (s *Server) ServeConn(c net.Conn) bool {
 	if !s.holders.add() {
 		return false
 	}
-	if !s.queue.put(watchFraming(c)) {
+	secure, overTLS := c.(*tls.Conn)
+	if overTLS && secure.ConnectionState().NegotiatedProtocol == "h2" {
+		s.serveHTTP2(c)
+		return true
+	}
+	go func() {
+		if s.one.Serve(context.Background(), c) {
+			s.holders.remove()
+		}
+	}()
+	return true
+}
+
+// serveHTTP2 hands a connection to net/http.
+func (s *Server) serveHTTP2(c net.Conn) {
+	if !s.queue.put(c) {
 		s.holders.remove()
 	}
-	return true
 }
 
 // Retire asks clients to go with the next response of each (GOAWAY, Connection:
@@ -133,21 +148,39 @@ func (s *Server) Gone() bool {
 // Drain asks clients to go (GOAWAY, Connection: close), serves what is under
 // way until the context ends, and then closes the rest.
 func (s *Server) Drain(ctx context.Context) {
+	s.one.Drain()
 	err := s.http.Shutdown(ctx)
 	if err != nil && errors.Is(err, ctx.Err()) {
 		s.http.Close()
 	}
-	s.tunnels.drain(ctx)
+	if !s.one.Wait(ctx) {
+		s.one.Close()
+	}
+}
+
+// begun is a connection of which something was read already.
+type begun struct {
+	net.Conn
+	read []byte
+}
+
+// NetConn returns the connection.
+func (b *begun) NetConn() net.Conn { return b.Conn }
+
+// Read reads what was read once more, and then on.
+func (b *begun) Read(p []byte) (int, error) {
+	if len(b.read) > 0 {
+		n := copy(p, b.read)
+		b.read = b.read[n:]
+		return n, nil
+	}
+	return b.Conn.Read(p)
 }
 
 type connKey struct{}
 
-// withConn finds what listen knows about a connection, below TLS if need be.
+// withConn finds what listen knows about a connection, below others if need be.
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	if f, ok := c.(*framed); ok {
-		ctx = context.WithValue(ctx, framedKey{}, f)
-		c = f.NetConn()
-	}
 	if below, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = below.NetConn()
 	}

@@ -9,7 +9,7 @@ import (
 // stall gives up on a client that keeps an exchange waiting: one that sends
 // nothing of a body that is being read, or takes nothing of what is written. It
 // counts only while something waits, so a stream may be silent for as long as
-// it likes. Writes over HTTP/1.1 are bounded where the connection is.
+// it likes.
 type stall struct {
 	control *http.ResponseController
 	bound   time.Duration
@@ -104,13 +104,9 @@ func (s *stall) end() {
 }
 
 // afterwards bounds what net/http does after the handler, which is to write what
-// it has buffered, and to read a body to its end.
-func (s *stall) afterwards(r *http.Request, buffered bool) {
-	switch {
-	case s.reads.cut:
-	case r.ProtoMajor == 1 && r.ContentLength != 0:
-		s.hurry(s.control.SetReadDeadline)
-	case r.ProtoMajor > 1 && buffered:
+// it has buffered.
+func (s *stall) afterwards(buffered bool) {
+	if !s.reads.cut && buffered {
 		s.hurry(s.control.SetWriteDeadline)
 	}
 }

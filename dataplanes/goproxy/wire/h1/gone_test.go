@@ -1,0 +1,69 @@
+package h1
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+)
+
+// A client that goes away while its answer is being made ends the context, and
+// the connection with the backend that it waited for.
+func TestGoneClientEndsItsExchange(t *testing.T) {
+	for name, over := range map[string]bool{"plain": false, "tls": true} {
+		t.Run(name, func(t *testing.T) {
+			asked, ended := make(chan struct{}), make(chan struct{})
+			p := newProxy(t, backend(t, func(c *client) {
+				if c.request() != nil {
+					close(asked)
+					_, _ = c.r.ReadByte()
+					close(ended)
+				}
+			}), ways["raw"])
+			server, config := testTLS(t)
+			if over {
+				p.wrap = func(c net.Conn) net.Conn { return tls.Server(NewConn(c), server) }
+			}
+			told := make(chan error, 1)
+			p.handle(func(ctx context.Context, q *exchange.Request) *exchange.Response {
+				answer := p.serve(ctx, q)
+				told <- ctx.Err()
+				return answer
+			})
+			p.start()
+			c := p.dial()
+			if over {
+				c = newClient(t, tls.Client(c.Conn, config))
+			}
+			c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			<-asked
+			c.Close()
+			if err := <-told; err == nil {
+				t.Error("the context did not end")
+			}
+			<-ended
+		})
+	}
+}
+
+// A connection that never sends a request does not hold a drain up for long.
+func TestDrainGivesFreshConnectionsAMoment(t *testing.T) {
+	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		p := newProxy(t, "", wrap).start()
+		c := p.dial()
+		eventually(t, "the connection is there", func() bool { return p.server.Open() == 1 })
+		p.server.Drain()
+		if p.server.Open() != 1 {
+			t.Error("the connection was given no moment")
+		}
+		for range freshGlances {
+			p.server.look()
+		}
+		c.ended()
+		if !p.server.Wait(t.Context()) {
+			t.Error("the drain did not end")
+		}
+	})
+}

@@ -1,0 +1,352 @@
+package h1
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+)
+
+// session is a connection with a client.
+type session struct {
+	server *Server
+	conn   *Conn
+	// given is the connection as it came.
+	given net.Conn
+	about *exchange.Conn
+	life  life
+	in    stream
+	// served is true once the connection has carried a request.
+	served bool
+	// patience is how long the next read may take.
+	patience time.Duration
+	// handOver is what was read of a connection that speaks HTTP/2.
+	handOver []byte
+	// waited counts the glances at a fresh connection of a server that drains.
+	waited int
+	// state tells Drain whether an exchange would be lost.
+	state atomic.Int32
+	// glances counts those that saw the exchange in work; 0 while there is none.
+	glances atomic.Int32
+	// streams is true while an answer is sent whose end nobody knows: what the
+	// client is sent may be what it waits for, so that it may be silent.
+	streams atomic.Bool
+}
+
+// The states of a session. A drain takes an idle connection away at once, and a
+// fresh one, whose first request may be on its way, after freshGlances.
+const (
+	fresh int32 = iota
+	busy
+	idle
+	drained
+)
+
+const freshGlances = int(5 * time.Second / glance)
+
+func newSession(ctx context.Context, server *Server, c net.Conn) *session {
+	s := &session{server: server, conn: NewConn(c), given: c, about: aboutConn(c)}
+	s.life.begin(ctx)
+	s.in.from = s
+	return s
+}
+
+// work is what a session needs while an exchange is in work. It is pooled, so
+// that an idle connection holds none.
+type work struct {
+	head  RequestHead
+	words exchange.Words
+	out   []byte
+	body  *requestBody
+	now   time.Time
+}
+
+var works = sync.Pool{New: func() any { return &work{out: make([]byte, 0, bufferSize)} }}
+
+// Read reads for the stream, within the time of what is being waited for.
+func (s *session) Read(p []byte) (int, error) {
+	for {
+		patience := s.patience
+		if s.streams.Load() {
+			patience = 0
+		}
+		if err := s.conn.readWithin(time.Now(), patience); err != nil {
+			return 0, err
+		}
+		n, err := s.conn.Read(p)
+		again := patience > 0 && s.streams.Load() && !s.conn.interrupted.Load()
+		if n > 0 || !again || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+	}
+}
+
+func (s *session) run() {
+	defer s.recover()
+	defer s.in.free()
+	for s.await() {
+		w := works.Get().(*work) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
+		again := s.exchange(w)
+		s.in.release()
+		w.head.Reset(RequestInput{Limits: &s.server.limits})
+		w.words.Reset()
+		works.Put(w)
+		if !again {
+			return
+		}
+	}
+}
+
+// recover keeps a panic of one exchange from ending the others.
+func (s *session) recover() {
+	if v := recover(); v != nil && s.server.Panicked != nil {
+		s.server.Panicked(v)
+	}
+}
+
+// await waits for the first octets of the next request.
+func (s *session) await() bool {
+	if len(s.in.buffered()) > 0 {
+		return true
+	}
+	patience := s.server.Timeouts.Idle
+	if !s.served && s.server.Timeouts.Head > 0 {
+		patience = s.server.Timeouts.Head
+	}
+	// A drain that came before this looks at the state, one that comes later sees
+	// the session as idle and interrupts it.
+	if s.served {
+		s.state.Store(idle)
+		if s.server.draining.Load() {
+			return false
+		}
+	}
+	err := s.conn.readWithin(time.Now(), patience)
+	if err == nil {
+		err = s.conn.await(&s.in)
+	}
+	before := fresh
+	if s.served {
+		before = idle
+	}
+	if err != nil || !s.state.CompareAndSwap(before, busy) {
+		return false
+	}
+	return s.served || !s.speaksHTTP2()
+}
+
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// speaksHTTP2 looks at the first octets of a connection, and takes it away from
+// the session if they are no HTTP/1.1.
+func (s *session) speaksHTTP2() bool {
+	if s.server.Preface == nil || s.about.TLS {
+		return false
+	}
+	const enough = len("PRI ")
+	for {
+		b := s.in.buffered()
+		if len(b) > len(preface) {
+			b = b[:len(preface)]
+		}
+		if !strings.HasPrefix(preface, inPlace(b)) {
+			return false
+		}
+		if len(b) >= enough {
+			break
+		}
+		s.patience = s.server.Timeouts.Head
+		if s.in.fill() != nil {
+			return false
+		}
+	}
+	s.handOver = append([]byte(nil), s.in.buffered()...)
+	_ = s.conn.readWithin(time.Time{}, 0)
+	return true
+}
+
+// drain ends a session that is idle.
+func (s *session) drain() {
+	if s.state.CompareAndSwap(idle, drained) {
+		s.conn.interrupt()
+	}
+}
+
+// look cuts off the exchange of a client that has gone away. It looks less often
+// after what others than a hurried client wait for.
+func (s *session) look() {
+	const often, seldom = 5, 5
+	if s.server.draining.Load() && s.state.Load() == fresh {
+		if s.waited++; s.waited >= freshGlances && s.state.CompareAndSwap(fresh, drained) {
+			s.conn.interrupt()
+		}
+	}
+	n := s.glances.Load()
+	if n == 0 || !s.glances.CompareAndSwap(n, n+1) || n == 1 || n > often && n%seldom != 0 {
+		return
+	}
+	if s.conn.gone() {
+		s.life.cut()
+	}
+}
+
+// exchange serves one request, and reports whether the connection can serve
+// another.
+func (s *session) exchange(w *work) bool {
+	w.now = time.Now()
+	w.head.Reset(RequestInput{Limits: &s.server.limits, TLS: s.about.TLS, Slashes: s.server.Slashes})
+	n, err := s.readHead(w)
+	if err == nil {
+		err = w.head.admit()
+	}
+	in := exchange.Incoming{Request: &w.head.Request, Conn: s.about}
+	if err != nil {
+		why := refusal(err)
+		if why == nil {
+			return false
+		}
+		in.Refused, in.Reason = why.Status, why.Reason
+		w.head.refused()
+	}
+	s.begin(w, n)
+	defer s.finish(w)
+	s.glances.Store(1)
+	answer := s.server.Handler.Serve(&s.life, in)
+	if in.Refused != 0 {
+		answer.Response.Close = true
+	}
+	again := s.answer(w, answer)
+	s.glances.Store(0)
+	s.served = true
+	return again
+}
+
+// refusal returns the refusal in an error. Nil is the end of a connection.
+func refusal(err error) *Error {
+	var why *Error
+	if errors.As(err, &why) {
+		return why
+	}
+	return nil
+}
+
+// readHead reads until the head is whole.
+func (s *session) readHead(w *work) (int, error) {
+	n, err := w.head.Parse(s.in.buffered())
+	if err != ErrMore { //nolint:errorlint // It is never wrapped.
+		return n, err
+	}
+	until := w.now.Add(s.server.Timeouts.Head)
+	for err == ErrMore { //nolint:errorlint // It is never wrapped.
+		s.patience = 0
+		if s.server.Timeouts.Head > 0 {
+			s.patience = max(time.Until(until), 1)
+		}
+		if err = s.in.fill(); err != nil {
+			return 0, headError(err)
+		}
+		n, err = w.head.Parse(s.in.buffered())
+	}
+	return n, err
+}
+
+func headError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errHeadTimeout
+	}
+	return err
+}
+
+func (s *session) begin(w *work, n int) {
+	s.in.pin(n)
+	q := &w.head.Request
+	q.Client, q.Peer, q.Port = s.about.Client, s.about.Client.Addr(), s.about.Local.Port()
+	q.Body, q.Words = noBody{}, &w.words
+	if w.head.Framing == NoBody {
+		return
+	}
+	s.patience = s.server.Timeouts.Read
+	if q.GRPC {
+		// A call may be silent for as long as it likes.
+		s.patience = 0
+	}
+	w.body = &requestBody{session: s, conn: s.conn, wait: w.head.Continue}
+	w.body.content.reset(contentInput{
+		stream: &s.in, framing: w.head.Framing, length: q.Length, limits: &s.server.limits, request: true,
+	})
+	w.body.content.trailer = w.head.announced()
+	if q.Body = w.body; w.head.Framing == Chunked {
+		q.Trailer = &w.body.content.trailer
+	}
+}
+
+// finish takes the body away from whoever still holds it.
+func (s *session) finish(w *work) {
+	if w.body != nil {
+		w.body.end()
+		w.body = nil
+	}
+	s.streams.Store(false)
+}
+
+// plainAnswer answers with a status alone, and closes.
+func (s *session) plainAnswer(w *work, status int) {
+	out := ResponseOutput{Response: &exchange.Response{Status: status}, Minor: 1, Close: true, Now: w.now}
+	head, err := AppendResponse(w.out[:0], &out)
+	if err != nil {
+		return
+	}
+	if _, err = s.conn.send(head, time.Now(), s.server.Timeouts.Write); err == nil {
+		s.linger()
+	}
+}
+
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 256 << 10
+)
+
+// linger ends our side and reads on for a moment: closing a connection with
+// unread octets resets it, and the client may never see why (RFC 9112, section
+// 9.6). One that sends on and on is left alone for the rest of the moment.
+func (s *session) linger() {
+	until := time.Now().Add(lingerTime)
+	if s.conn.CloseWrite() != nil || s.conn.Conn.SetReadDeadline(until) != nil {
+		return
+	}
+	s.in.keep = 0
+	s.in.acquire()
+	for total := 0; total < lingerBytes; {
+		n, err := s.conn.Read(s.in.buf)
+		if err != nil {
+			return
+		}
+		total += n
+	}
+	<-time.After(time.Until(until))
+}
+
+// noBody is the body of a message without content.
+type noBody struct{}
+
+var _ io.ReadCloser = noBody{}
+
+func (noBody) Read([]byte) (int, error) { return 0, io.EOF }
+func (noBody) Close() error             { return nil }
+
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
