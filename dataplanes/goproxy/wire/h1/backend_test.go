@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 const (
@@ -70,7 +71,7 @@ func TestBackendEndsInsteadOfAnswering(t *testing.T) {
 		}), wrap).start()
 		// Without a look at the idle connection it is not used for a POST.
 		posted := 502
-		if !NewConn(wrap(p.dial().Conn)).tells() {
+		if !rawconn.New(wrap(p.dial().Conn)).Tells() {
 			posted = 200
 		}
 		for _, again := range []struct {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 const twelveFields = "GET /api/v1/users?page=2 HTTP/1.1\r\n" +
@@ -106,7 +107,7 @@ func echoBackend(b testing.TB) string {
 			}
 			go func() {
 				defer c.Close()
-				raw, buf, answer := NewConn(c), make([]byte, 4096), []byte(twelveFieldsBack)
+				raw, buf, answer := rawconn.New(c), make([]byte, 4096), []byte(twelveFieldsBack)
 				for {
 					if _, err := raw.Read(buf); err != nil {
 						return
@@ -164,7 +165,7 @@ func benchExchange(b *testing.B, p *proxy) {
 			return
 		}
 		defer c.Close()
-		raw, buf, request := NewConn(c), make([]byte, 4096), []byte(twelveFields)
+		raw, buf, request := rawconn.New(c), make([]byte, 4096), []byte(twelveFields)
 		for pb.Next() {
 			if _, err := raw.Write(request); err != nil {
 				b.Error(err)
@@ -185,7 +186,7 @@ func TestExchangeAllocations(t *testing.T) {
 		t.Skip("under the race detector pools forget on purpose")
 	}
 	p := newProxy(t, echoBackend(t), ways["raw"]).start()
-	c := NewConn(p.dial().Conn)
+	c := rawconn.New(p.dial().Conn)
 	buf, request := make([]byte, 4096), []byte(twelveFields)
 	got := testing.AllocsPerRun(2000, func() {
 		if _, err := c.Write(request); err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/field"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
@@ -89,8 +90,8 @@ func compareFields(t *testing.T, ours exchange.Header, judge http.Header, gone [
 	for name, values := range judge {
 		drop, _ := judgeLookalike(name)
 		odd := strings.ContainsAny(name, "_.")
-		inTrailer := gone == nil && lookalike(name) != plain
-		if kindOf(name) != plain || slices.Contains(gone, name) || odd && drop || inTrailer || values == nil {
+		inTrailer := gone == nil && field.Lookalike(name) != field.Plain
+		if field.KindOf(name) != field.Plain || slices.Contains(gone, name) || odd && drop || inTrailer || values == nil {
 			if len(read[name]) > 0 {
 				t.Errorf("field %s was handed on", name)
 			}

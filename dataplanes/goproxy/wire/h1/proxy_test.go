@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // patience is how long a test waits before it says that it would wait forever.
@@ -78,8 +79,8 @@ func (o *observer) Panicked(any) {
 
 // ways are the kinds of connection that everything must work over.
 var ways = map[string]func(net.Conn) net.Conn{
-	"raw":   func(c net.Conn) net.Conn { return NewConn(c) },
-	"plain": func(c net.Conn) net.Conn { return Plain(c) },
+	"raw":   func(c net.Conn) net.Conn { return rawconn.New(c) },
+	"plain": func(c net.Conn) net.Conn { return rawconn.Plain(c) },
 }
 
 func eachWay(t *testing.T, f func(t *testing.T, wrap func(net.Conn) net.Conn)) {

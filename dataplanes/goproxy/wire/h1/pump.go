@@ -42,7 +42,7 @@ func (p *pump) run(s *sender, head []byte) {
 	// longer wants it may have said why.
 	if errors.Is(p.err, errSource) && !p.stopping.Load() {
 		p.fault = contentFault(p.err)
-		p.answer.up.conn.interrupt()
+		p.answer.up.conn.Interrupt()
 	}
 }
 
@@ -61,7 +61,7 @@ func (p *pump) over() bool {
 func (p *pump) stop() {
 	p.stopping.Store(true)
 	if !p.over() {
-		p.answer.up.conn.abort()
+		p.answer.up.conn.Abort()
 		p.answer.call.Request.Body.Close()
 	}
 	<-p.done

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // errSource says that the content that was to be sent broke off.
@@ -19,7 +20,7 @@ var largeBuffers = sync.Pool{New: func() any { return new([largeSteps]byte) }}
 
 // sender writes content behind a head that is in out already.
 type sender struct {
-	to      *Conn
+	to      *rawconn.Conn
 	body    io.Reader
 	framing Framing
 	length  int64
@@ -102,7 +103,7 @@ func (s *sender) write(b []byte) error {
 	if !s.until.IsZero() {
 		timeout = max(s.until.Sub(s.now), 1)
 	}
-	n, err := s.to.send(b, s.now, timeout)
+	n, err := s.to.Send(b, s.now, timeout)
 	s.wrote = s.wrote || n > 0
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 const (
@@ -130,13 +131,13 @@ func TestOverTLS(t *testing.T) {
 			go answerOver(newClient(t, c), first, hangUp)
 		}
 	}()
-	p := newProxy(t, "", func(c net.Conn) net.Conn { return tls.Server(NewConn(c), serverTLS) })
+	p := newProxy(t, "", func(c net.Conn) net.Conn { return tls.Server(rawconn.New(c), serverTLS) })
 	p.pool.Dial = func(ctx context.Context) (net.Conn, error) {
 		c, err := net.Dial("tcp", ln.Addr().String())
 		if err != nil {
 			return nil, err
 		}
-		return tls.Client(NewConn(c), clientTLS), nil
+		return tls.Client(rawconn.New(c), clientTLS), nil
 	}
 	p.start()
 	raw, err := tls.Dial("tcp", p.addr, clientTLS)
@@ -169,7 +170,7 @@ func answerOver(c *client, first bool, hangUp chan struct{}) {
 func TestCarrierBelowTLS(t *testing.T) {
 	want := &exchange.Conn{Port: 7}
 	a, _ := socketPair(t)
-	if got := aboutConn(tls.Server(NewConn(carrier{a, want}), &tls.Config{})); got != want {
+	if got := aboutConn(tls.Server(rawconn.New(carrier{a, want}), &tls.Config{})); got != want {
 		t.Errorf("got %v", got)
 	}
 }

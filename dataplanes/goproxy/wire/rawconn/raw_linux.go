@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package h1
+package rawconn
 
 import (
 	"io"
@@ -29,7 +29,7 @@ type rawConn struct {
 
 	// asked says that writing has begun, wrote that it has ended.
 	asked, wrote, isStale bool
-	idle                  *stream
+	idle                  Lender
 
 	// The callbacks are made once, as each would be an allocation.
 	readFn, writeFn, askFn, idleFn func(fd uintptr) bool
@@ -95,31 +95,29 @@ func (r *rawConn) received(n int, errno syscall.Errno) {
 
 // await is the read of a connection that has nothing in work: it holds no
 // buffer while it waits.
-func (r *rawConn) await(s *stream) error {
-	r.idle, r.got, r.inErr = s, 0, nil
+func (r *rawConn) await(l Lender) (int, error) {
+	r.idle, r.got, r.inErr = l, 0, nil
 	err := r.rc.Read(r.idleFn)
 	r.idle = nil
 	if err == nil {
 		err = r.inErr
 	}
 	if err != nil {
-		s.free()
+		l.Return()
 	}
-	return err
+	return r.got, err
 }
 
 // stepIdle reads at once, and again when it is woken: an edge from before the
 // callback would be lost. That is also how the end of a client is seen that came
 // together with its last request.
 func (r *rawConn) stepIdle(fd uintptr) bool {
-	r.idle.acquire()
-	n, errno := receive(fd, r.idle.buf, 0)
+	n, errno := receive(fd, r.idle.Lend(), 0)
 	if errno == syscall.EAGAIN {
-		r.idle.free()
+		r.idle.Return()
 		return false
 	}
 	r.received(n, errno)
-	r.idle.w = r.got
 	return true
 }
 
@@ -164,13 +162,20 @@ func (r *rawConn) ask(request, in []byte) (int, error) {
 		err = r.outErr
 	}
 	if err != nil || len(rest) == 0 {
-		return r.got, firstError(err, r.inErr)
+		return r.got, first(err, r.inErr)
 	}
 	if _, err = r.write(rest); err != nil {
 		return 0, err
 	}
 	r.wrote = true
 	return r.read(in)
+}
+
+func first(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 // stepAsk looks before it writes. RawConn.Read has forgotten all edges that came
