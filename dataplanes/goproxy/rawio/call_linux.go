@@ -50,8 +50,8 @@ func (q *Queue) Ask(fd uintptr) {
 // Unknown is what is left where the system does not say.
 const Unknown = -1
 
-// Receive reads once and never waits. Left counts the bytes behind those; the
-// end of the stream counts as one.
+// Receive reads once and never waits. Left is 0 where nothing is left to be read,
+// the end of the stream included, and otherwise the number of bytes, to one.
 func (q *Queue) Receive(fd uintptr, p []byte) (n, left int, errno syscall.Errno) {
 	q.vector.Base = unsafe.SliceData(p)
 	q.vector.SetLen(len(p))
