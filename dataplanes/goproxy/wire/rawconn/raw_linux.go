@@ -55,7 +55,8 @@ func newRawConn(c net.Conn) *rawConn {
 
 func isStream(rc syscall.RawConn) bool {
 	stream := false
-	rc.Control(func(fd uintptr) {
+	// A connection that is closed is no stream.
+	_ = rc.Control(func(fd uintptr) {
 		kind, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_TYPE)
 		stream = err == nil && kind == syscall.SOCK_STREAM
 	})
