@@ -20,8 +20,9 @@ type Conn struct {
 	// first is read into where there is no buffer yet.
 	first [64]byte
 
-	// asked says that the last request to be written has been written whole.
-	asked bool
+	// asked says that the last request to be written has been written whole, and
+	// carried that the connection has carried an exchange.
+	asked, carried bool
 
 	reads, writes deadline
 	// interrupted stays true: reads of a connection that is on its way out are not
@@ -98,7 +99,8 @@ func (c *Conn) Stale() bool {
 	case c.raw != nil:
 		return c.raw.stale()
 	case c.below != nil:
-		return c.below.Stale()
+		// Behind the handshake come tickets, which are nobody's answer.
+		return c.carried && c.below.Stale()
 	default:
 		return false
 	}

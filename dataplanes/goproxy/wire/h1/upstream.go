@@ -317,7 +317,7 @@ func (a *answer) finish(again bool) {
 	}
 	answers.Put(a)
 	u.served++
-	u.since = now
+	u.since, u.conn.carried = now, true
 	if again && len(u.in.buffered()) > 0 {
 		again = false
 	}
