@@ -307,3 +307,17 @@ func TestRefusedLongHeadKeepsItsMethod(t *testing.T) {
 		t.Errorf("the method of the refused request is %q", got)
 	}
 }
+
+// Old clients send an empty line behind a body. It asks for nothing, so that
+// nothing is answered when no request follows.
+func TestEmptyLineIsNoRequest(t *testing.T) {
+	p := newProxy(t, backend(t, func(c *client) {
+		for c.request() != nil {
+			c.send(okAnswer)
+		}
+	}), ways["raw"])
+	p.server.Timeouts.Head = 50 * time.Millisecond
+	c := p.start().dial()
+	c.send(postOne+"\r\n").answer("POST", 200)
+	c.ended()
+}
