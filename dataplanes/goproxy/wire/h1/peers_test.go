@@ -41,6 +41,7 @@ func TestPeersThatGo(t *testing.T) {
 }
 
 func peerGoes(t *testing.T, event, state, want string) {
+	t.Helper()
 	who, how, _ := strings.Cut(event, " ")
 	there, act, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var used atomic.Bool

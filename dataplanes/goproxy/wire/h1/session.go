@@ -253,7 +253,7 @@ func (s *session) readHead(w *work) (int, error) {
 		if err = s.in.fill(); err != nil {
 			// An empty line behind a request is none: an answer to it could be taken for
 			// the next one's.
-			if s.served && strings.HasPrefix("\r\n", inPlace(s.in.buffered())) {
+			if s.served && strings.Trim(inPlace(s.in.buffered()), "\r\n") == "" {
 				return 0, io.EOF
 			}
 			return 0, headError(err)
