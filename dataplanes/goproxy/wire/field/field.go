@@ -144,3 +144,13 @@ func NextItem(list string) (item, rest string) {
 	}
 	return Trim(list), ""
 }
+
+// IsGRPC tells gRPC from its relatives, such as application/grpc-web.
+func IsGRPC(contentType string) bool {
+	const grpc = "application/grpc"
+	if len(contentType) < len(grpc) || !Folds(contentType[:len(grpc)], grpc) {
+		return false
+	}
+	rest := contentType[len(grpc):]
+	return rest == "" || rest[0] == '+' || rest[0] == ';' || rest[0] == ' '
+}

@@ -252,14 +252,14 @@ func TestClosedBodiesStayClosed(t *testing.T) {
 	pool := &Pool{Dial: func(context.Context) (net.Conn, error) { return net.Dial("tcp", addr) }}
 	defer pool.Close()
 	q := &exchange.Request{Method: "GET", Path: "/", Authority: "a", Body: noBody{}}
-	first, err := pool.Do(t.Context(), Ask{Request: q})
+	first, err := pool.Do(t.Context(), exchange.Ask{Request: q})
 	if err != nil {
 		t.Fatal(err)
 	}
 	held := first.Body
 	io.ReadAll(held)
 	held.Close()
-	second, err := pool.Do(t.Context(), Ask{Request: q})
+	second, err := pool.Do(t.Context(), exchange.Ask{Request: q})
 	if err != nil {
 		t.Fatal(err)
 	}

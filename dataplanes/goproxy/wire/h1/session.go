@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -54,7 +53,7 @@ const (
 const freshGlances = int(5 * time.Second / glance)
 
 func newSession(ctx context.Context, server *Server, c net.Conn) *session {
-	s := &session{server: server, conn: rawconn.New(c), given: c, about: aboutConn(c)}
+	s := &session{server: server, conn: rawconn.New(c), given: c, about: rawconn.About(c)}
 	s.life.begin(ctx)
 	s.in.from = s
 	return s
@@ -342,12 +341,3 @@ var _ io.ReadCloser = noBody{}
 
 func (noBody) Read([]byte) (int, error) { return 0, io.EOF }
 func (noBody) Close() error             { return nil }
-
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}

@@ -124,7 +124,7 @@ type answer struct {
 	out     []byte
 	call    Call
 	pump    *pump
-	tie     rawconn.Tie
+	tie     exchange.Tie
 	// begun is true once the response was handed out.
 	begun bool
 }
@@ -140,7 +140,7 @@ func (u *Upstream) Do(call Call) (*exchange.Response, error) {
 	a := answers.Get().(*answer)
 	a.up, a.call = u, call
 	u.until = call.Until
-	a.tie = rawconn.TieTo(call.Context, u.conn)
+	a.tie = exchange.TieTo(call.Context, u.conn)
 	a.head.Reset(ResponseInput{Limits: u.limits, Method: call.Request.Method})
 	err := a.send()
 	if err == nil {
@@ -167,8 +167,8 @@ func (a *answer) send() error {
 	if err = u.conn.ReadWithin(a.call.Now, u.timeLeft(a.call.Now)); err != nil {
 		return err
 	}
-	whole, ok := wholeBody(q)
-	if !ok {
+	whole, ok := q.Whole()
+	if !ok || len(whole) >= bufferSize {
 		return a.stream(out)
 	}
 	out = append(out, whole...)
@@ -190,20 +190,6 @@ func (a *answer) writeTime() time.Duration {
 		return a.call.Write
 	}
 	return max(a.call.Until.Sub(a.call.Now), 1)
-}
-
-// wholeBody returns the content of a request, if it has come whole.
-func wholeBody(q *exchange.Request) ([]byte, bool) {
-	if q.Length == 0 {
-		return nil, true
-	}
-	if body, ok := q.Body.(interface{ Whole() ([]byte, bool) }); ok && q.Length > 0 {
-		whole, ok := body.Whole()
-		if ok && int64(len(whole)) == q.Length && len(whole) < bufferSize {
-			return whole, true
-		}
-	}
-	return nil, false
 }
 
 // stream sends a request whose content is still coming, beside the reading of
@@ -309,10 +295,10 @@ func (a *answer) finish(again bool) {
 	if !a.begun {
 		ended = nil
 	}
-	again = a.tie.Loosen() && again
+	again = a.tie.Loosen() && again && !u.conn.Aborted()
 	u.in.release()
 	a.head.Reset(ResponseInput{Limits: u.limits})
-	a.up, a.call, a.pump, a.tie, a.begun, a.content.trailer = nil, Call{}, nil, rawconn.Tie{}, false, nil
+	a.up, a.call, a.pump, a.tie, a.begun, a.content.trailer = nil, Call{}, nil, exchange.Tie{}, false, nil
 	if cap(a.out) > 4*bufferSize {
 		a.out = make([]byte, 0, bufferSize/2)
 	}
