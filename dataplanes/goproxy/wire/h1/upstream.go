@@ -168,7 +168,7 @@ func (a *answer) send() error {
 		return err
 	}
 	whole, ok := q.Whole()
-	if !ok || len(whole) >= bufferSize {
+	if !ok || q.Length < 0 || len(whole) >= bufferSize {
 		return a.stream(out)
 	}
 	out = append(out, whole...)
