@@ -67,7 +67,7 @@ func (s *session) write(w *work, out *ResponseOutput, snd *sender) error {
 	if cap(head) <= 4*bufferSize {
 		w.out = head[:0]
 	}
-	_, err = snd.send(head)
+	err = snd.send(head)
 	return err
 }
 

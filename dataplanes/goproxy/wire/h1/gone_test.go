@@ -52,6 +52,7 @@ func TestGoneClientEndsItsExchange(t *testing.T) {
 // A connection that never sends a request does not hold a drain up for long.
 func TestDrainGivesFreshConnectionsAMoment(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, "", wrap).start()
 		c := p.dial()
 		eventually(t, "the connection is there", func() bool { return p.server.Open() == 1 })

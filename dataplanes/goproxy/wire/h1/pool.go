@@ -72,10 +72,10 @@ func (p *Pool) Do(ctx context.Context, ask exchange.Ask) (*exchange.Response, er
 		if err == nil {
 			return answer, nil
 		}
-		if err == errNoAnswer && twice {
+		if errors.Is(err, errNoAnswer) && twice {
 			break
 		}
-		if err != rawconn.ErrStale {
+		if !errors.Is(err, rawconn.ErrStale) {
 			return nil, err
 		}
 	}
@@ -93,7 +93,7 @@ func (p *Pool) fresh(ctx context.Context, call Call) (*exchange.Response, error)
 		return nil, errors.Join(exchange.ErrUnreachable, err)
 	}
 	answer, err := NewUpstream(c, &p.limits).Do(call)
-	if err == rawconn.ErrStale {
+	if errors.Is(err, rawconn.ErrStale) {
 		err = errBackendClosed.gateway
 	}
 	return answer, err

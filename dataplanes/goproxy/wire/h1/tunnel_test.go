@@ -18,6 +18,7 @@ const (
 )
 
 func tunnelBackend(t *testing.T) string {
+	t.Helper()
 	return backend(t, func(c *client) {
 		r := c.request()
 		if r == nil {
@@ -34,6 +35,7 @@ func tunnelBackend(t *testing.T) string {
 
 func TestUpgrade(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, tunnelBackend(t), wrap).start()
 		c := p.dial().send(upgradeRequest)
 		if r := c.answer("GET", 101); r.Header.Get("Upgrade") != "websocket" || r.Header.Get("Sec-WebSocket-Accept") != "y" {

@@ -210,7 +210,7 @@ func (a *answer) readHead() error {
 	for interim := 0; ; {
 		n, err := a.head.Parse(u.in.buffered())
 		switch {
-		case err == ErrMore:
+		case errors.Is(err, ErrMore):
 			if err = u.in.fill(); err != nil {
 				return err
 			}
@@ -248,7 +248,7 @@ func (a *answer) fail(err error) error {
 	}
 	reused := u.served > 0
 	a.finish(false)
-	if err != rawconn.ErrStale && nothing && reused && connectionEnded(err) {
+	if !errors.Is(err, rawconn.ErrStale) && nothing && reused && connectionEnded(err) {
 		return errNoAnswer
 	}
 	return sendError(err)
@@ -256,14 +256,14 @@ func (a *answer) fail(err error) error {
 
 // connectionEnded reports whether err is that the other side has gone away.
 func connectionEnded(err error) bool {
-	return err == io.EOF || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // sendError gives what the system says the status that it stands for.
 func sendError(err error) error {
 	var refusal *Error
 	switch {
-	case err == rawconn.ErrStale || err == exchange.ErrBodyTooLarge || err == exchange.ErrStalled || errors.As(err, &refusal):
+	case errors.Is(err, rawconn.ErrStale), errors.Is(err, exchange.ErrBodyTooLarge), errors.Is(err, exchange.ErrStalled), errors.As(err, &refusal):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errBackendTimeout
