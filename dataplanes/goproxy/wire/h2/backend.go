@@ -201,15 +201,3 @@ func (b *backend) late(now time.Time) *Error {
 		return nil
 	}
 }
-
-// cut ends the connection at once.
-func (b *backend) cut() {
-	b.mu.Lock()
-	b.gone = true
-	b.abort(errClosed)
-	if b.out.err == nil {
-		b.out.err = errClosed
-	}
-	b.conn.Abort()
-	b.mu.Unlock()
-}

@@ -18,6 +18,7 @@ import (
 // scripted is a pool before a backend that says what the test likes. Each
 // connection is handed over when its preface was read.
 func scripted(t *testing.T, settings ...http2.Setting) (*Pool, <-chan *rawPeer) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 // fixedBackend answers HTTP/1.1 with the same octets, by as little work as can
 // be, so that what a benchmark measures is the proxy.
 func fixedBackend(b testing.TB) string {
+	b.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -52,6 +53,7 @@ func fixedBackend(b testing.TB) string {
 
 // toHTTP1 is a server before a pool of HTTP/1.1.
 func toHTTP1(b testing.TB, addr string) *rig {
+	b.Helper()
 	pool := &h1.Pool{Dial: func(ctx context.Context) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		if err != nil {

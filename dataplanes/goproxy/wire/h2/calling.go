@@ -152,10 +152,10 @@ func (cl *calling) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	n, err := cl.readBody(p, bound{until: cl.until})
-	if err == io.EOF {
+	if err == io.EOF { //nolint:errorlint // It is never wrapped.
 		cl.gotTrailer = cl.trailer
 	}
-	if err == errSlow {
+	if err == errSlow { //nolint:errorlint // It is never wrapped.
 		err = errBackendSlow
 	}
 	return n, err
@@ -213,14 +213,14 @@ func (p *pump) run() {
 			return
 		}
 		if err != nil {
-			p.fail(err, c.source)
+			p.fail(c.source)
 			return
 		}
 	}
 }
 
 // fail ends the exchange, as without the content there will be no answer.
-func (p *pump) fail(err, source error) {
+func (p *pump) fail(source error) {
 	cl := p.calling
 	l := cl.link
 	l.mu.Lock()
@@ -233,7 +233,7 @@ func (p *pump) fail(err, source error) {
 }
 
 func contentFault(err error) error {
-	if err == io.EOF {
+	if err == io.EOF { //nolint:errorlint // It is never wrapped.
 		return io.ErrUnexpectedEOF
 	}
 	return err

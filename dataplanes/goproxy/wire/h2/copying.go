@@ -94,13 +94,13 @@ func (c *copying) ended(err error) (bool, error) {
 	switch {
 	case c.length >= 0 && c.sent > c.length:
 		return false, errLongContent
-	case c.length >= 0 && c.sent == c.length && c.trailer == nil && (err == nil || err == io.EOF):
+	case c.length >= 0 && c.sent == c.length && c.trailer == nil && (err == nil || err == io.EOF): //nolint:errorlint // It is never wrapped.
 		return true, nil
 	case err == nil:
 		return false, nil
-	case err == io.EOF && (c.length < 0 || c.sent == c.length):
+	case err == io.EOF && (c.length < 0 || c.sent == c.length): //nolint:errorlint // It is never wrapped.
 		return true, nil
-	case err == io.EOF:
+	case err == io.EOF: //nolint:errorlint // It is never wrapped.
 		return false, io.ErrUnexpectedEOF
 	default:
 		return false, err

@@ -142,10 +142,8 @@ func (e *encoder) add(f literal) {
 		clear(e.ring[n:])
 		e.ring, e.first = e.ring[:n], 0
 	}
-	name := ""
-	if i := staticEntry(f.nameHash, f.name); i > 0 {
-		name = staticTable[i].name
-	} else {
+	name := staticTable[staticEntry(f.nameHash, f.name)].name
+	if name == "" {
 		name = strings.Clone(strings.ToLower(f.name))
 	}
 	e.ring = append(e.ring, entry{hash: f.hash, nameHash: f.nameHash, name: name, value: strings.Clone(f.value)})

@@ -132,7 +132,6 @@ var (
 	errSettings      = ofConnection(http2.ErrCodeProtocol, "settings")
 	errWindowSetting = ofConnection(http2.ErrCodeFlowControl, "window-setting")
 	errConnFlow      = ofConnection(http2.ErrCodeFlowControl, "connection-window")
-	errConnIncrement = ofConnection(http2.ErrCodeProtocol, "zero-connection-increment")
 	errFlood         = ofConnection(http2.ErrCodeEnhanceYourCalm, "flood")
 	errLongBlock     = ofConnection(http2.ErrCodeEnhanceYourCalm, "long-field-block")
 	errPrefaceSlow   = ofConnection(http2.ErrCodeNo, "slow-preface")

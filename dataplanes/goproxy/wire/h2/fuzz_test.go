@@ -130,6 +130,7 @@ func echoing(_ context.Context, q *exchange.Request) *exchange.Response {
 
 // readable wants frames and field blocks, of which the last may be cut off.
 func readable(t *testing.T, heard []byte) {
+	t.Helper()
 	framer := http2.NewFramer(nil, bytes.NewReader(heard))
 	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	framer.MaxHeaderListSize = 1 << 20
@@ -227,6 +228,7 @@ func requestFrames(block, body []byte, pad uint8) []byte {
 }
 
 func servedByUs(t *testing.T, say []byte) *served {
+	t.Helper()
 	seen := make(chan *served, 1)
 	server := &Server{Handler: &handler{log: &observer{}, serve: func(_ context.Context, q *exchange.Request) *exchange.Response {
 		body, err := io.ReadAll(q.Body)
@@ -247,6 +249,7 @@ func servedByUs(t *testing.T, say []byte) *served {
 }
 
 func servedByThem(t *testing.T, say []byte) *served {
+	t.Helper()
 	seen := make(chan *served, 1)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -257,12 +260,14 @@ func servedByThem(t *testing.T, say []byte) *served {
 	})
 	quiet := &http.Server{ErrorLog: log.New(io.Discard, "", 0)}
 	return play(t, say, seen, func(s *script) {
+		//nolint:staticcheck // The judge needs no listener.
 		(&http2.Server{}).ServeConn(s, &http2.ServeConnOpts{Handler: handler, BaseConfig: quiet})
 	})
 }
 
 // play waits until a server has reacted, and returns what its handler saw.
 func play(t *testing.T, say []byte, seen chan *served, serve func(*script)) *served {
+	t.Helper()
 	s := newScript(say)
 	done := make(chan struct{})
 	go func() {
@@ -320,6 +325,7 @@ func (s *script) reacted() bool {
 }
 
 func same(t *testing.T, ours, theirs *served) {
+	t.Helper()
 	if ours.method != theirs.method && ours.header.Get("Sec-Websocket-Key") == "" {
 		t.Fatalf("method %q, x/net has %q", ours.method, theirs.method)
 	}

@@ -26,7 +26,7 @@ var words = grpc.ServiceDesc{
 	},
 }
 
-func say(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+func say(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) { //nolint:revive // It is as package grpc wants it.
 	in := &wrapperspb.BytesValue{}
 	if err := decode(in); err != nil {
 		return nil, err
@@ -64,6 +64,7 @@ func wait(_ any, s grpc.ServerStream) error {
 
 // grpcThrough is grpc-go's client before the proxy before grpc-go's server.
 func grpcThrough(t testing.TB) *grpc.ClientConn {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

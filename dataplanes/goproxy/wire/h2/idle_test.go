@@ -47,6 +47,7 @@ func held() uint64 {
 
 // once sends one request and takes its answer.
 func once(b *testing.B, c net.Conn) {
+	b.Helper()
 	e := newEncoder()
 	out := append([]byte(greeting), make([]byte, frameHeader)...)
 	for i := 0; i < len(getPseudo); i += 2 {

@@ -22,53 +22,40 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
+// unencrypted are the protocols of those who speak HTTP/2 without TLS.
+func unencrypted() *http.Protocols {
+	p := &http.Protocols{}
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
 // transport is Go's own client.
 func transport(t testing.TB) *http.Client {
-	tr := &http2.Transport{AllowHTTP: true, DisableCompression: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, addr)
-		}}
+	t.Helper()
+	tr := &http.Transport{DisableCompression: true, Protocols: unencrypted()}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: patient}
 }
 
-// h2cBackend is x/net's server before a handler.
-func h2cBackend(t testing.TB, h http.HandlerFunc, change ...func(*http2.Server)) string {
+// h2cBackend is Go's own server before a handler.
+func h2cBackend(t testing.TB, h http.HandlerFunc, config ...http.HTTP2Config) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http2.Server{}
-	for _, c := range change {
-		c(s)
+	s := &http.Server{Handler: h, Protocols: unencrypted()}
+	if len(config) > 0 {
+		s.HTTP2 = &config[0]
 	}
-	var mu sync.Mutex
-	var conns []net.Conn
-	t.Cleanup(func() {
-		ln.Close()
-		mu.Lock()
-		defer mu.Unlock()
-		for _, c := range conns {
-			c.Close()
-		}
-	})
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, c)
-			mu.Unlock()
-			go s.ServeConn(c, &http2.ServeConnOpts{Handler: h})
-		}
-	}()
+	t.Cleanup(func() { s.Close() })
+	go s.Serve(ln)
 	return ln.Addr().String()
 }
 
 // poolTo is a pool before an address.
 func poolTo(t testing.TB, addr string) *Pool {
+	t.Helper()
 	p := &Pool{Dial: func(ctx context.Context) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		if err != nil {
@@ -82,6 +69,7 @@ func poolTo(t testing.TB, addr string) *Pool {
 
 // through is a server before a pool.
 func through(t testing.TB, p *Pool) *rig {
+	t.Helper()
 	return newRig(t, func(ctx context.Context, q *exchange.Request) *exchange.Response {
 		answer, err := p.Do(ctx, exchange.Ask{Request: q})
 		for errors.Is(err, exchange.ErrUnseen) {
@@ -264,7 +252,7 @@ func waitFor(t testing.TB, ok func() bool) {
 func TestRefusedStreamsAreSentAgain(t *testing.T) {
 	r := through(t, poolTo(t, h2cBackend(t, func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "ok")
-	}, func(s *http2.Server) { s.MaxConcurrentStreams = 3 })))
+	}, http.HTTP2Config{MaxConcurrentStreams: 3})))
 	client := transport(t)
 	var all sync.WaitGroup
 	for range 40 {

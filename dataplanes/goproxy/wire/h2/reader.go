@@ -58,7 +58,7 @@ func (r *reader) fill() error {
 	l := r.link
 	for {
 		due := l.role.due()
-		if due != r.deadline && (r.deadline.IsZero() || !due.IsZero() && due.Before(r.deadline)) {
+		if !due.Equal(r.deadline) && (r.deadline.IsZero() || !due.IsZero() && due.Before(r.deadline)) {
 			r.deadline = due
 			if err := r.allow(due); err != nil {
 				return err

@@ -73,6 +73,7 @@ type rig struct {
 }
 
 func newRig(t testing.TB, serve func(context.Context, *exchange.Request) *exchange.Response) *rig {
+	t.Helper()
 	r := &rig{t: t, log: &observer{}}
 	r.server = &Server{
 		Handler: &handler{serve, r.log}, Panicked: r.log.panics,
@@ -127,6 +128,7 @@ func (r *rig) dial() *rawPeer {
 }
 
 func newRawPeer(t testing.TB, c net.Conn) *rawPeer {
+	t.Helper()
 	c.SetDeadline(time.Now().Add(patient))
 	p := &rawPeer{t: t, conn: c, framer: http2.NewFramer(c, c)}
 	p.framer.AllowIllegalWrites = true

@@ -40,7 +40,7 @@ func newServing(s *session, id uint32) *serving {
 	sv := &serving{session: s, head: heads.Get().(*requestHead)} //nolint:errcheck,forcetypeassert // The pool holds nothing else.
 	sv.init(&s.link, id)
 	sv.serving = sv
-	sv.ctx.Context = s.ctx
+	sv.ctx.Context = s.ctx //nolint:fatcontext // Each stream has one of its own.
 	return sv
 }
 
@@ -139,10 +139,10 @@ func (sv *serving) Read(p []byte) (int, error) {
 	if sv.over() {
 		return 0, exchange.ErrBodyTooLarge
 	}
-	switch err { //nolint:errorlint // They are never wrapped.
-	case io.EOF:
+	switch {
+	case err == io.EOF: //nolint:errorlint // It is never wrapped.
 		sv.gotTrailer = sv.trailer
-	case errSlow:
+	case err == errSlow: //nolint:errorlint // It is never wrapped.
 		err = exchange.ErrStalled
 	}
 	return n, err

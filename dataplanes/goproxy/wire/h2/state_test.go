@@ -26,6 +26,7 @@ func (e endless) Close() error {
 
 // timed is a server with a change of its settings.
 func timed(t *testing.T, serve func(context.Context, *exchange.Request) *exchange.Response, change func(*Server)) *rig {
+	t.Helper()
 	r := newRig(t, serve)
 	change(r.server)
 	return r.start()

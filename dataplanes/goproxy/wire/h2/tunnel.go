@@ -129,7 +129,7 @@ func (t *tunnel) upward() error {
 				return werr
 			}
 		}
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // It is never wrapped.
 			return closeWrite(t.backend)
 		}
 		if err != nil {
@@ -145,7 +145,7 @@ func (t *tunnel) downward() error {
 	defer buffers.Put(buf)
 	for {
 		n, err := t.backend.Read(buf[:])
-		end := err == io.EOF
+		end := err == io.EOF //nolint:errorlint // It is never wrapped.
 		if n > 0 || end {
 			t.touch()
 			t.sv.sent += int64(n)

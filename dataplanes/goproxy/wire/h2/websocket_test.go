@@ -18,6 +18,7 @@ import (
 
 // echoSocket is a WebSocket server of HTTP/1.1 that says everything again.
 func echoSocket(t *testing.T) string {
+	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
@@ -40,6 +41,7 @@ func echoSocket(t *testing.T) string {
 
 // beforeH1 is a server before a pool of HTTP/1.1.
 func beforeH1(t *testing.T, addr string) *rig {
+	t.Helper()
 	pool := &h1.Pool{Dial: func(ctx context.Context) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	}}
