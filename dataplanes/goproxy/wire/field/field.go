@@ -155,3 +155,9 @@ func IsGRPC(contentType string) bool {
 	rest := contentType[len(grpc):]
 	return rest == "" || rest[0] == '+' || rest[0] == ';' || rest[0] == ' '
 }
+
+// ExpectsLength reports whether a request without content says so (RFC 9110,
+// section 8.6).
+func ExpectsLength(method string) bool {
+	return method == "POST" || method == "PUT" || method == "PATCH"
+}

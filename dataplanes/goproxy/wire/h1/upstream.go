@@ -223,6 +223,9 @@ func (a *answer) readHead() error {
 			if interim++; interim > mostInterim {
 				return errInterim
 			}
+			if to := a.call.Request.Interim; to != nil && a.head.Response.Status > 100 {
+				to.Send(a.head.Response.Status, a.head.Response.Header)
+			}
 			u.in.take(n)
 			a.head.Reset(ResponseInput{Limits: u.limits, Method: a.call.Request.Method})
 		}
@@ -278,7 +281,7 @@ func (a *answer) begin() *exchange.Response {
 	u.patience, a.begun = a.call.Read, true
 	a.content.reset(contentInput{stream: &u.in, framing: a.head.Framing, length: p.Length, limits: u.limits})
 	if p.Status == 101 {
-		p.Length, p.Body, p.Tunnel = 0, noBody{}, &upstreamTunnel{answer: a}
+		p.Length, p.Body, p.Tunnel = 0, exchange.NoBody{}, &upstreamTunnel{answer: a}
 		return p
 	}
 	p.Body = &responseBody{answer: a}

@@ -55,7 +55,7 @@ func (p *rawPeer) request() uint32 {
 }
 
 func plainGet() *exchange.Request {
-	return &exchange.Request{Method: "GET", Authority: "x", Path: "/", Body: noBody{}}
+	return &exchange.Request{Method: "GET", Authority: "x", Path: "/", Body: exchange.NoBody{}}
 }
 
 func plainPost(body string) *exchange.Request {

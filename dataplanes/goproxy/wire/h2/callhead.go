@@ -44,7 +44,7 @@ func (b *backend) appendRequest(cl *calling) {
 			}
 		}
 	}
-	if !cl.socket && (q.Length > 0 || q.Length == 0 && expectsLength(q.Method)) {
+	if !cl.socket && (q.Length > 0 || q.Length == 0 && field.ExpectsLength(q.Method)) {
 		out = appendLength(&b.enc, out, q.Length)
 	}
 	if q.Length != 0 && q.Trailer != nil && len(*q.Trailer) > 0 {
@@ -65,12 +65,6 @@ func announcement(trailer exchange.Header) string {
 		names[i] = trailer[i].Name
 	}
 	return strings.Join(names, ", ")
-}
-
-// expectsLength reports whether a request without content says so (RFC 9110,
-// section 8.6).
-func expectsLength(method string) bool {
-	return method == "POST" || method == "PUT" || method == "PATCH"
 }
 
 func (b *backend) appendPseudo(out []byte, cl *calling) []byte {
@@ -139,12 +133,20 @@ func (cl *calling) head(block *fieldBlock) *Error {
 	case p.Status < 200 && block.end:
 		return errStatus
 	case p.Status < 200:
-		if cl.interim++; cl.interim > mostInterim {
-			return errInterim
-		}
-		return nil
+		return cl.hint()
 	}
 	return cl.complete(block.end)
+}
+
+// hint hands on what comes before the final response.
+func (cl *calling) hint() *Error {
+	if cl.interim++; cl.interim > mostInterim {
+		return errInterim
+	}
+	if to := cl.request.Interim; to != nil && cl.response.Status > 100 {
+		to.Send(cl.response.Status, cl.response.Header)
+	}
+	return nil
 }
 
 // mostInterim bounds the responses before the final one.
@@ -239,7 +241,7 @@ func (cl *calling) upgraded() *exchange.Response {
 	key, _ := cl.request.Header.Get("sec-websocket-key")
 	p.Header.Set("sec-websocket-accept", webSocketAccept(key))
 	p.Status, p.Length, p.Trailer = 101, 0, nil
-	p.Body, p.Tunnel = noBody{}, &backendTunnel{calling: cl}
+	p.Body, p.Tunnel = exchange.NoBody{}, &backendTunnel{calling: cl}
 	return p
 }
 

@@ -41,6 +41,17 @@ var genericCases = []rawCase{
 			Priority: http2.PriorityParam{StreamDep: 0, Exclusive: true, Weight: 15},
 		})
 	}, answers("200")},
+	{"generic 2 closed stream by trailers", func(p *rawPeer) {
+		p.post(1)
+		p.head(1, true, "x-test", "ok")
+		p.status()
+		p.framer.WritePriority(1, http2.PriorityParam{Weight: 255})
+	}, alive()},
+	{"generic 3.3 least weight", func(p *rawPeer) { p.framer.WritePriority(1, http2.PriorityParam{Weight: 0}) }, alive()},
+	{"generic 3.3 idle stream and a lower one", func(p *rawPeer) {
+		p.framer.WritePriority(5, http2.PriorityParam{Weight: 255})
+		p.get(3)
+	}, answers("200")},
 	{"generic 3.3 exclusive priority", func(p *rawPeer) { p.framer.WritePriority(1, http2.PriorityParam{Exclusive: true}) }, alive()},
 	{"generic 3.3 priority on a stream that is not there", func(p *rawPeer) { p.framer.WritePriority(1, http2.PriorityParam{StreamDep: 3}) }, alive()},
 	{"generic 3.4 reset", func(p *rawPeer) { p.post(1); p.framer.WriteRSTStream(1, http2.ErrCodeCancel) }, alive()},
@@ -48,8 +59,15 @@ var genericCases = []rawCase{
 	{"generic 3.7 ping", func(p *rawPeer) { p.framer.WritePing(false, [8]byte{1, 2}) }, alive()},
 	{"generic 3.8 goaway", func(p *rawPeer) { p.framer.WriteGoAway(0, http2.ErrCodeNo, nil) }, ends(http2.ErrCodeNo)},
 	{"generic 3.9 connection window", func(p *rawPeer) { p.framer.WriteWindowUpdate(0, 1) }, alive()},
+	{"generic 3.9 stream window", func(p *rawPeer) { p.post(1); p.framer.WriteWindowUpdate(1, 1); p.framer.WriteData(1, true, nil) }, answers("200")},
+	{"generic 3.7 ack of a ping", func(p *rawPeer) { p.framer.WritePing(true, [8]byte{'h', '2'}) }, alive()},
 	{"generic 3.10 continuation", func(p *rawPeer) { p.inPieces(1, 5) }, answers("200")},
 	{"generic 3.10 continuations", func(p *rawPeer) { p.inPieces(1, 2) }, answers("200")},
+	{"generic 4 get", func(p *rawPeer) { p.get(1) }, answers("200")},
+	{"generic 4 post", func(p *rawPeer) {
+		p.post(1, "content-length", "4")
+		p.framer.WriteData(1, true, []byte("test"))
+	}, answers("200")},
 	{"generic 4 head method", func(p *rawPeer) {
 		p.head(1, true, ":method", "HEAD", ":scheme", "http", ":path", "/", ":authority", "x")
 	}, answers("200")},
@@ -92,6 +110,7 @@ var frameCases = []rawCase{
 		p.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: p.encode(getPseudo...), EndStream: true})
 		p.get(3)
 	}, ends(protocol)},
+	{"5.4.1 ping that ends the connection", func(p *rawPeer) { p.raw(http2.FramePing, 0, 3, "12345678") }, ends(protocol)},
 	{"6.1 data on stream 0", func(p *rawPeer) { p.raw(http2.FrameData, 1, 0, "test") }, ends(protocol)},
 	{"6.1 data on an idle stream", func(p *rawPeer) { p.framer.WriteData(1, true, []byte("test")) }, ends(protocol)},
 	{"6.1 padding too long", func(p *rawPeer) { p.post(1); p.raw(http2.FrameData, padded|1, 1, "\x06test") }, ends(protocol)},
@@ -126,6 +145,12 @@ var frameCases = []rawCase{
 		p.post(1)
 		p.framer.WriteWindowUpdate(1, mostWindow)
 	}, resets(1, flow)},
+	{"6.10 continuation behind the last of several", func(p *rawPeer) {
+		p.inPieces(1, 20)
+		p.framer.WriteContinuation(1, true, p.encode("x-a", "b"))
+	}, ends(protocol, closedErr)},
+	{"7 goaway with an unknown code", func(p *rawPeer) { p.framer.WriteGoAway(0, 0xff, nil) }, ends(http2.ErrCodeNo)},
+	{"7 reset with an unknown code", func(p *rawPeer) { p.post(1); p.framer.WriteRSTStream(1, 0xff) }, alive()},
 	{"6.10 continuation behind an end", func(p *rawPeer) { p.post(1); p.framer.WriteContinuation(1, true, p.encode("x-a", "b")) }, ends(protocol)},
 	{"6.10 continuation on stream 0", func(p *rawPeer) { p.framer.WriteContinuation(0, true, nil) }, ends(protocol)},
 	{"6.10 continuation behind data", func(p *rawPeer) {

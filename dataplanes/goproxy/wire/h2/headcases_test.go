@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // streamCases are h2spec's sections 5.1 to 5.5.
@@ -17,6 +18,14 @@ var streamCases = []rawCase{
 		p.framer.WriteRSTStream(1, http2.ErrCodeCancel)
 		p.framer.WriteData(1, true, []byte("test"))
 	}, resets(1, closedErr)},
+	{"5.1 continuation on an idle stream", func(p *rawPeer) { p.framer.WriteContinuation(1, true, p.encode(getPseudo...)) }, ends(protocol)},
+	{"5.1 data on an idle stream", func(p *rawPeer) { p.framer.WriteData(1, true, []byte("test")) }, ends(protocol)},
+	{"5.1 reset of an idle stream", func(p *rawPeer) { p.framer.WriteRSTStream(1, http2.ErrCodeCancel) }, ends(protocol)},
+	{"5.1 continuation behind a reset", func(p *rawPeer) {
+		p.post(1)
+		p.framer.WriteRSTStream(1, http2.ErrCodeCancel)
+		p.framer.WriteContinuation(1, true, p.encode("x-a", "b"))
+	}, ends(protocol, closedErr)},
 	{"5.1 head behind a reset", func(p *rawPeer) {
 		p.post(1)
 		p.framer.WriteRSTStream(1, http2.ErrCodeCancel)
@@ -176,11 +185,29 @@ var headCases = []rawCase{
 		}
 		p.get(1, more...)
 	}, answers("431")},
+	{"limits a cookie in many pieces", func(p *rawPeer) { p.get(1, crumbs(400)...) }, answers("200")},
+	{"limits a cookie in too many pieces", func(p *rawPeer) { p.get(1, crumbs(1100)...) }, answers("431")},
+	{"limits many fields in trailers", func(p *rawPeer) {
+		var more []string
+		for range 120 {
+			more = append(more, "x-a", "b")
+		}
+		p.post(1)
+		p.head(1, true, more...)
+	}, resets(1, protocol)},
 	{"limits long name", with(strings.Repeat("x", 300), "a"), answers("431")},
 	{"limits long target", only(":method", "GET", ":scheme", "http", ":path", "/"+strings.Repeat("x", 9000), ":authority", "x"), answers("414")},
 	{"expect other", with("expect", "200-ok"), answers("417")},
 	{"lookalike length", with("content_length", "5"), answers("400")},
 	{"lookalike forwarded", with("x_forwarded_for", "1.2.3.4"), answers("200")},
+}
+
+// crumbs is a cookie in n pieces.
+func crumbs(n int) (fields []string) {
+	for range n {
+		fields = append(fields, "cookie", "a=b")
+	}
+	return fields
 }
 
 // with2 puts a pseudo-header field behind the others.
@@ -230,6 +257,12 @@ var bodyCases = []rawCase{
 	}, answers("200")},
 }
 
+// huffman is a string in Huffman's code.
+func huffman(s string) string {
+	b := hpack.AppendHuffmanString([]byte{0x80 | byte(hpack.HuffmanEncodeLength(s))}, s)
+	return string(b)
+}
+
 // block sends a field block as it is.
 func block(b string) func(p *rawPeer) {
 	return func(p *rawPeer) { p.raw(http2.FrameHeaders, endStream|endHeaders, 1, b) }
@@ -253,5 +286,20 @@ var hpackCases = []rawCase{
 	{"hpack 6.3 size update too large", block("\x3f\xff\xff\x03" + indexed), ends(compression)},
 	{"hpack integer too long", block("\x3f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), ends(compression)},
 	{"hpack literal", block(indexed), answers("200")},
+	{"generic 5 indexed field", block(indexed + "\x90"), answers("200")},
+	{"generic 5 kept, name in the table", block(indexed + "\x58\x05v-abc"), answers("200")},
+	{"generic 5 kept, name in the table, huffman", block(indexed + "\x58" + huffman("v-abc")), answers("200")},
+	{"generic 5 kept, new name", block(indexed + "\x40\x03x-a\x01b"), answers("200")},
+	{"generic 5 kept, new name, huffman", block(indexed + "\x40" + huffman("x-a") + huffman("bcd")), answers("200")},
+	{"generic 5 kept and used", block(indexed + "\x40\x03x-a\x01b\xbe"), answers("200")},
+	{"generic 5 not kept, name in the table", block(indexed + "\x0f\x09\x05v-abc"), answers("200")},
+	{"generic 5 not kept, name in the table, huffman", block(indexed + "\x0f\x09" + huffman("v-abc")), answers("200")},
+	{"generic 5 not kept, new name", block(indexed + "\x00\x03x-a\x01b"), answers("200")},
+	{"generic 5 not kept, new name, huffman", block(indexed + "\x00" + huffman("x-a") + huffman("bcd")), answers("200")},
+	{"generic 5 never kept, name in the table", block(indexed + "\x1f\x09\x05v-abc"), answers("200")},
+	{"generic 5 never kept, name in the table, huffman", block(indexed + "\x1f\x09" + huffman("v-abc")), answers("200")},
+	{"generic 5 never kept, new name, huffman", block(indexed + "\x10" + huffman("x-a") + huffman("bcd")), answers("200")},
+	{"generic 5 size update", block("\x20" + indexed), answers("200")},
+	{"generic 5 upper case by huffman", block(indexed + "\x00" + huffman("X-A") + "\x01b"), resets(1, protocol)},
 	{"hpack never indexed", block(indexed + "\x10\x01a\x01b"), answers("200")},
 }

@@ -279,15 +279,76 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestOverTLS has Go's client and ours agree on h2 with a server of ours.
-func TestOverTLS(t *testing.T) {
+// TestHintsAreHandedOn has a backend that says something before its answer.
+func TestHintsAreHandedOn(t *testing.T) {
+	r := through(t, poolTo(t, h2cBackend(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Link", "</a.css>; rel=preload")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Link")
+		io.WriteString(w, "ok")
+	})))
+	p := r.dial().hello()
+	p.get(1)
+	if got := p.status(); got != http.StatusEarlyHints {
+		t.Fatalf("got %d, want 103", got)
+	}
+	if len(p.fields) != 2 || p.fields[1].Name != "link" {
+		t.Errorf("got %v", p.fields)
+	}
+	if got := p.status(); got != 200 {
+		t.Errorf("got %d, want 200", got)
+	}
+	want{}.living(t, p)
+}
+
+// TestWeakCipherSuite has a server of TLS 1.2 and a client that agree on what RFC
+// 9113 prohibits.
+func TestWeakCipherSuite(t *testing.T) {
+	for suite, want := range map[uint16]bool{
+		tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA:    false,
+		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: true,
+	} {
+		server, client := tlsPair(t)
+		server.MaxVersion, server.CipherSuites = tls.VersionTLS12, []uint16{suite}
+		client.CipherSuites = []uint16{suite}
+		r := newRig(t, answering)
+		r.wrap = func(c net.Conn) net.Conn { return tls.Server(c, server) }
+		r.start()
+		c, err := tls.Dial("tcp", r.addr, client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		p := newRawPeer(t, c)
+		if want {
+			p.hello().get(1)
+			if got := p.status(); got != 200 {
+				t.Errorf("%s: got %d", tls.CipherSuiteName(suite), got)
+			}
+			continue
+		}
+		if got := p.next(); !got.goAway || got.code != http2.ErrCodeInadequateSecurity {
+			t.Errorf("%s: got %+v, want GOAWAY", tls.CipherSuiteName(suite), got)
+		}
+	}
+}
+
+// tlsPair is what a server and a client need to agree on HTTP/2.
+func tlsPair(t *testing.T) (server, client *tls.Config) {
+	t.Helper()
 	certificate := httptest.NewUnstartedServer(nil)
 	certificate.EnableHTTP2 = true
 	certificate.StartTLS()
-	defer certificate.Close()
-	config := certificate.TLS.Clone()
-	config.NextProtos = []string{"h2"}
+	t.Cleanup(certificate.Close)
+	server = certificate.TLS.Clone()
+	server.NextProtos = []string{"h2"}
 	roots := certificate.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	return server, &tls.Config{RootCAs: roots, ServerName: "example.com", NextProtos: []string{"h2"}}
+}
+
+// TestOverTLS has Go's client and ours agree on h2 with a server of ours.
+func TestOverTLS(t *testing.T) {
+	config, trusting := tlsPair(t)
 	server := &Server{Handler: &handler{echoing, &observer{}}}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -309,7 +370,7 @@ func TestOverTLS(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return tls.Client(rawconn.New(c), &tls.Config{RootCAs: roots, ServerName: "example.com", NextProtos: []string{"h2"}}), nil
+		return tls.Client(rawconn.New(c), trusting), nil
 	}}
 	defer pool.Close()
 	big := strings.Repeat("0123456789", 100_000)
@@ -319,7 +380,7 @@ func TestOverTLS(t *testing.T) {
 		}
 	}
 	client := &http.Client{Timeout: patient, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com"}, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{RootCAs: trusting.RootCAs, ServerName: trusting.ServerName}, ForceAttemptHTTP2: true,
 	}}
 	defer client.CloseIdleConnections()
 	p, err := client.Post("https://"+ln.Addr().String()+"/", "text/plain", strings.NewReader(big))

@@ -1,7 +1,6 @@
 package h2
 
 import (
-	"io"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
@@ -15,7 +14,7 @@ func (sv *serving) settle(b *fieldBlock) *Error {
 	if about.TLS {
 		q.Scheme = "https"
 	}
-	q.Words = &h.words
+	q.Words, q.Interim = &h.words, sv
 	q.Client, q.Peer, q.Port = about.Client, about.Client.Addr(), about.Local.Port()
 	if h.cookies > 1 {
 		h.joinCookies()
@@ -23,7 +22,7 @@ func (sv *serving) settle(b *fieldBlock) *Error {
 	q.Header = h.fields
 	contentType, _ := q.Header.Get("content-type")
 	q.GRPC = field.IsGRPC(contentType)
-	q.Body, q.Length = noBody{}, 0
+	q.Body, q.Length = exchange.NoBody{}, 0
 	if !b.end {
 		sv.length = h.length
 		sv.gotTrailer = announced(h.announced)
@@ -134,11 +133,3 @@ func readTrailer(b *fieldBlock) (exchange.Header, *Error) {
 	}
 	return trailer, nil
 }
-
-// noBody is the body of a message without content.
-type noBody struct{}
-
-var _ io.ReadCloser = noBody{}
-
-func (noBody) Read([]byte) (int, error) { return 0, io.EOF }
-func (noBody) Close() error             { return nil }

@@ -70,6 +70,8 @@ type rig struct {
 	server *Server
 	addr   string
 	log    *observer
+	// wrap is what a connection goes through, if it is not nil.
+	wrap func(net.Conn) net.Conn
 }
 
 func newRig(t testing.TB, serve func(context.Context, *exchange.Request) *exchange.Response) *rig {
@@ -96,7 +98,7 @@ func (r *rig) start() *rig {
 			if err != nil {
 				return
 			}
-			all.Go(func() { r.server.Serve(context.Background(), rawconn.New(c), nil) })
+			all.Go(func() { r.server.Serve(context.Background(), r.wrapped(c), nil) })
 		}
 	})
 	r.t.Cleanup(func() {
@@ -107,7 +109,14 @@ func (r *rig) start() *rig {
 	return r
 }
 
-// peer is a client that says what it likes.
+func (r *rig) wrapped(c net.Conn) net.Conn {
+	if r.wrap == nil {
+		return rawconn.New(c)
+	}
+	return r.wrap(rawconn.New(c))
+}
+
+// rawPeer is a client that says what it likes.
 type rawPeer struct {
 	t      testing.TB
 	conn   net.Conn

@@ -32,6 +32,7 @@ var (
 	_ task              = (*serving)(nil)
 	_ io.ReadCloser     = (*serving)(nil)
 	_ exchange.Gatherer = (*serving)(nil)
+	_ exchange.Interim  = (*serving)(nil)
 )
 
 var heads = sync.Pool{New: func() any { return new(requestHead) }}
@@ -220,7 +221,20 @@ func (sv *serving) refuse(why *Error) {
 	if q.Path == "" {
 		q.Path = "/"
 	}
-	q.Body, q.Trailer, q.Length, q.Upgrade = noBody{}, nil, 0, ""
+	q.Body, q.Trailer, q.Length, q.Upgrade = exchange.NoBody{}, nil, 0, ""
+}
+
+// Send sends a response before the final one. It waits for nobody: the lock of a
+// connection with a backend may be held.
+func (sv *serving) Send(status int, header exchange.Header) {
+	l := sv.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if sv.begun || sv.dead != nil || sv.localEnd || l.out.err != nil || len(l.out.buf) > outLimit || !writable(header) {
+		return
+	}
+	sv.appendHead(headOut{status: status, header: header, length: -1})
+	l.kick()
 }
 
 func (sv *serving) ask() {

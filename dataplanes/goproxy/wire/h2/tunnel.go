@@ -20,7 +20,7 @@ const webSocket = "websocket"
 func (sv *serving) asWebSocket() *Error {
 	q := &sv.head.request
 	q.Method, q.Upgrade, q.Length = "GET", webSocket, 0
-	q.Body, q.Trailer = noBody{}, nil
+	q.Body, q.Trailer = exchange.NoBody{}, nil
 	q.Header.Del("sec-websocket-key")
 	q.Header.Add("sec-websocket-key", webSocketKey())
 	return nil
