@@ -69,15 +69,17 @@ func (sv *serving) run() {
 
 // closeAnswer gives the answer back, whose strings end with it.
 func (sv *serving) closeAnswer() {
-	p := sv.answer
-	if p == nil {
+	if sv.answer == nil {
 		return
 	}
-	if p.Body != nil {
-		p.Body.Close()
+	// The answer is another's once it was closed.
+	body, tunnel := sv.answer.Body, sv.answer.Tunnel
+	sv.answer = nil
+	if body != nil {
+		body.Close()
 	}
-	if p.Tunnel != nil {
-		p.Tunnel.Close()
+	if tunnel != nil {
+		tunnel.Close()
 	}
 }
 
