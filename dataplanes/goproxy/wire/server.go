@@ -19,6 +19,9 @@ type Config struct {
 	Timeouts ir.ServerTimeouts
 	Limits   ir.Limits
 	Slashes  requestpath.Slashes
+	// Refused is told of a connection that was ended because of what its client has
+	// sent or left out, with a reason from a fixed list. It must not block.
+	Refused func(port uint16, reason string)
 }
 
 // Server serves connections that others accepted. Its settings never change:
@@ -68,6 +71,14 @@ func (s *Server) newHTTP2() *h2.Server {
 			Read: time.Duration(t.Stall), Write: time.Duration(t.Stall),
 		},
 		Slashes: s.config.Slashes,
+		Refused: s.refused,
+	}
+}
+
+// refused counts connections. What a stream does wrong concerns its client alone.
+func (s *Server) refused(about *exchange.Conn, why *h2.Error) {
+	if why.Scope == h2.OfConnection && s.config.Refused != nil {
+		s.config.Refused(about.Port, "http2-"+why.Reason)
 	}
 }
 

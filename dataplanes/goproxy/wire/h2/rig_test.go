@@ -79,7 +79,7 @@ func newRig(t testing.TB, serve func(context.Context, *exchange.Request) *exchan
 	r := &rig{t: t, log: &observer{}}
 	r.server = &Server{
 		Handler: &handler{serve, r.log}, Panicked: r.log.panics,
-		Refused: func(why *Error) { r.log.refuse(why.Reason) },
+		Refused: func(_ *exchange.Conn, why *Error) { r.log.refuse(why.Reason) },
 	}
 	return r
 }

@@ -26,7 +26,7 @@ type Server struct {
 	Panicked func(value any)
 	// Refused is told why a stream was reset or a connection ended that its client
 	// has not used as it must, if it is not nil. It must not block.
-	Refused func(why *Error)
+	Refused func(about *exchange.Conn, why *Error)
 
 	prepared sync.Once
 	limits   Limits
@@ -123,10 +123,4 @@ func (s *Server) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.sessions)
-}
-
-func (s *Server) refused(why *Error) {
-	if s.Refused != nil {
-		s.Refused(why)
-	}
 }

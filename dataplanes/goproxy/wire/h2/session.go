@@ -55,7 +55,7 @@ func (s *session) run() {
 		why = s.loop()
 	}
 	if why != errGone && why != errIdle {
-		s.server.refused(why)
+		s.refused(why)
 	}
 	s.shutdown(why)
 	s.mu.Lock()
@@ -236,7 +236,7 @@ func (s *session) begin(b *fieldBlock) *Error {
 	sv := newServing(s, b.stream)
 	if why := sv.read(b); why != nil && why.Scope != OfRequest {
 		sv.free()
-		s.server.refused(why)
+		s.refused(why)
 		return why
 	} else if why != nil {
 		sv.refuse(why)
@@ -271,4 +271,10 @@ func (st *stream) trailers(b *fieldBlock) *Error {
 		st.trailer = trailer
 	}
 	return st.endRemote()
+}
+
+func (s *session) refused(why *Error) {
+	if tell := s.server.Refused; tell != nil {
+		tell(s.about, why)
+	}
 }
