@@ -104,6 +104,13 @@ func (b *backend) reserve() bool {
 	return true
 }
 
+// leaves reports whether no stream can begin any more.
+func (b *backend) leaves() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gone || b.dead != nil
+}
+
 // free reports whether there is a place.
 func (b *backend) free() bool {
 	b.mu.Lock()

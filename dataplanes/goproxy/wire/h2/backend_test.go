@@ -198,6 +198,33 @@ func TestGoAway(t *testing.T) {
 	}
 }
 
+// TestLeavingConnectionsTakeNoPlace has a backend that leaves with each request and
+// answers none of them.
+func TestLeavingConnectionsTakeNoPlace(t *testing.T) {
+	pool, peers := scripted(t)
+	pool.MaxConns = 2
+	results := make(chan string, 4)
+	var kept []*rawPeer
+	for range cap(results) {
+		go func() { results <- fetch(pool, plainPost("x")) }()
+		p := <-peers
+		p.framer.WriteGoAway(p.request(), http2.ErrCodeNo, nil)
+		waitFor(t, func() bool {
+			pool.mu.Lock()
+			defer pool.mu.Unlock()
+			return pool.living() == 0
+		})
+		kept = append(kept, p)
+	}
+	for _, p := range kept {
+		p.head(1, false, ":status", "200")
+		p.framer.WriteData(1, true, []byte("late"))
+		if got := <-results; got != "late" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
 // TestUnreadResponseStopsNobodyElse has a response that nobody reads.
 func TestUnreadResponseStopsNobodyElse(t *testing.T) {
 	pool, peers := scripted(t)

@@ -159,7 +159,7 @@ func (p *Pool) wanting() *dialing {
 	switch {
 	case p.dialing != nil:
 		return p.dialing
-	case len(p.conns) < p.MaxConns:
+	case p.living() < p.MaxConns:
 		p.dialing = &dialing{done: make(chan struct{})}
 		go p.dial(p.dialing)
 		return p.dialing
@@ -175,6 +175,17 @@ func (p *Pool) wanting() *dialing {
 		}
 	}
 	return p.changed
+}
+
+// living counts the connections that can have more streams: those that leave may
+// have some for as long as they like.
+func (p *Pool) living() (n int) {
+	for _, b := range p.conns {
+		if !b.leaves() {
+			n++
+		}
+	}
+	return n
 }
 
 // past is what nobody has to wait for.
