@@ -26,6 +26,7 @@ type endpoint struct {
 	one       *h1.Pool
 	transport *http.Transport
 	active    atomic.Int64
+	health    health
 	retired   atomic.Bool
 	// released is release, made once.
 	released func()
