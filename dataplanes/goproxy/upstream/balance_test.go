@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -202,7 +203,7 @@ func TestAnEjectedEndpointMovesItsKeysOnly(t *testing.T) {
 	b.Ejection = &ir.Ejection{Failures: 1, BaseTime: ir.Duration(time.Minute), MaxTime: ir.Duration(time.Minute), MaxPercent: 50}
 	r := newRig(t, b, some(10))
 	out := r.at(t, some(10)[3])
-	_, from, to := moves(r, 5000, func() { r.missed(out) })
+	_, from, to := moves(r, 5000, func() { r.missed(out, syscall.ECONNREFUSED) })
 	if len(from) != 1 || from[out.name] == 0 || len(to) != 9 {
 		t.Errorf("keys of %v moved to %d endpoints, want those of %s to 9", from, len(to), out.name)
 	}
@@ -259,7 +260,7 @@ func TestSwapsAndPicksAtOnce(t *testing.T) {
 					return
 				}
 				if i%7 == worker {
-					r.missed(e)
+					r.missed(e, syscall.ECONNREFUSED)
 				} else {
 					r.reached(e)
 				}
@@ -287,13 +288,14 @@ func BenchmarkPick(b *testing.B) {
 }
 
 func benchmarkPick(b *testing.B, algorithm ir.BalancingAlgorithm, n, out int) {
+	b.Helper()
 	r := newRig(b, ir.Backend{
 		Balancing: ir.Balancing{Algorithm: algorithm},
 		Ejection:  &ir.Ejection{Failures: 1, BaseTime: ir.Duration(time.Hour), MaxTime: ir.Duration(time.Hour), MaxPercent: 50},
 	}, some(n))
 	r.now, r.random = time.Now, rand.Uint64
 	for _, e := range slices.Clone(r.roster.Load().tiers[near][:out]) {
-		r.missed(e)
+		r.missed(e, syscall.ECONNREFUSED)
 	}
 	b.ReportAllocs()
 	key := uint64(1)

@@ -2,9 +2,11 @@ package upstream
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -42,8 +44,16 @@ func (t *tries) heard(e *endpoint, err *Error) {
 	case err == nil:
 		t.pool.reached(e)
 	case err.Kind == NoConnection:
-		t.pool.missed(e)
+		t.pool.missed(e, err.Err)
 	}
+}
+
+// ourOwn are failures to connect that are of this machine's making: descriptors,
+// ports or memory have run out.
+var ourOwn = []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM}
+
+func isOurOwn(err error) bool {
+	return slices.ContainsFunc(ourOwn, func(own error) bool { return errors.Is(err, own) })
 }
 
 // reached takes note that an endpoint is there.
@@ -62,7 +72,10 @@ func (p *Pool) reached(e *endpoint) {
 }
 
 // missed takes note that no connection could be made to an endpoint.
-func (p *Pool) missed(e *endpoint) {
+func (p *Pool) missed(e *endpoint, why error) {
+	if isOurOwn(why) {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.roster.Load()

@@ -1,9 +1,13 @@
 package upstream
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +31,7 @@ func newEjecting(t *testing.T, n int, change func(*ir.Ejection)) *rig {
 func (r *rig) fail(t *testing.T, e ir.Endpoint, times int) {
 	t.Helper()
 	for range times {
-		r.missed(r.at(t, e))
+		r.missed(r.at(t, e), syscall.ECONNREFUSED)
 	}
 }
 
@@ -59,14 +63,15 @@ func TestFailuresInARowEject(t *testing.T) {
 func TestAnEjectedEndpointIsTriedByOneRequest(t *testing.T) {
 	r, all := newEjecting(t, 4, nil), some(4)
 	r.fail(t, all[1], 3)
-	for _, wait := range []time.Duration{10, 20, 30, 30, 30} {
-		r.clock = r.clock.Add(wait*time.Second - 1)
+	for _, seconds := range []int{10, 20, 30, 30, 30} {
+		wait := time.Duration(seconds) * time.Second
+		r.clock = r.clock.Add(wait - 1)
 		if n := r.uses(all[1]); n != 0 {
-			t.Fatalf("before its %vs are over it is used %d times, want 0", wait, n)
+			t.Fatalf("before its %v are over it is used %d times, want 0", wait, n)
 		}
 		r.clock = r.clock.Add(1)
 		if n := r.uses(all[1]); n != 1 {
-			t.Fatalf("after its %vs it is tried %d times, want once", wait, n)
+			t.Fatalf("after its %v it is tried %d times, want once", wait, n)
 		}
 		r.fail(t, all[1], 1)
 	}
@@ -83,6 +88,32 @@ func TestAnEjectedEndpointIsTriedByOneRequest(t *testing.T) {
 	r.clock = r.clock.Add(10 * time.Second)
 	if n := r.uses(all[1]); n != 1 {
 		t.Errorf("after 10s it is tried %d times, want once", n)
+	}
+}
+
+// Whatever kept us from connecting must not be held against the endpoint.
+func TestWhatSaysNothingOfAnEndpoint(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		err   *Error
+		count int32
+	}{
+		{"refused", &Error{Kind: NoConnection, Err: syscall.ECONNREFUSED}, 1},
+		{"no answer to a connect", &Error{Kind: NoConnection, Err: &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}}, 1},
+		{"no descriptor left", &Error{Kind: NoConnection, Err: fmt.Errorf("x: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)})}, 0},
+		{"no port left", &Error{Kind: NoConnection, Err: errors.Join(errors.New("x"), syscall.EADDRNOTAVAIL)}, 0},
+		{"a rule's time-out", &Error{Kind: Timeout, Err: os.ErrDeadlineExceeded}, 0},
+		{"the client has gone", &Error{Kind: ClientGone, Err: os.ErrClosed}, 0},
+		{"broken off", &Error{Kind: Broken, Err: syscall.ECONNRESET}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newEjecting(t, 4, nil)
+			e := r.at(t, some(4)[0])
+			(&tries{pool: r.Pool}).heard(e, c.err)
+			if n := e.health.failures.Load(); n != c.count {
+				t.Errorf("it counts %d failures, want %d", n, c.count)
+			}
+		})
 	}
 }
 

@@ -67,7 +67,7 @@ func (p *Pools) Open(ctx context.Context, o Opening) (*Stream, error) {
 		}
 		e.release()
 		if ctx.Err() == nil {
-			pool.missed(e)
+			pool.missed(e, err)
 		}
 		last = &Error{Kind: NoConnection, Backend: o.Backend, Err: err}
 	}
