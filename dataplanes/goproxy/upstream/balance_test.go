@@ -153,6 +153,21 @@ func TestWhatWasTriedIsNotPickedAgain(t *testing.T) {
 	}
 }
 
+// The shares are those of any proxy: nothing about them is chance.
+func TestSlotsAreSharedEvenly(t *testing.T) {
+	for _, c := range []struct{ n, percent int }{{2, 2}, {10, 4}, {100, 13}, {1000, 50}} {
+		table := (*slotTable)(nil).with(newRig(t, ir.Backend{}, some(c.n)).roster.Load().tiers[near])
+		owned := make([]int, c.n)
+		for _, owner := range table.owners {
+			owned[owner]++
+		}
+		fair := slotCount / c.n
+		if least, most := slices.Min(owned), slices.Max(owned); (fair-least)*100 > fair*c.percent || (most-fair)*100 > fair*c.percent {
+			t.Errorf("of %d endpoints, one has %d slots and one has %d; want %d, give or take %d %%", c.n, least, most, fair, c.percent)
+		}
+	}
+}
+
 // moves says which of n keys go elsewhere than before.
 func moves(r *rig, n int, change func()) (moved int, from, to map[string]int) {
 	before := make([]string, n)
