@@ -43,7 +43,7 @@ func (t *tries) heard(e *endpoint, err *Error) {
 	switch {
 	case err == nil:
 		t.pool.reached(e)
-	case err.Kind == NoConnection:
+	case err.Kind == NoConnection && !err.unseen():
 		t.pool.missed(e, err.Err)
 	}
 }

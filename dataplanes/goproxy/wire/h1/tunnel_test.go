@@ -172,7 +172,7 @@ func answerOver(c *client, first bool, hangUp chan struct{}) {
 func TestCarrierBelowTLS(t *testing.T) {
 	want := &exchange.Conn{Port: 7}
 	a, _ := socketPair(t)
-	if got := aboutConn(tls.Server(rawconn.New(carrier{a, want}), &tls.Config{})); got != want {
+	if got := rawconn.About(tls.Server(rawconn.New(carrier{a, want}), &tls.Config{})); got != want {
 		t.Errorf("got %v", got)
 	}
 }
