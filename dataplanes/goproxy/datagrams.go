@@ -65,6 +65,7 @@ func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 	p := newPassage(g, ir.UDP, client.Addr())
 	session, flag := d.choose(g, p)
 	if flag != "" {
+		session.Release()
 		// Not logged: anybody can send any number of datagrams that lead nowhere.
 		d.Dropped(flag)
 		return datagram.Target{}, false

@@ -115,8 +115,12 @@ type Session struct {
 	release  func()
 }
 
-// Release says that the session has ended.
-func (s Session) Release() { s.release() }
+// Release says that the session has ended, or has never begun.
+func (s Session) Release() {
+	if s.release != nil {
+		s.release()
+	}
+}
 
 // Endpoint returns an endpoint of a backend for a session of datagrams, where
 // nothing tells whether it is reached. The caller releases it.
