@@ -62,7 +62,12 @@ func (d *datagrams) Dropped(reason string) { d.unit.shared.metrics.DatagramDropp
 func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 	g := d.unit.current.Load()
 	p := newPassage(g, ir.UDP, client.Addr())
-	if flag := d.choose(g, p); flag != "" {
+	clients := d.unit.shared.guard.Clients
+	flag := d.choose(g, p)
+	if flag == "" && (d.unit.shared.guard.Pressed() || !clients.Take(1)) {
+		flag = overloaded
+	}
+	if flag != "" {
 		// Not logged: anybody can send any number of datagrams that lead nowhere.
 		d.Dropped(flag)
 		return datagram.Target{}, false
@@ -73,6 +78,7 @@ func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 		Endpoint: p.endpoint, Idle: time.Duration(g.config.Settings.Timeouts.DatagramIdle),
 		Keep: func() bool { return d.keeps(p) },
 		Done: func(r datagram.Result) {
+			clients.Give(1)
 			p.toBackend, p.toClient, p.flag = r.ToBackend, r.ToClient, string(r.End)
 			metrics.StreamMoved(name, r.ToBackend, r.ToClient)
 			metrics.StreamEnded(p.metric())

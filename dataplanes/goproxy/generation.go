@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
@@ -34,9 +35,16 @@ type generation struct {
 	problems     []ir.Problem
 }
 
+// lasting is what a unit's generations have in common.
+type lasting struct {
+	sessions *filter.Sessions
+	tapes    *upstream.Tapes
+	idle     *guard.Budget
+}
+
 // build compiles an assignment. It never fails as a whole: what cannot be
 // served is a problem, and is refused when it is asked for.
-func build(a dataplanes.Assignment, last *generation, sessions *filter.Sessions) *generation {
+func build(a dataplanes.Assignment, last *generation, common lasting) *generation {
 	g := &generation{
 		assignment: a, tls: map[ir.ListenerKey]prepared{},
 		validation: map[ir.ListenerKey]string{}, names: map[ir.ListenerKey]string{},
@@ -51,9 +59,9 @@ func build(a dataplanes.Assignment, last *generation, sessions *filter.Sessions)
 	g.table, g.problems = table.Compile(g.config, lastTable)
 	g.pools = upstream.Next(lastPools, upstream.Input{
 		Backends: g.config.Backends, Certificates: byKey(g.config.Certificates), Endpoints: g.config.Endpoints,
-		Connect: g.config.Settings.Timeouts.Connect,
+		Connect: g.config.Settings.Timeouts.Connect, Tapes: common.tapes, Idle: common.idle,
 		ID: func(of ir.EndpointsKey, e ir.Endpoint) upstream.ID {
-			return upstream.ID(sessions.ID(of, e))
+			return upstream.ID(common.sessions.ID(of, e))
 		},
 	})
 	g.listeners(last)

@@ -76,7 +76,11 @@ func begin(call Call) *tries {
 
 // end gives the storage back, unless net/http may be using it still.
 func (t *tries) end() {
-	if t.held || t.tape != nil {
+	if t.tape != nil {
+		t.tape.settle()
+		return
+	}
+	if t.held {
 		return
 	}
 	clear(t.tried)
@@ -92,6 +96,7 @@ func (t *tries) prepare() {
 		return
 	}
 	t.tape, t.trailer = newTape(request.Body, maxReplay), trailerNames(request.Trailer)
+	t.tape.room = t.pool.tapes
 }
 
 // repeatable says whether the request can be sent again in full.

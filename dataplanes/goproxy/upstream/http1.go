@@ -26,7 +26,7 @@ func (p *Pool) newHTTP1(addr netip.AddrPort) *h1.Pool {
 	return &h1.Pool{
 		Dial:    func(ctx context.Context) (net.Conn, error) { return p.openHTTP1(ctx, address) },
 		Limits:  h1.Limits{HeadBytes: mostHeader, Fields: mostFields, NameBytes: mostHeader},
-		MaxIdle: mostIdle, IdleTimeout: idleTimeout,
+		MaxIdle: mostIdle, IdleTimeout: idleTimeout, Places: p.idle,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -18,6 +19,8 @@ type Pool struct {
 	// invalid is why no request may be sent.
 	invalid error
 	connect atomic.Int64
+	tapes   *Tapes
+	idle    *guard.Budget
 	turn    atomic.Uint64
 	roster  atomic.Pointer[roster]
 }
@@ -33,7 +36,7 @@ type roster struct {
 }
 
 func newPool(b *ir.Backend, in *Input) *Pool {
-	p := &Pool{backend: b, certificate: in.certificate(b), id: in.ID}
+	p := &Pool{backend: b, certificate: in.certificate(b), id: in.ID, tapes: in.Tapes, idle: in.Idle}
 	p.tls, p.invalid = clientTLS(b, p.certificate)
 	p.roster.Store(&roster{})
 	return p

@@ -3,6 +3,7 @@ package upstream
 import (
 	"reflect"
 
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -18,6 +19,9 @@ type Input struct {
 	Certificates map[ir.CertificateKey]*ir.Certificate
 	Endpoints    []*ir.Endpoints
 	Connect      ir.Duration
+	// Tapes and Idle are the same for all generations; nil for no bound.
+	Tapes *Tapes
+	Idle  *guard.Budget
 	// ID names endpoints for session tokens.
 	ID func(ir.EndpointsKey, ir.Endpoint) ID
 }

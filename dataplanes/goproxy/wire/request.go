@@ -7,8 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/pace"
 )
 
 // incoming is a request as the door reads it.
@@ -147,8 +149,12 @@ func validName(name string) bool {
 }
 
 func (s *Server) readHeader(r *http.Request, in *incoming) {
-	if limit := s.config.Limits.RequestHeaderBytes; limit > 0 && headerSize(r) > limit {
+	size, count := headerSize(r)
+	if limit := s.config.Limits.RequestHeaderBytes; limit > 0 && size > limit {
 		in.refuse(http.StatusRequestHeaderFieldsTooLarge, "header_too_large")
+	}
+	if limit := s.config.Limits.RequestHeaderCount; limit > 0 && count > limit {
+		in.refuse(http.StatusRequestHeaderFieldsTooLarge, "too-many-fields")
 	}
 	in.Request.Header = endToEnd(r.Header)
 	if wantsTrailers(r.Header) {
@@ -159,14 +165,15 @@ func (s *Server) readHeader(r *http.Request, in *incoming) {
 }
 
 // headerSize counts the request line and the fields as HTTP/1.1 writes them.
-func headerSize(r *http.Request) int {
-	size := len(r.Method) + len(r.RequestURI) + len(r.Proto) + len(r.Host) + 12
+func headerSize(r *http.Request) (size, count int) {
+	size = len(r.Method) + len(r.RequestURI) + len(r.Proto) + len(r.Host) + 12
 	for name, values := range r.Header {
 		for _, v := range values {
 			size += len(name) + len(v) + 4
 		}
+		count += len(values)
 	}
-	return size
+	return size, count
 }
 
 func isGRPC(contentType string) bool {
@@ -201,6 +208,7 @@ type requestBody struct {
 	trailer *exchange.Header
 	// stall is nil where a client may be silent.
 	stall *stall
+	pace  pace.Pace
 	// got counts what was read.
 	got      int64
 	progress atomic.Int32
@@ -232,11 +240,12 @@ func (b *requestBody) Read(p []byte) (int, error) {
 
 func (b *requestBody) read(p []byte) (int, error) {
 	b.progress.CompareAndSwap(bodyUntouched, bodyBegun)
+	began := time.Now()
 	if b.stall != nil {
 		b.stall.begin(&b.stall.reads)
 	}
 	n, err := b.from.Body.Read(p)
-	if b.stall != nil && b.stall.done(&b.stall.reads) && err != nil {
+	if b.stall != nil && b.stall.done(&b.stall.reads) && err != nil || b.tooSlow(began, n) {
 		err = exchange.ErrStalled
 	}
 	b.got += int64(n)
@@ -244,6 +253,11 @@ func (b *requestBody) read(p []byte) (int, error) {
 		b.progress.Store(bodyWhole)
 	}
 	return n, err
+}
+
+// tooSlow judges a client that was waited for since a time.
+func (b *requestBody) tooSlow(since time.Time, n int) bool {
+	return b.pace.On() && !b.stall.listens() && b.pace.Waited(time.Since(since), n)
 }
 
 // Close closes the body.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/pace"
 )
 
 var buffers = sync.Pool{New: func() any {
@@ -27,6 +28,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	body := in.Request.Body.(*requestBody) //nolint:errcheck,forcetypeassert // read has put it there.
 	if !in.Request.GRPC {
 		body.stall = out.stall
+		body.pace = pace.Pace{Least: s.config.Limits.MinBodyBytesPerSecond, Grace: out.stall.bound}
 	}
 	answer := s.Serve(r.Context(), exchange.Incoming(in))
 	out.response = answer.Response

@@ -67,7 +67,10 @@ func (s *Server) newHTTP1() *h1.Server {
 	t := s.config.Timeouts
 	return &h1.Server{
 		Handler: s,
-		Limits:  h1.Limits{HeadBytes: header, TargetBytes: header, BodyBytes: s.config.Limits.RequestBodyBytes},
+		Limits: h1.Limits{
+			HeadBytes: header, TargetBytes: header, Fields: s.config.Limits.RequestHeaderCount,
+			BodyBytes: s.config.Limits.RequestBodyBytes, Rate: s.config.Limits.MinBodyBytesPerSecond,
+		},
 		Timeouts: h1.Timeouts{
 			Idle: time.Duration(t.Idle), Head: time.Duration(t.RequestHeader),
 			Read: time.Duration(t.Stall), Write: time.Duration(t.Stall),

@@ -91,6 +91,13 @@ func (s *stall) listen() {
 	s.reads.off = true
 }
 
+// listens says whether what a client sends has stopped counting.
+func (s *stall) listens() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads.off
+}
+
 // end counts no more: net/http has nothing to interrupt once its handler ended.
 func (s *stall) end() {
 	s.mu.Lock()

@@ -23,6 +23,10 @@ type Conn struct {
 	// asked says that the last request to be written has been written whole.
 	asked bool
 
+	// least is how many octets must be taken of a write in each time-out that it
+	// takes; 0 is any.
+	least int
+
 	reads, writes deadline
 	// interrupted stays true: reads of a connection that is on its way out are not
 	// given more time.
@@ -140,7 +144,7 @@ func (c *Conn) gone() bool {
 }
 
 // send writes all of p, and gives up when not an octet of it was taken for a
-// time-out. What is below TLS must do that itself: TLS cannot go on after it.
+// time-out, or fewer than the least. What is below TLS must do that itself: TLS cannot go on after it.
 func (c *Conn) send(p []byte, now time.Time, timeout time.Duration) (int, error) {
 	if c.below != nil {
 		timeout = 0
@@ -151,7 +155,7 @@ func (c *Conn) send(p []byte, now time.Time, timeout time.Duration) (int, error)
 		}
 		n, err := c.Write(p[sent:])
 		sent += n
-		if n == 0 || timeout <= 0 || c.aborted.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n == 0 || n < c.least || timeout <= 0 || c.aborted.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return sent, err
 		}
 		now, c.writes.at = time.Now(), time.Time{}
