@@ -124,7 +124,9 @@ func odd(n int) string {
 func TestNoSeriesIsAClients(t *testing.T) {
 	r := newRig(t)
 	addr := r.listen("http")
-	status := serve(t, func(w http.ResponseWriter, q *http.Request) { w.WriteHeader(200 + int(q.URL.Path[len(q.URL.Path)-1]-'0')%4*100) })
+	status := serve(t, func(w http.ResponseWriter, q *http.Request) {
+		w.WriteHeader(200 + int(q.URL.Path[len(q.URL.Path)-1]-'0')%4*100)
+	})
 	r.route("http", &ir.Rule{
 		Matches:  []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: "/p1"}}, {Path: ir.PathMatch{Kind: ir.Regex, Value: "/p[1-7].*"}}},
 		Backends: to(r.backend("b", ir.BackendHTTP1, status)),

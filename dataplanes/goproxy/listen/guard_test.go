@@ -66,8 +66,8 @@ func TestSilentHandshakesLeavePlaces(t *testing.T) {
 		held = append(held, dial(t, addr))
 		<-o.opened
 	}
-	for g.Opening.Taken() < int64(silent) {
-		time.Sleep(time.Millisecond)
+	for tick := time.NewTicker(time.Millisecond); g.Opening.Taken() < int64(silent); {
+		<-tick.C
 	}
 	dial(t, addr)
 	if why := <-o.refused; why != "opening" {

@@ -41,7 +41,7 @@ func TestSlowReadersAreGivenUp(t *testing.T) {
 			}
 			return
 		case <-tick.C:
-			if _, err := io.CopyN(io.Discard, c, 16<<10); err != nil {
+			if _, err := io.CopyN(io.Discard, c, 4<<10); err != nil {
 				t.Fatal(err)
 			}
 		}
