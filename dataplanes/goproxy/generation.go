@@ -65,15 +65,24 @@ func build(a dataplanes.Assignment, last *generation, common lasting) *generatio
 		},
 	})
 	g.listeners(last)
-	g.nameAll()
+	g.nameAll(last)
 	return g
 }
 
-// nameAll makes the names that each request is logged with.
-func (g *generation) nameAll() {
-	g.routeNames, g.backendNames = map[ir.Object]string{}, map[ir.BackendKey]string{}
-	for _, route := range g.assignment.Unit.Proxy.Routes {
-		g.routeNames[route.Origin] = routeName(route.Origin)
+// nameAll makes the names that each request is logged with, or takes them over.
+func (g *generation) nameAll(last *generation) {
+	routes := g.assignment.Unit.Proxy.Routes
+	g.routeNames = make(map[ir.Object]string, len(routes))
+	g.backendNames = make(map[ir.BackendKey]string, len(g.config.Backends))
+	for _, route := range routes {
+		name, known := "", false
+		if last != nil {
+			name, known = last.routeNames[route.Origin]
+		}
+		if !known {
+			name = routeName(route.Origin)
+		}
+		g.routeNames[route.Origin] = name
 	}
 	for _, backend := range g.config.Backends {
 		g.backendNames[backend.Key] = backendName(backend.Key)
@@ -159,18 +168,6 @@ func listenerName(k ir.ListenerKey) string {
 
 func routeName(o ir.Object) string {
 	return o.Kind + "/" + o.Namespace + "/" + o.Name
-}
-
-// routes are the objects of all routes; none for the zero generation.
-func (g *generation) routes() map[ir.Object]bool {
-	routes := map[ir.Object]bool{}
-	if g.config == nil {
-		return routes
-	}
-	for _, route := range g.assignment.Unit.Proxy.Routes {
-		routes[route.Origin] = true
-	}
-	return routes
 }
 
 // address is where a port of the assignment is bound; not valid for a port that

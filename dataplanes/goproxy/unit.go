@@ -322,10 +322,9 @@ func (u *unit) forget(last, next *generation) {
 			u.shared.metrics.Forget(name, "")
 		}
 	}
-	stays := next.routes()
-	for origin := range last.routes() {
-		if !stays[origin] {
-			u.shared.metrics.Forget("", routeName(origin))
+	for origin, name := range last.routeNames {
+		if _, stays := next.routeNames[origin]; !stays {
+			u.shared.metrics.Forget("", name)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
@@ -46,5 +48,28 @@ func TestPoolsShareTheirPlaces(t *testing.T) {
 	two.Close()
 	if places.Taken() != 0 {
 		t.Errorf("%d places were not given back", places.Taken())
+	}
+}
+
+// TestLargeBodiesWithoutLargeBuffers has others hold all of them.
+func TestLargeBodiesWithoutLargeBuffers(t *testing.T) {
+	taken := larges.Most() - larges.Taken()
+	if !larges.Take(taken) {
+		t.Fatal("somebody else has taken one")
+	}
+	defer larges.Give(taken)
+	const size = 2 << 20
+	addr := backend(t, func(c *client) {
+		for c.request() != nil {
+			c.send("HTTP/1.1 200 OK\r\nContent-Length: " + strconv.Itoa(size) + "\r\n\r\n" + strings.Repeat("x", size))
+		}
+	})
+	p := newProxy(t, addr, func(c net.Conn) net.Conn { return c }).start()
+	c := p.dial()
+	for range 2 {
+		c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := len(body(c.get(200))); got != size {
+			t.Errorf("%d octets came of %d", got, size)
+		}
 	}
 }
