@@ -61,9 +61,35 @@ func (r *rig) disturbed(ctx context.Context, c *candidate, s scenario, run load.
 			return sample{}, err
 		}
 		end = slow.Close
+		// To let them in is not what is measured.
+		if err := c.rests(ctx); err != nil {
+			return sample{}, errors.Join(err, end())
+		}
 	}
 	out, err := r.loadRound(ctx, c, s, run)
-	return out, errors.Join(err, end())
+	return out, errors.Join(err, end(), c.rests(ctx))
+}
+
+// rests waits until the proxy has next to nothing to do, ten seconds at most.
+func (c *candidate) rests(ctx context.Context) error {
+	const look, little = 500 * time.Millisecond, 10 * time.Millisecond
+	last, err := c.usage()
+	for range 20 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(look):
+		}
+		now, wrong := c.usage()
+		if wrong != nil || err != nil {
+			return errors.Join(err, wrong)
+		}
+		if now.CPU-last.CPU <= little {
+			return nil
+		}
+		last = now
+	}
+	return nil
 }
 
 // edits changes a route of the proxy's until it is ended.
