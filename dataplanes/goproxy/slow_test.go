@@ -16,7 +16,7 @@ const hurry = 1 << 20
 
 // slowRig asks clients for haste. Its backend reads what it is sent and then
 // answers; at /at-once it answers first.
-func slowRig(t *testing.T, rate int) (addr string) {
+func slowRig(t *testing.T, stall time.Duration) (addr string) {
 	t.Helper()
 	backend := serve(t, func(w http.ResponseWriter, q *http.Request) {
 		if q.URL.Path == "/at-once" {
@@ -28,8 +28,8 @@ func slowRig(t *testing.T, rate int) (addr string) {
 		_, _ = w.Write([]byte(", ended"))
 	})
 	r := newRig(t)
-	r.unit.Proxy.Settings.Timeouts.Stall = ir.Duration(200 * time.Millisecond)
-	r.unit.Proxy.Settings.Limits.MinBodyBytesPerSecond = rate
+	r.unit.Proxy.Settings.Timeouts.Stall = ir.Duration(stall)
+	r.unit.Proxy.Settings.Limits.MinBodyBytesPerSecond = hurry
 	addr = r.listen("http")
 	r.route("http", &ir.Rule{Backends: to(r.backend("b", ir.BackendHTTP1, backend))})
 	r.must()
@@ -53,7 +53,7 @@ const forever = int(patience / (5 * time.Millisecond))
 
 // TestSlowBodiesAreGivenUp has clients that never stall and never end.
 func TestSlowBodiesAreGivenUp(t *testing.T) {
-	addr := slowRig(t, hurry)
+	addr := slowRig(t, 200*time.Millisecond)
 	for name, c := range map[string]struct{ head, piece string }{
 		"a length":                        {"POST /sink HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", "1"},
 		"a length that is waited for":     {"POST /sink HTTP/1.1\r\nHost: x\r\nContent-Length: 8000\r\n\r\n", "1"},
@@ -84,11 +84,11 @@ func TestSlowBodiesAreGivenUp(t *testing.T) {
 	}
 }
 
-// TestSlowStreamsLive has clients that trickle where they may: for longer than
-// those of the test before are given.
+// TestSlowStreamsLive has clients that trickle where they may, for longer than
+// the stall. That is long enough for a response to begin on a busy machine.
 func TestSlowStreamsLive(t *testing.T) {
-	const long = 100
-	addr := slowRig(t, hurry)
+	const long = 400
+	addr := slowRig(t, 1500*time.Millisecond)
 	conn := dial(t, addr)
 	_, _ = io.WriteString(conn, "POST /at-once HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
