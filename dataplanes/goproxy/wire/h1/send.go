@@ -18,10 +18,10 @@ const largeSteps = 256 << 10
 
 var largeBuffers = sync.Pool{New: func() any { return new([largeSteps]byte) }}
 
-// larges bounds those in use, to 64 MiB: each is held for as long as its peer
+// larges bounds those in use, to 32 MiB: each is held for as long as its peer
 // takes what is in it, which a slow one chooses. Who finds none goes on in small
 // steps.
-var larges = guard.NewBudget(256)
+var larges = guard.NewBudget(128)
 
 // sender writes content behind a head that is in out already.
 type sender struct {
