@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"net"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // A server of TLS 1.3 sends tickets behind its handshake, to clients that have no
@@ -29,9 +31,9 @@ func TestTicketsAreNoAnswer(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			below := NewConn(c)
+			below := rawconn.New(c)
 			over := tls.Client(below, config)
-			if err = over.HandshakeContext(ctx); err == nil && below.tells() {
+			if err = over.HandshakeContext(ctx); err == nil && below.Tells() {
 				eventually(t, "the tickets have come", below.Stale)
 			}
 			return over, err
