@@ -101,7 +101,9 @@ func TestBodiesWithoutRoomAreSentOnce(t *testing.T) {
 		for range 3 {
 			// What was kept is given back.
 			asked.Store(0)
-			if got := post(t, addr, strings.NewReader("body")); got.status != c.want || asked.Load() != c.tries {
+			// One of unknown length: a short one that has come whole needs no room.
+			body := struct{ io.Reader }{strings.NewReader("body")}
+			if got := post(t, addr, body); got.status != c.want || asked.Load() != c.tries {
 				t.Errorf("room for %d: got %d after %d tries, want %d after %d", c.room, got.status, asked.Load(), c.want, c.tries)
 			}
 		}

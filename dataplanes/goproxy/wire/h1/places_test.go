@@ -26,7 +26,7 @@ func TestPoolsShareTheirPlaces(t *testing.T) {
 	}
 	one, two := newPool(), newPool()
 	ask := func(p *Pool) {
-		answer, err := p.Do(t.Context(), Ask{Request: &exchange.Request{Method: "GET", Path: "/", Authority: "a", Body: noBody{}}})
+		answer, err := p.Do(t.Context(), exchange.Ask{Request: &exchange.Request{Method: "GET", Path: "/", Authority: "a", Body: exchange.NoBody{}}})
 		if err != nil {
 			t.Fatal(err)
 		}
