@@ -78,6 +78,9 @@ func begin(call Call) *tries {
 
 // end gives the storage back.
 func (t *tries) end() {
+	if t.tape != nil {
+		t.tape.settle()
+	}
 	clear(t.tried)
 	*t = tries{tried: t.tried[:0]}
 	someTries.Put(t)
@@ -96,6 +99,7 @@ func (t *tries) prepare(ctx context.Context) *Error {
 		}
 	}
 	t.tape = newTape(request, maxReplay)
+	t.tape.room = t.pool.tapes
 	return nil
 }
 
