@@ -302,10 +302,6 @@ func (s *session) begin(w *work, n int) {
 		return
 	}
 	s.patience = s.server.Timeouts.Read
-	if q.GRPC {
-		// A call may be silent for as long as it likes.
-		s.patience = 0
-	}
 	w.body = &requestBody{session: s, conn: s.conn, wait: w.head.Continue}
 	w.body.content.reset(contentInput{
 		stream: &s.in, framing: w.head.Framing, length: q.Length, limits: &s.server.limits, request: true,
