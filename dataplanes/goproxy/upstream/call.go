@@ -72,6 +72,7 @@ var someTries = sync.Pool{New: func() any { return &tries{} }}
 func begin(call Call) *tries {
 	t := someTries.Get().(*tries) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
 	t.call = call
+	t.call.Request = call.Request.Strained()
 	return t
 }
 
