@@ -58,6 +58,7 @@ func (e *effective) lay(p *v1alpha1.ProxyParameters) {
 	e.layLimits(p.Limits)
 	e.layTLS(p.TLS)
 	e.layProxyProtocol(p.ProxyProtocol)
+	e.layHTTP3(p.HTTP3)
 	over(&e.endpoints, p.Endpoints)
 	over(&e.allowExternalName, p.AllowExternalName)
 }

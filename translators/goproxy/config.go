@@ -24,6 +24,8 @@ type Port struct {
 	// Protocol is the same for all listeners of the port but refused ones, except
 	// that HTTPS and TLS go together: where there is one of each it is HTTPS.
 	Protocol ir.Protocol
+	// HTTP3 is true where HTTP/3 is served on the UDP side of the port.
+	HTTP3 bool
 	// Listeners are those of HTTP and HTTPS, ordered by hostname, the most
 	// specific first.
 	Listeners []*order.Listener
