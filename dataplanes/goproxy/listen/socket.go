@@ -14,23 +14,23 @@ import (
 type socket struct {
 	listener net.Listener
 	port     atomic.Pointer[Port]
-	open     atomic.Int64
+	open     *atomic.Int64
 	observer Observer
 	// base is the same for the life of the socket, so that its session tickets
 	// survive a change of listeners.
 	base *tls.Config
 }
 
-func bind(addr netip.AddrPort, port *Port, observer Observer) (*socket, error) {
+func bind(addr netip.AddrPort, port *Port, s *Sockets) (*socket, error) {
 	ln, err := net.Listen("tcp", addr.String())
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{listener: ln, observer: observer}
-	s.base = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: s.forClient}
-	s.port.Store(port)
-	go s.accept()
-	return s, nil
+	sock := &socket{listener: ln, observer: s.observer, open: s.count(addr)}
+	sock.base = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: sock.forClient}
+	sock.port.Store(port)
+	go sock.accept()
+	return sock, nil
 }
 
 // accept runs until the socket is closed. Other errors, such as a lack of file
