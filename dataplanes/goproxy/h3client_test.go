@@ -137,13 +137,19 @@ func (a *rawAnswer) take(t testing.TB, kind uint64, payload []byte) {
 		a.body += string(payload)
 	case 1:
 		next := qpack.NewDecoder().Decode(payload)
-		a.fields = map[string]string{}
+		trailer := a.status >= 200
+		if !trailer {
+			a.fields = map[string]string{}
+		}
 		for {
 			f, err := next()
 			if err != nil {
 				break
 			}
 			a.fields[f.Name] = f.Value
+		}
+		if trailer {
+			return
 		}
 		var err error
 		if a.status, err = strconv.Atoi(a.fields[":status"]); err != nil {

@@ -55,6 +55,10 @@ func (o *outgoing) send() exchange.Sent {
 	if o.response.Tunnel != nil {
 		return o.tunnel()
 	}
+	if o.key != "" && o.response.Status/100 == 2 {
+		// In HTTP/1.1 this is a refusal, and to the client it would be a WebSocket.
+		return o.noWebSocket()
+	}
 	o.writeHeader(o.response.Status)
 	n, err := o.copyBody()
 	if err == nil {

@@ -34,9 +34,7 @@ func (o *outgoing) tunnel() exchange.Sent {
 		return exchange.Sent{Err: errTunnel}
 	}
 	if got, _ := o.response.Header.Get(acceptField); got != accepts(o.key) {
-		// Whatever answers there, it does not speak WebSocket.
-		o.w.WriteHeader(http.StatusBadGateway)
-		return exchange.Sent{Status: http.StatusBadGateway}
+		return o.noWebSocket()
 	}
 	o.response.Header.Del(acceptField)
 	o.writeHeader(http.StatusOK)
@@ -51,6 +49,12 @@ func (o *outgoing) tunnel() exchange.Sent {
 	t := &tunnel{client: client, backend: backend, stall: o.stall}
 	n, err := t.run(o.request.Context())
 	return exchange.Sent{Bytes: n, Status: http.StatusOK, Err: err}
+}
+
+// noWebSocket says that whatever answers at the backend does not speak WebSocket.
+func (o *outgoing) noWebSocket() exchange.Sent {
+	o.w.WriteHeader(http.StatusBadGateway)
+	return exchange.Sent{Status: http.StatusBadGateway}
 }
 
 // tunnel is a WebSocket over a stream of HTTP/3.
