@@ -81,6 +81,9 @@ func (t *upstreamTunnel) Close() error {
 	return nil
 }
 
+// Abort ends both directions, whichever goroutine they are in.
+func (t *upstreamTunnel) Abort() { t.abort() }
+
 func (t *upstreamTunnel) abort() { t.answer.up.conn.abort() }
 
 func (t *upstreamTunnel) readWithin(now time.Time, timeout time.Duration) error {

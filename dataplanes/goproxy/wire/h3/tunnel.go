@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
@@ -62,12 +63,16 @@ type tunnel struct {
 	client  *http3.Stream
 	backend io.ReadWriteCloser
 	stall   *stall
+
+	mu sync.Mutex
+	// over is true once the backend's side is not the tunnel's any more.
+	over bool
 }
 
 // run ends when the backend has ended, or either side has failed: a WebSocket
 // has nothing to say in one direction alone.
 func (t *tunnel) run(ctx context.Context) (toClient int64, err error) {
-	stop := context.AfterFunc(ctx, func() { t.backend.Close() })
+	stop := context.AfterFunc(ctx, t.abort)
 	defer stop()
 	up := make(chan struct{})
 	go func() {
@@ -82,8 +87,11 @@ func (t *tunnel) run(ctx context.Context) (toClient int64, err error) {
 		err = t.client.Close()
 	}
 	t.client.CancelRead(cancelled)
-	t.backend.Close()
+	t.abort()
 	<-up
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
 	return toClient, err
 }
 
@@ -94,7 +102,16 @@ func (t *tunnel) up() {
 	_, err := io.CopyBuffer(t.backend, struct{ io.Reader }{t.client}, *buffer)
 	half, ok := t.backend.(interface{ CloseWrite() error })
 	if err != nil || !ok || half.CloseWrite() != nil {
-		t.backend.Close()
+		t.abort()
+	}
+}
+
+// abort ends the backend's side, whichever goroutines are at it.
+func (t *tunnel) abort() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if backend, ok := t.backend.(interface{ Abort() }); ok && !t.over {
+		backend.Abort()
 	}
 }
 
