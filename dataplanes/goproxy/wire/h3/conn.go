@@ -152,7 +152,7 @@ func (c *conn) exchange(w http.ResponseWriter, r *http.Request) {
 		stall: &stall{control: control, bound: time.Duration(config.Timeouts.Stall)},
 	}
 	defer out.end()
-	d := &door{config: config, conn: c, request: r, stall: out.stall}
+	d := &door{config: config, about: c.about, client: c.client(), request: r, stall: out.stall}
 	in := d.read()
 	if in.Refused == 0 && d.expects {
 		w.WriteHeader(http.StatusContinue)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 // door reads one request, or says why it may not pass.
 type door struct {
 	config  *Config
-	conn    *conn
+	about   *exchange.Conn
+	client  netip.AddrPort
 	request *http.Request
 	stall   *stall
 
@@ -26,10 +28,10 @@ type door struct {
 }
 
 func (d *door) read() *exchange.Incoming {
-	r, about := d.request, d.conn.about
-	d.in = exchange.Incoming{Conn: about, Request: &exchange.Request{
+	r := d.request
+	d.in = exchange.Incoming{Conn: d.about, Request: &exchange.Request{
 		Method: r.Method, Scheme: "https", Authority: r.Host, Host: host(r.Host),
-		Proto: 3, Client: d.conn.client(), Port: about.Local.Port(), Length: r.ContentLength,
+		Proto: 3, Client: d.client, Port: d.about.Local.Port(), Length: r.ContentLength,
 	}}
 	for _, check := range []func(*door){
 		(*door).readMethod, (*door).readHost, (*door).readTarget, (*door).readHeader, (*door).readWebSocket, (*door).readBody,
