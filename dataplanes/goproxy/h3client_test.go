@@ -132,6 +132,7 @@ func readAnswer(t testing.TB, s io.Reader) rawAnswer {
 }
 
 func (a *rawAnswer) take(t testing.TB, kind uint64, payload []byte) {
+	t.Helper()
 	switch kind {
 	case 0:
 		a.body += string(payload)
