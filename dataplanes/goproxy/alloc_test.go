@@ -5,7 +5,7 @@ import (
 	"net"
 	"testing"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h1"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -47,7 +47,7 @@ func sameAnswer(t testing.TB) string {
 
 func answerAlike(c net.Conn) {
 	defer c.Close()
-	raw, buf, answer := h1.NewConn(c), make([]byte, 4096), []byte(ordinaryAnswer)
+	raw, buf, answer := rawconn.New(c), make([]byte, 4096), []byte(ordinaryAnswer)
 	for {
 		if _, err := raw.Read(buf); err != nil {
 			return
@@ -82,7 +82,7 @@ func ordinary(t testing.TB) string {
 
 // asking is a client that asks the same again and again.
 type asking struct {
-	conn         *h1.Conn
+	conn         *rawconn.Conn
 	request, buf []byte
 }
 
@@ -93,10 +93,11 @@ func askOf(t testing.TB, addr string) *asking {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return &asking{h1.NewConn(c), []byte(ordinaryRequest), make([]byte, 4096)}
+	return &asking{rawconn.New(c), []byte(ordinaryRequest), make([]byte, 4096)}
 }
 
 func (a *asking) once(t testing.TB) {
+	t.Helper()
 	if _, err := a.conn.Write(a.request); err != nil {
 		t.Fatal(err)
 	}

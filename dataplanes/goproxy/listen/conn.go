@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h1"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // conn is an accepted connection below TLS.
 type conn struct {
 	net.Conn
 	// raw makes the system calls.
-	raw    *h1.Conn
+	raw    *rawconn.Conn
 	about  exchange.Conn
 	once   sync.Once
 	closed func()
@@ -34,18 +34,18 @@ type conn struct {
 
 var (
 	_ exchange.Carrier = (*conn)(nil)
-	_ h1.Carrier       = (*conn)(nil)
+	_ rawconn.Carrier  = (*conn)(nil)
 )
 
 func newConn(c net.Conn, closed func()) *conn {
-	return &conn{Conn: c, raw: h1.NewConn(c), closed: closed, about: exchange.Conn{
+	return &conn{Conn: c, raw: rawconn.New(c), closed: closed, about: exchange.Conn{
 		Client: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr()),
 	}}
 }
 
 // Raw returns the connection below, for who bounds its writes; nil while
 // something is to be read again.
-func (c *conn) Raw() *h1.Conn {
+func (c *conn) Raw() *rawconn.Conn {
 	if len(c.pending) > 0 {
 		return nil
 	}

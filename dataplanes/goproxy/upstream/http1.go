@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h1"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 const (
@@ -43,7 +44,7 @@ func (p *Pool) openHTTP1(ctx context.Context, address string) (net.Conn, error) 
 		config = config.Clone()
 		config.ServerName, _, _ = net.SplitHostPort(address)
 	}
-	secure := tls.Client(h1.NewConn(c), config)
+	secure := tls.Client(rawconn.New(c), config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -102,7 +103,7 @@ func (t *tries) explain(ctx context.Context, err error, until time.Time) *Error 
 		return t.fail(NoConnection, err)
 	case ctx.Err() != nil, past(until), isRefusal && why.Status == http.StatusGatewayTimeout:
 		return t.fail(Timeout, err)
-	case errors.Is(err, h1.ErrStale):
+	case errors.Is(err, rawconn.ErrStale):
 		return t.fail(NoConnection, err)
 	default:
 		return t.fail(Broken, err)

@@ -67,7 +67,7 @@ func (s *session) write(w *work, out *ResponseOutput, snd *sender) error {
 	if cap(head) <= 4*bufferSize {
 		w.out = head[:0]
 	}
-	_, err = snd.send(head)
+	err = snd.send(head)
 	return err
 }
 
@@ -106,7 +106,7 @@ func (s *session) switchProtocols(w *work, answer exchange.Answer) bool {
 	out := ResponseOutput{Response: p, Method: w.head.Request.Method, Minor: 1, Upgrade: w.head.Request.Upgrade, Now: w.now}
 	head, err := AppendResponse(w.out[:0], &out)
 	if err == nil {
-		_, err = s.conn.send(head, time.Now(), s.server.Timeouts.Write)
+		_, err = s.conn.Send(head, time.Now(), s.server.Timeouts.Write)
 	}
 	if err == nil {
 		sent, err = s.tunnel(p.Tunnel)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 const twelveFields = "GET /api/v1/users?page=2 HTTP/1.1\r\n" +
@@ -93,6 +94,7 @@ func TestOrdinaryHeadsDoNotAllocate(t *testing.T) {
 // echoBackend answers everything with the same octets, by as little work as can
 // be, so that what a benchmark measures is the proxy.
 func echoBackend(b testing.TB) string {
+	b.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -106,7 +108,7 @@ func echoBackend(b testing.TB) string {
 			}
 			go func() {
 				defer c.Close()
-				raw, buf, answer := NewConn(c), make([]byte, 4096), []byte(twelveFieldsBack)
+				raw, buf, answer := rawconn.New(c), make([]byte, 4096), []byte(twelveFieldsBack)
 				for {
 					if _, err := raw.Read(buf); err != nil {
 						return
@@ -136,6 +138,7 @@ func BenchmarkExchange(b *testing.B) {
 
 // reverseProxy is what this package is measured against.
 func reverseProxy(b testing.TB, backend string) *proxy {
+	b.Helper()
 	target := &url.URL{Scheme: "http", Host: backend}
 	s := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
@@ -153,6 +156,7 @@ func cpuTime() time.Duration {
 }
 
 func benchExchange(b *testing.B, p *proxy) {
+	b.Helper()
 	b.ReportAllocs()
 	b.SetParallelism(8)
 	before := cpuTime()
@@ -164,7 +168,7 @@ func benchExchange(b *testing.B, p *proxy) {
 			return
 		}
 		defer c.Close()
-		raw, buf, request := NewConn(c), make([]byte, 4096), []byte(twelveFields)
+		raw, buf, request := rawconn.New(c), make([]byte, 4096), []byte(twelveFields)
 		for pb.Next() {
 			if _, err := raw.Write(request); err != nil {
 				b.Error(err)
@@ -185,7 +189,7 @@ func TestExchangeAllocations(t *testing.T) {
 		t.Skip("under the race detector pools forget on purpose")
 	}
 	p := newProxy(t, echoBackend(t), ways["raw"]).start()
-	c := NewConn(p.dial().Conn)
+	c := rawconn.New(p.dial().Conn)
 	buf, request := make([]byte, 4096), []byte(twelveFields)
 	got := testing.AllocsPerRun(2000, func() {
 		if _, err := c.Write(request); err != nil {

@@ -3,6 +3,8 @@ package h1
 import (
 	"io"
 	"sync"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // bufferSize is that of the pooled buffers: one holds a head, and a small body
@@ -28,11 +30,31 @@ type stream struct {
 	spilt  *[bufferSize]byte
 }
 
+var _ rawconn.Lender = (*stream)(nil)
+
 func (s *stream) acquire() {
 	if s.buf == nil {
 		s.pooled = buffers.Get().(*[bufferSize]byte)
 		s.buf = s.pooled[:]
 	}
+}
+
+// Lend gets a buffer.
+func (s *stream) Lend() []byte {
+	s.acquire()
+	return s.buf
+}
+
+// Return gives the buffer back.
+func (s *stream) Return() { s.free() }
+
+// await waits for the first octets of what comes next.
+func (s *stream) await(c *rawconn.Conn) error {
+	n, err := c.Await(s)
+	if err == nil {
+		s.w = n
+	}
+	return err
 }
 
 // buffered returns the octets that can be had without reading.

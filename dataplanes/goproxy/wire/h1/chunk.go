@@ -2,6 +2,7 @@ package h1
 
 import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/field"
 )
 
 // The places in which a chunked body can be (RFC 9112, section 7.1).
@@ -89,7 +90,7 @@ func (c *chunks) expect(b, want byte, next place) error {
 
 func (c *chunks) size(b byte) error {
 	switch {
-	case octets[b]&isHex != 0:
+	case field.In(b, field.IsHex):
 		if c.digits++; c.digits > mostSizeDigits {
 			return errChunkSize
 		}
@@ -192,10 +193,10 @@ func (c *chunks) addTrailer(header exchange.Header, line string) (exchange.Heade
 	case len(f.name) > c.limits.NameBytes || len(header) == c.limits.Fields:
 		return nil, errTrailers
 	}
-	switch k := lookalike(f.name); {
-	case k == plain:
+	switch k := field.Lookalike(f.name); {
+	case k == field.Plain:
 		return append(header, exchange.Field{Name: f.name, Value: f.value}), nil
-	case k < guarded:
+	case k < field.Guarded:
 		return nil, errTrailer
 	default:
 		return header, nil

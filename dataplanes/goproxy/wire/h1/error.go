@@ -28,10 +28,6 @@ func refuse(status int, reason string) *Error {
 // ErrMore says that the head has not come whole yet.
 var ErrMore = errors.New("http/1.1: the head is incomplete")
 
-// ErrStale says that an idle connection to a backend was closed or spoken to by
-// it. Nothing of the request was sent, so that any request may be sent again.
-var ErrStale = errors.New("http/1.1: the idle connection was closed by the backend")
-
 // The refusals. Every one of them closes the connection.
 var (
 	errBareLF          = refuse(400, "bare-lf")

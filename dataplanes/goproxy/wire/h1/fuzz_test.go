@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/field"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
@@ -89,8 +90,8 @@ func compareFields(t *testing.T, ours exchange.Header, judge http.Header, gone [
 	for name, values := range judge {
 		drop, _ := judgeLookalike(name)
 		odd := strings.ContainsAny(name, "_.")
-		inTrailer := gone == nil && lookalike(name) != plain
-		if kindOf(name) != plain || slices.Contains(gone, name) || odd && drop || inTrailer || values == nil {
+		inTrailer := gone == nil && field.Lookalike(name) != field.Plain
+		if field.KindOf(name) != field.Plain || slices.Contains(gone, name) || odd && drop || inTrailer || values == nil {
 			if len(read[name]) > 0 {
 				t.Errorf("field %s was handed on", name)
 			}
@@ -162,6 +163,7 @@ func FuzzRequest(f *testing.F) {
 
 // writeAgain holds that what is written of a request is read as that request.
 func writeAgain(t *testing.T, m *message) {
+	t.Helper()
 	q := m.head.Request
 	if q.Method == "CONNECT" || q.Path == "*" || q.Upgrade != "" {
 		return
@@ -213,6 +215,7 @@ func FuzzResponse(f *testing.F) {
 }
 
 func compareResponse(t *testing.T, m *message, raw, method string) {
+	t.Helper()
 	r := bufio.NewReader(strings.NewReader(raw))
 	judge, err := http.ReadResponse(r, &http.Request{Method: method})
 	v := &verdict{}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // A client that goes away while its answer is being made ends the context, and
@@ -24,7 +25,7 @@ func TestGoneClientEndsItsExchange(t *testing.T) {
 			}), ways["raw"])
 			server, config := testTLS(t)
 			if over {
-				p.wrap = func(c net.Conn) net.Conn { return tls.Server(NewConn(c), server) }
+				p.wrap = func(c net.Conn) net.Conn { return tls.Server(rawconn.New(c), server) }
 			}
 			told := make(chan error, 1)
 			p.handle(func(ctx context.Context, q *exchange.Request) *exchange.Response {
@@ -51,6 +52,7 @@ func TestGoneClientEndsItsExchange(t *testing.T) {
 // A connection that never sends a request does not hold a drain up for long.
 func TestDrainGivesFreshConnectionsAMoment(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, "", wrap).start()
 		c := p.dial()
 		eventually(t, "the connection is there", func() bool { return p.server.Open() == 1 })

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/field"
 )
 
 // Framing is how the content of a message is told apart from what follows it.
@@ -160,7 +161,7 @@ func (h *head) field(line string) error {
 	if len(f.name) > h.limits.NameBytes {
 		return errLongName
 	}
-	if k := kindOf(f.name); k != plain {
+	if k := field.KindOf(f.name); k != field.Plain {
 		return h.special(k, f.value)
 	}
 	if f.odd {
@@ -175,39 +176,39 @@ func (h *head) field(line string) error {
 // judgeLookalike says whether a name is taken off because backends may take it
 // for another, and whether the message is refused for it.
 func judgeLookalike(name string) (drop bool, err error) {
-	switch lookalike(name) {
-	case kindHost, kindLength, kindCoding, kindConnection:
+	switch field.Lookalike(name) {
+	case field.Host, field.Length, field.Coding, field.Connection:
 		return true, errLookalike
-	case hop, guarded, kindUpgrade, kindExpect, kindTrailer, kindTE:
+	case field.Hop, field.Guarded, field.Upgrade, field.Expect, field.Trailer, field.TE:
 		return true, nil
 	default:
 		return false, nil
 	}
 }
 
-func (h *head) special(k kind, value string) error {
+func (h *head) special(k field.Kind, value string) error {
 	switch k {
-	case kindHost:
+	case field.Host:
 		if h.hosts++; h.hosts > 1 {
 			return errHosts
 		}
 		h.host = value
-	case kindLength:
+	case field.Length:
 		return h.contentLength(value)
-	case kindCoding:
+	case field.Coding:
 		return h.transferCoding(value)
-	case kindConnection:
+	case field.Connection:
 		return h.connection(value)
-	case kindUpgrade:
+	case field.Upgrade:
 		h.upgrades++
 		h.upgrade = value
-	case kindExpect:
+	case field.Expect:
 		h.expects++
 		h.expect = value
-	case kindTrailer:
+	case field.Trailer:
 		h.trailerNames = value
 		return checkAnnounced(value)
-	case kindTE:
+	case field.TE:
 		h.trailers = h.trailers || takesTrailers(value)
 	}
 	return nil
@@ -217,7 +218,7 @@ func (h *head) special(k kind, value string) error {
 func takesTrailers(value string) bool {
 	for rest := value; rest != ""; {
 		var coding string
-		if coding, rest = nextItem(rest); folds(coding, "trailers") {
+		if coding, rest = field.NextItem(rest); field.Folds(coding, "trailers") {
 			return true
 		}
 	}
@@ -228,9 +229,9 @@ func takesTrailers(value string) bool {
 func checkAnnounced(value string) error {
 	for rest := value; rest != ""; {
 		var name string
-		name, rest = nextItem(rest)
-		switch kindOf(name) {
-		case kindHost, kindLength, kindCoding, kindTrailer, kindConnection:
+		name, rest = field.NextItem(rest)
+		switch field.KindOf(name) {
+		case field.Host, field.Length, field.Coding, field.Trailer, field.Connection:
 			return errTrailer
 		}
 	}
@@ -265,12 +266,12 @@ func (h *head) transferCoding(value string) error {
 	if h.minor == 0 {
 		return errOldCoding
 	}
-	if !h.chunked && folds(value, "chunked") {
+	if !h.chunked && field.Folds(value, "chunked") {
 		h.chunked = true
 		return nil
 	}
-	if comma := strings.LastIndexByte(value, ','); !h.chunked && comma > 0 && folds(trim(value[comma+1:]), "chunked") {
-		if first, _ := nextItem(value); !folds(first, "chunked") {
+	if comma := strings.LastIndexByte(value, ','); !h.chunked && comma > 0 && field.Folds(field.Trim(value[comma+1:]), "chunked") {
+		if first, _ := field.NextItem(value); !field.Folds(first, "chunked") {
 			return errUnknownCoding
 		}
 	}
@@ -280,7 +281,7 @@ func (h *head) transferCoding(value string) error {
 func (h *head) connection(value string) error {
 	for rest := value; rest != ""; {
 		var option string
-		if option, rest = nextItem(rest); option == "" {
+		if option, rest = field.NextItem(rest); option == "" {
 			continue
 		}
 		if err := h.option(option); err != nil {
@@ -292,11 +293,11 @@ func (h *head) connection(value string) error {
 
 func (h *head) option(option string) error {
 	switch {
-	case folds(option, "close"):
+	case field.Folds(option, "close"):
 		h.optClose = true
-	case folds(option, "keep-alive"):
+	case field.Folds(option, "keep-alive"):
 		h.optKeep = true
-	case folds(option, "upgrade"):
+	case field.Folds(option, "upgrade"):
 		h.optUpgr = true
 	default:
 		return h.nominate(option)
@@ -307,13 +308,13 @@ func (h *head) option(option string) error {
 // nominate remembers a field that ends here because Connection names it. One
 // that routing or framing depends on cannot be named so.
 func (h *head) nominate(option string) error {
-	if !isToken(option) || len(h.options) == mostOptions {
+	if !field.IsToken(option) || len(h.options) == mostOptions {
 		return errConnection
 	}
-	switch kindOf(option) {
-	case kindHost, kindLength, kindCoding, kindConnection:
+	switch field.KindOf(option) {
+	case field.Host, field.Length, field.Coding, field.Connection:
 		return errConnection
-	case plain:
+	case field.Plain:
 		h.options = append(h.options, option)
 	}
 	return nil

@@ -3,6 +3,8 @@ package h1
 import (
 	"context"
 	"sync"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // life is the context of a connection. An exchange with a backend is tied to it
@@ -13,10 +15,10 @@ type life struct {
 
 	mu     sync.Mutex
 	over   bool
-	awaits *Conn
+	awaits *rawconn.Conn
 }
 
-var _ context.Context = (*life)(nil)
+var _ rawconn.Watcher = (*life)(nil)
 
 func (l *life) begin(ctx context.Context) { l.Context, l.end = context.WithCancel(ctx) }
 
@@ -25,57 +27,27 @@ func (l *life) cut() {
 	l.mu.Lock()
 	l.over = true
 	if l.awaits != nil {
-		l.awaits.abort()
+		l.awaits.Abort()
 	}
 	l.mu.Unlock()
 	l.end()
 }
 
-func (l *life) tie(c *Conn) {
+// Watch aborts a connection when the life ends.
+func (l *life) Watch(c *rawconn.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.awaits = c
 	if l.over {
-		c.abort()
+		c.Abort()
 	}
 }
 
-func (l *life) untie(c *Conn) {
+// Unwatch lets go of a connection.
+func (l *life) Unwatch(c *rawconn.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.awaits == c {
 		l.awaits = nil
-	}
-}
-
-// tie is what an exchange with a backend hangs on. The zero value is nothing.
-type tie struct {
-	life *life
-	conn *Conn
-	stop func() bool
-}
-
-// tieTo has a connection aborted when the context ends.
-func tieTo(ctx context.Context, c *Conn) tie {
-	if ctx == nil || ctx.Done() == nil {
-		return tie{}
-	}
-	if l, ok := ctx.(*life); ok {
-		l.tie(c)
-		return tie{life: l, conn: c}
-	}
-	return tie{stop: context.AfterFunc(ctx, c.abort)}
-}
-
-// loosen is false if the connection was aborted, or is about to be.
-func (t *tie) loosen() bool {
-	switch {
-	case t.life != nil:
-		t.life.untie(t.conn)
-		return !t.conn.aborted.Load()
-	case t.stop != nil:
-		return t.stop()
-	default:
-		return true
 	}
 }

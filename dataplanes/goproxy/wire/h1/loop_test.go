@@ -65,6 +65,7 @@ func (p *proxy) failed(err error) *exchange.Response {
 
 func TestKeepAlive(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		var dials atomic.Int32
 		p := newProxy(t, backend(t, func(c *client) {
 			dials.Add(1)
@@ -89,6 +90,7 @@ func TestKeepAlive(t *testing.T) {
 // poller tells of both at once.
 func TestRequestAndEndInOneEdge(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, backend(t, func(c *client) {
 			for c.request() != nil {
 				c.send(okAnswer)
@@ -113,6 +115,7 @@ func TestRequestAndEndInOneEdge(t *testing.T) {
 // answer, and is not waited for after it.
 func TestEndWhileAnswering(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		asked, answer := make(chan struct{}), make(chan struct{})
 		p := newProxy(t, backend(t, func(c *client) {
 			if c.request() != nil {
@@ -141,6 +144,7 @@ func TestPipelinedBehindBodies(t *testing.T) {
 		"large chunk": "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(int64(len(large)), 16) + "\r\n" + large + "\r\n0\r\nX: y\r\n\r\n",
 	}
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, backend(t, func(c *client) {
 			for r := c.request(); r != nil; r = c.request() {
 				b, _ := io.ReadAll(r.Body)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // Ask is what a pool is asked to carry.
@@ -28,7 +29,8 @@ type Ask struct {
 
 // Pool keeps the connections with one endpoint. The zero value needs Dial.
 type Pool struct {
-	// Dial opens a connection: for TLS over a *Conn, so that Stale can look below.
+	// Dial opens a connection: for TLS over a *rawconn.Conn, so that Stale can look
+	// below.
 	Dial func(ctx context.Context) (net.Conn, error)
 	// Limits bound the backend's responses; BodyBytes is not looked at.
 	Limits Limits
@@ -84,10 +86,10 @@ func (p *Pool) Do(ctx context.Context, ask Ask) (*exchange.Response, error) {
 		if err == nil {
 			return answer, nil
 		}
-		if err == errNoAnswer && twice {
+		if errors.Is(err, errNoAnswer) && twice {
 			break
 		}
-		if err != ErrStale {
+		if !errors.Is(err, rawconn.ErrStale) {
 			return nil, err
 		}
 	}
@@ -105,7 +107,7 @@ func (p *Pool) fresh(ctx context.Context, call Call) (*exchange.Response, error)
 		return nil, errors.Join(ErrUnreachable, err)
 	}
 	answer, err := NewUpstream(c, &p.limits).Do(call)
-	if err == ErrStale {
+	if errors.Is(err, rawconn.ErrStale) {
 		err = errBackendClosed.gateway
 	}
 	return answer, err
@@ -126,7 +128,7 @@ func (p *Pool) take(twice bool) *Upstream {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := len(p.idle)
-	if n == 0 || !twice && !p.idle[n-1].conn.tells() {
+	if n == 0 || !twice && !p.idle[n-1].conn.Tells() {
 		return nil
 	}
 	u := p.idle[n-1]

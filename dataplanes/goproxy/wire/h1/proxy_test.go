@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // patience is how long a test waits before it says that it would wait forever.
@@ -78,11 +79,12 @@ func (o *observer) Panicked(any) {
 
 // ways are the kinds of connection that everything must work over.
 var ways = map[string]func(net.Conn) net.Conn{
-	"raw":   func(c net.Conn) net.Conn { return NewConn(c) },
-	"plain": func(c net.Conn) net.Conn { return Plain(c) },
+	"raw":   func(c net.Conn) net.Conn { return rawconn.New(c) },
+	"plain": func(c net.Conn) net.Conn { return rawconn.Plain(c) },
 }
 
 func eachWay(t *testing.T, f func(t *testing.T, wrap func(net.Conn) net.Conn)) {
+	t.Helper()
 	for name, wrap := range ways {
 		t.Run(name, func(t *testing.T) { f(t, wrap) })
 	}
@@ -90,6 +92,7 @@ func eachWay(t *testing.T, f func(t *testing.T, wrap func(net.Conn) net.Conn)) {
 
 // newProxy starts a proxy before the backend at addr.
 func newProxy(t testing.TB, backend string, wrap func(net.Conn) net.Conn) *proxy {
+	t.Helper()
 	p := &proxy{t: t, wrap: wrap, log: &observer{}}
 	p.pool = &Pool{Dial: func(ctx context.Context) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", backend)
@@ -168,6 +171,7 @@ func (p *proxy) dial() *client {
 }
 
 func newClient(t testing.TB, c net.Conn) *client {
+	t.Helper()
 	c.SetDeadline(time.Now().Add(patience))
 	t.Cleanup(func() { c.Close() })
 	return &client{t: t, Conn: c, r: bufio.NewReader(c)}
@@ -226,6 +230,7 @@ func isTimeout(err error) bool {
 
 // backend answers every connection with a script.
 func backend(t testing.TB, script func(c *client)) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -276,6 +281,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 
 // testTLS returns a server's and a client's configuration.
 func testTLS(t testing.TB) (server, client *tls.Config) {
+	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
 	t.Cleanup(s.Close)

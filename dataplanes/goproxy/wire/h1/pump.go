@@ -36,13 +36,13 @@ func startPump(a *answer, head []byte) *pump {
 func (p *pump) run(s *sender, head []byte) {
 	defer close(p.done)
 	if p.err = s.write(head); p.err == nil {
-		_, p.err = s.send(head[:0])
+		p.err = s.send(head[:0])
 	}
 	// Without the content there will be no answer to wait for; a backend that no
 	// longer wants it may have said why.
 	if errors.Is(p.err, errSource) && !p.stopping.Load() {
 		p.fault = contentFault(p.err)
-		p.answer.up.conn.interrupt()
+		p.answer.up.conn.Interrupt()
 	}
 }
 
@@ -61,7 +61,7 @@ func (p *pump) over() bool {
 func (p *pump) stop() {
 	p.stopping.Store(true)
 	if !p.over() {
-		p.answer.up.conn.abort()
+		p.answer.up.conn.Abort()
 		p.answer.call.Request.Body.Close()
 	}
 	<-p.done

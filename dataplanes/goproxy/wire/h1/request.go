@@ -1,9 +1,11 @@
 package h1
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/field"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
@@ -69,7 +71,7 @@ func (r *RequestHead) Parse(buf []byte) (int, error) {
 func (r *RequestHead) parse(buf []byte) (int, error) {
 	h := &r.head
 	// What speaks another protocol may never send a line.
-	if len(buf) > 0 && octets[buf[0]]&inToken == 0 {
+	if len(buf) > 0 && !field.In(buf[0], field.InToken) {
 		return 0, notToken(buf[0])
 	}
 	if h.scan.seen > 0 {
@@ -78,7 +80,7 @@ func (r *RequestHead) parse(buf []byte) (int, error) {
 		}
 	}
 	rest, err := r.message(inPlace(buf))
-	if err == ErrMore {
+	if errors.Is(err, ErrMore) {
 		h.reset(h.limits)
 		_, err = h.scan.complete(buf, h.limits, r)
 		return 0, orMore(err)
@@ -154,7 +156,7 @@ func (r *RequestHead) requestLine(line string) (target string, err error) {
 	if len(target) > r.head.limits.TargetBytes {
 		return "", errLongTarget
 	}
-	if !all(target, inTarget) {
+	if !field.All(target, field.InTarget) {
 		return "", errTarget
 	}
 	r.Request.Method, r.head.minor = method, r.Minor
@@ -165,14 +167,14 @@ func (r *RequestHead) requestLine(line string) (target string, err error) {
 // (RFC 9110, section 9.1), but backends that fold "get" into GET would see
 // another request than filters did.
 func checkMethod(method string) error {
-	if !isToken(method) {
+	if !field.IsToken(method) {
 		return errMethod
 	}
 	if len(method) > methodBytes {
 		return errLongMethod
 	}
 	for i := 0; i < len(method); i++ {
-		if octets[method[i]]&isLower != 0 {
+		if field.In(method[i], field.IsLower) {
 			return errMethod
 		}
 	}
@@ -217,20 +219,20 @@ func (r *RequestHead) target(target string) error {
 }
 
 func (r *RequestHead) hostOf(authority string) error {
-	host, _, err := splitAuthority(authority)
+	host, _, err := field.SplitAuthority(authority)
 	if err != nil {
-		return err
+		return errHost
 	}
-	r.Request.Authority, r.Request.Host = authority, canonicalHost(host)
+	r.Request.Authority, r.Request.Host = authority, field.CanonicalHost(host)
 	return nil
 }
 
 // authority is the form of CONNECT, and only of it. The port is not optional.
 func (r *RequestHead) authority(target string) error {
-	if _, port, err := splitAuthority(target); err != nil || port == "" {
+	if _, port, err := field.SplitAuthority(target); err != nil || port == "" {
 		return errTarget
 	}
-	if !sameAuthority(target, r.head.host, r.Request.Scheme) {
+	if !field.SameAuthority(target, r.head.host, r.Request.Scheme) {
 		return r.disagrees()
 	}
 	return r.hostOf(target)
@@ -252,10 +254,10 @@ func (r *RequestHead) origin(target, authority string) error {
 // sections 3.2 and 3.2.2).
 func (r *RequestHead) absolute(target string) error {
 	scheme, rest, ok := strings.Cut(target, "://")
-	if !ok || !folds(scheme, "http") && !folds(scheme, "https") {
+	if !ok || !field.Folds(scheme, "http") && !field.Folds(scheme, "https") {
 		return errTarget
 	}
-	if !folds(scheme, r.Request.Scheme) {
+	if !field.Folds(scheme, r.Request.Scheme) {
 		return errScheme
 	}
 	end := strings.IndexAny(rest, "/?")
@@ -263,11 +265,11 @@ func (r *RequestHead) absolute(target string) error {
 		end = len(rest)
 	}
 	authority, rest := rest[:end], rest[end:]
-	if _, _, err := splitAuthority(authority); err != nil {
+	if _, _, err := field.SplitAuthority(authority); err != nil {
 		return errHost
 	}
-	if _, _, err := splitAuthority(r.head.host); err != nil {
-		return err
+	if _, _, err := field.SplitAuthority(r.head.host); err != nil {
+		return errHost
 	}
 	if err := r.origin(rest, authority); err != nil {
 		return err
@@ -280,8 +282,8 @@ func (r *RequestHead) absolute(target string) error {
 
 // disagrees tells an invalid Host from one that differs from the target.
 func (r *RequestHead) disagrees() error {
-	if _, _, err := splitAuthority(r.head.host); err != nil {
-		return err
+	if _, _, err := field.SplitAuthority(r.head.host); err != nil {
+		return errHost
 	}
 	return errHostDisagrees
 }
@@ -319,7 +321,7 @@ func (r *RequestHead) settle() error {
 // isGRPC tells gRPC from its relatives, such as application/grpc-web.
 func isGRPC(contentType string) bool {
 	const grpc = "application/grpc"
-	if len(contentType) < len(grpc) || !folds(contentType[:len(grpc)], grpc) {
+	if len(contentType) < len(grpc) || !field.Folds(contentType[:len(grpc)], grpc) {
 		return false
 	}
 	rest := contentType[len(grpc):]
@@ -332,7 +334,7 @@ func (r *RequestHead) expectation() error {
 	if h.expects == 0 {
 		return nil
 	}
-	if h.expects > 1 || !folds(h.expect, "100-continue") {
+	if h.expects > 1 || !field.Folds(h.expect, "100-continue") {
 		return errExpect
 	}
 	r.Continue = r.Minor == 1 && r.Framing != NoBody
@@ -358,7 +360,7 @@ func (r *RequestHead) upgrade() error {
 // mayUpgrade takes one protocol, and never HTTP/2 without TLS.
 func mayUpgrade(protocol string) bool {
 	const h2c = "h2c"
-	return isToken(protocol) && (len(protocol) < len(h2c) || !folds(protocol[:len(h2c)], h2c))
+	return field.IsToken(protocol) && (len(protocol) < len(h2c) || !field.Folds(protocol[:len(h2c)], h2c))
 }
 
 // admit refuses what the codec can read and no connection serves: CONNECT, which
@@ -387,7 +389,7 @@ func (r *RequestHead) announced() exchange.Header {
 	var names exchange.Header
 	for rest := r.head.trailerNames; rest != ""; {
 		var name string
-		if name, rest = nextItem(rest); isToken(name) && lookalike(name) == plain {
+		if name, rest = field.NextItem(rest); field.IsToken(name) && field.Lookalike(name) == field.Plain {
 			names.Add(name, "")
 		}
 	}

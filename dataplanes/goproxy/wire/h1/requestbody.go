@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // requestBody is the content of one request. It outlives its exchange as an
@@ -14,7 +15,7 @@ type requestBody struct {
 	// mu is held while content is read.
 	mu      sync.Mutex
 	session *session
-	conn    *Conn
+	conn    *rawconn.Conn
 	content content
 	closed  bool
 
@@ -50,7 +51,7 @@ func (b *requestBody) ask() error {
 	if len(b.session.in.buffered()) > 0 {
 		return nil
 	}
-	_, err := b.conn.send([]byte("HTTP/1.1 100 Continue\r\n\r\n"), time.Now(), b.session.server.Timeouts.Write)
+	_, err := b.conn.Send([]byte("HTTP/1.1 100 Continue\r\n\r\n"), time.Now(), b.session.server.Timeouts.Write)
 	return err
 }
 
@@ -58,7 +59,7 @@ func (b *requestBody) ask() error {
 // the connection.
 func (b *requestBody) Close() error {
 	if !b.mu.TryLock() {
-		b.conn.interrupt()
+		b.conn.Interrupt()
 		return nil
 	}
 	defer b.mu.Unlock()
@@ -170,8 +171,8 @@ func (b *requestBody) hurry(patience time.Duration, until time.Time) bool {
 	return true
 }
 
-// whole returns the content, if all of it has come and its framing is over.
-func (b *requestBody) whole() ([]byte, bool) {
+// Whole returns the content, if all of it has come and its framing is over.
+func (b *requestBody) Whole() ([]byte, bool) {
 	if !b.mu.TryLock() {
 		return nil, false
 	}
@@ -185,7 +186,7 @@ func (b *requestBody) whole() ([]byte, bool) {
 // end takes the session away.
 func (b *requestBody) end() {
 	if !b.mu.TryLock() {
-		b.conn.interrupt()
+		b.conn.Interrupt()
 		b.mu.Lock()
 	}
 	b.session = nil

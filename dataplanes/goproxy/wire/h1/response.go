@@ -1,9 +1,11 @@
 package h1
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/field"
 )
 
 // ResponseHead reads the heads of responses, one after the other. The zero value
@@ -51,7 +53,7 @@ func (r *ResponseHead) Parse(buf []byte) (int, error) {
 		}
 	}
 	rest, err := r.message(inPlace(buf))
-	if err == ErrMore {
+	if errors.Is(err, ErrMore) {
 		h.reset(h.limits)
 		_, err = h.scan.complete(buf, h.limits, r)
 		return 0, inResponse(orMore(err))
@@ -102,7 +104,7 @@ func (r *ResponseHead) statusLine(line string) error {
 		}
 		status = status*10 + int(c-'0')
 	}
-	if status < 100 || status > 599 || !validValue(line[12:]) {
+	if status < 100 || status > 599 || !field.ValidValue(line[12:]) {
 		return errStatusLine
 	}
 	r.Minor, r.head.minor, r.Response.Status = minor, minor, status
@@ -156,7 +158,7 @@ func (r *ResponseHead) switching() error {
 }
 
 func asciiLower(s string) string {
-	if folds(s, "websocket") {
+	if field.Folds(s, "websocket") {
 		return "websocket"
 	}
 	return strings.ToLower(s)

@@ -81,11 +81,9 @@ func (t *upstreamTunnel) Close() error {
 	return nil
 }
 
-// Abort ends both directions, whichever goroutine they are in.
-func (t *upstreamTunnel) Abort() { t.abort() }
+// Abort ends reads and writes, whichever goroutine they are in.
+func (t *upstreamTunnel) Abort() { t.answer.up.conn.Abort() }
 
-func (t *upstreamTunnel) abort() { t.answer.up.conn.abort() }
-
-func (t *upstreamTunnel) readWithin(now time.Time, timeout time.Duration) error {
-	return t.answer.up.conn.readWithin(now, timeout)
+func (t *upstreamTunnel) ReadWithin(now time.Time, timeout time.Duration) error {
+	return t.answer.up.conn.ReadWithin(now, timeout)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
@@ -71,7 +72,7 @@ func aboutConn(c net.Conn) *exchange.Conn {
 		switch over := at.(type) {
 		case interface{ NetConn() net.Conn }:
 			at = over.NetConn()
-		case *Conn:
+		case *rawconn.Conn:
 			at = over.Conn
 		default:
 			at = nil
@@ -174,7 +175,7 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for session := range s.sessions {
-		session.conn.abort()
+		session.conn.Abort()
 		session.life.cut()
 	}
 }

@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // session is a connection with a client.
 type session struct {
 	server *Server
-	conn   *Conn
+	conn   *rawconn.Conn
 	// given is the connection as it came.
 	given net.Conn
 	about *exchange.Conn
@@ -53,7 +54,7 @@ const (
 const freshGlances = int(5 * time.Second / glance)
 
 func newSession(ctx context.Context, server *Server, c net.Conn) *session {
-	s := &session{server: server, conn: NewConn(c), given: c, about: aboutConn(c)}
+	s := &session{server: server, conn: rawconn.New(c), given: c, about: aboutConn(c)}
 	s.life.begin(ctx)
 	s.in.from = s
 	return s
@@ -78,11 +79,11 @@ func (s *session) Read(p []byte) (int, error) {
 		if s.streams.Load() {
 			patience = 0
 		}
-		if err := s.conn.readWithin(time.Now(), patience); err != nil {
+		if err := s.conn.ReadWithin(time.Now(), patience); err != nil {
 			return 0, err
 		}
 		n, err := s.conn.Read(p)
-		again := patience > 0 && s.streams.Load() && !s.conn.interrupted.Load()
+		again := patience > 0 && s.streams.Load() && !s.conn.Interrupted()
 		if n > 0 || !again || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
@@ -129,9 +130,9 @@ func (s *session) await() bool {
 			return false
 		}
 	}
-	err := s.conn.readWithin(time.Now(), patience)
+	err := s.conn.ReadWithin(time.Now(), patience)
 	if err == nil {
-		err = s.conn.await(&s.in)
+		err = s.in.await(s.conn)
 	}
 	before := fresh
 	if s.served {
@@ -169,14 +170,14 @@ func (s *session) speaksHTTP2() bool {
 		}
 	}
 	s.handOver = append([]byte(nil), s.in.buffered()...)
-	_ = s.conn.readWithin(time.Time{}, 0)
+	_ = s.conn.ReadWithin(time.Time{}, 0)
 	return true
 }
 
 // drain ends a session that is idle.
 func (s *session) drain() {
 	if s.state.CompareAndSwap(idle, drained) {
-		s.conn.interrupt()
+		s.conn.Interrupt()
 	}
 }
 
@@ -186,14 +187,14 @@ func (s *session) look() {
 	const often, seldom = 5, 5
 	if s.server.draining.Load() && s.state.Load() == fresh {
 		if s.waited++; s.waited >= freshGlances && s.state.CompareAndSwap(fresh, drained) {
-			s.conn.interrupt()
+			s.conn.Interrupt()
 		}
 	}
 	n := s.glances.Load()
 	if n == 0 || !s.glances.CompareAndSwap(n, n+1) || n == 1 || n > often && n%seldom != 0 {
 		return
 	}
-	if s.conn.gone() {
+	if s.conn.Gone() {
 		s.life.cut()
 	}
 }
@@ -304,7 +305,7 @@ func (s *session) plainAnswer(w *work, status int) {
 	if err != nil {
 		return
 	}
-	if _, err = s.conn.send(head, time.Now(), s.server.Timeouts.Write); err == nil {
+	if _, err = s.conn.Send(head, time.Now(), s.server.Timeouts.Write); err == nil {
 		s.linger()
 	}
 }

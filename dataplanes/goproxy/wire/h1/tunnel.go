@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // tunnel joins two streams after an upgrade.
@@ -15,7 +17,7 @@ type tunnel struct {
 	// nothing; 0 is no bound.
 	idle, stall time.Duration
 
-	client *Conn
+	client *rawconn.Conn
 	// early is what the client has said already.
 	early   []byte
 	backend io.ReadWriteCloser
@@ -52,7 +54,7 @@ func (t *tunnel) up() error {
 // write writes to one side.
 func (t *tunnel) write(to io.Writer, p []byte) (int, error) {
 	if to == io.Writer(t.client) {
-		return t.client.send(p, time.Now(), t.stall)
+		return t.client.Send(p, time.Now(), t.stall)
 	}
 	return to.Write(p)
 }
@@ -80,9 +82,9 @@ func (t *tunnel) move(to io.Writer, from io.Reader) (int64, error) {
 
 // cut ends both directions, whichever goroutine they are in.
 func (t *tunnel) cut() {
-	t.client.abort()
-	if backend, ok := t.backend.(interface{ abort() }); ok {
-		backend.abort()
+	t.client.Abort()
+	if backend, ok := t.backend.(interface{ Abort() }); ok {
+		backend.Abort()
 		return
 	}
 	t.backend.Close()
@@ -115,15 +117,15 @@ func (t *tunnel) copy(to io.Writer, from io.Reader, buf []byte) (total int64, er
 // allow gives a side time until nothing will have moved for too long.
 func (t *tunnel) allow(from io.Reader) error {
 	timed, ok := from.(interface {
-		readWithin(now time.Time, timeout time.Duration) error
+		ReadWithin(now time.Time, timeout time.Duration) error
 	})
 	if !ok {
 		return nil
 	}
 	if t.idle <= 0 {
-		return timed.readWithin(time.Time{}, 0)
+		return timed.ReadWithin(time.Time{}, 0)
 	}
-	return timed.readWithin(time.Now(), max(t.idle-t.quiet(), time.Millisecond))
+	return timed.ReadWithin(time.Now(), max(t.idle-t.quiet(), time.Millisecond))
 }
 
 func closeWrite(to io.Writer) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 const (
@@ -17,6 +18,7 @@ const (
 )
 
 func tunnelBackend(t *testing.T) string {
+	t.Helper()
 	return backend(t, func(c *client) {
 		r := c.request()
 		if r == nil {
@@ -33,6 +35,7 @@ func tunnelBackend(t *testing.T) string {
 
 func TestUpgrade(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, tunnelBackend(t), wrap).start()
 		c := p.dial().send(upgradeRequest)
 		if r := c.answer("GET", 101); r.Header.Get("Upgrade") != "websocket" || r.Header.Get("Sec-WebSocket-Accept") != "y" {
@@ -130,13 +133,13 @@ func TestOverTLS(t *testing.T) {
 			go answerOver(newClient(t, c), first, hangUp)
 		}
 	}()
-	p := newProxy(t, "", func(c net.Conn) net.Conn { return tls.Server(NewConn(c), serverTLS) })
+	p := newProxy(t, "", func(c net.Conn) net.Conn { return tls.Server(rawconn.New(c), serverTLS) })
 	p.pool.Dial = func(ctx context.Context) (net.Conn, error) {
 		c, err := net.Dial("tcp", ln.Addr().String())
 		if err != nil {
 			return nil, err
 		}
-		return tls.Client(NewConn(c), clientTLS), nil
+		return tls.Client(rawconn.New(c), clientTLS), nil
 	}
 	p.start()
 	raw, err := tls.Dial("tcp", p.addr, clientTLS)
@@ -169,7 +172,7 @@ func answerOver(c *client, first bool, hangUp chan struct{}) {
 func TestCarrierBelowTLS(t *testing.T) {
 	want := &exchange.Conn{Port: 7}
 	a, _ := socketPair(t)
-	if got := aboutConn(tls.Server(NewConn(carrier{a, want}), &tls.Config{})); got != want {
+	if got := aboutConn(tls.Server(rawconn.New(carrier{a, want}), &tls.Config{})); got != want {
 		t.Errorf("got %v", got)
 	}
 }

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // Upstream is a connection with a backend. It carries one exchange at a time.
 type Upstream struct {
-	conn   *Conn
+	conn   *rawconn.Conn
 	in     stream
 	limits *Limits
 	// patience is how long the next read may take.
@@ -34,7 +35,7 @@ func NewUpstream(c net.Conn, limits *Limits) *Upstream {
 	if limits == nil {
 		limits = &defaultLimits
 	}
-	u := &Upstream{conn: NewConn(c), limits: limits}
+	u := &Upstream{conn: rawconn.New(c), limits: limits}
 	u.in.from = u
 	return u
 }
@@ -45,7 +46,7 @@ var defaultLimits = Limits{}.withDefaults()
 func (u *Upstream) Read(p []byte) (int, error) {
 	for {
 		now := time.Now()
-		if err := u.conn.readWithin(now, u.timeLeft(now)); err != nil {
+		if err := u.conn.ReadWithin(now, u.timeLeft(now)); err != nil {
 			return 0, err
 		}
 		n, err := u.conn.Read(p)
@@ -69,11 +70,11 @@ func (u *Upstream) timeLeft(now time.Time) time.Duration {
 // early reports whether a deadline was one of those that come too early, because
 // deadlines are set in steps. The next one comes in time.
 func (u *Upstream) early(err error) bool {
-	if err == nil || u.until.IsZero() || u.patience > 0 || u.conn.interrupted.Load() ||
+	if err == nil || u.until.IsZero() || u.patience > 0 || u.conn.Interrupted() ||
 		!errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(u.until) {
 		return false
 	}
-	u.conn.reads.at = time.Time{}
+	u.conn.Hurried()
 	return true
 }
 
@@ -123,7 +124,7 @@ type answer struct {
 	out     []byte
 	call    Call
 	pump    *pump
-	tie     tie
+	tie     rawconn.Tie
 	// begun is true once the response was handed out.
 	begun bool
 }
@@ -139,7 +140,7 @@ func (u *Upstream) Do(call Call) (*exchange.Response, error) {
 	a := answers.Get().(*answer)
 	a.up, a.call = u, call
 	u.until = call.Until
-	a.tie = tieTo(call.Context, u.conn)
+	a.tie = rawconn.TieTo(call.Context, u.conn)
 	a.head.Reset(ResponseInput{Limits: u.limits, Method: call.Request.Method})
 	err := a.send()
 	if err == nil {
@@ -160,10 +161,10 @@ func (a *answer) send() error {
 	}
 	a.out = out[:0]
 	u.patience = a.call.Answer
-	if err = u.conn.writeWithin(a.call.Now, a.writeTime()); err != nil {
+	if err = u.conn.WriteWithin(a.call.Now, a.writeTime()); err != nil {
 		return err
 	}
-	if err = u.conn.readWithin(a.call.Now, u.timeLeft(a.call.Now)); err != nil {
+	if err = u.conn.ReadWithin(a.call.Now, u.timeLeft(a.call.Now)); err != nil {
 		return err
 	}
 	whole, ok := wholeBody(q)
@@ -178,7 +179,7 @@ func (a *answer) send() error {
 	if n > 0 {
 		return nil
 	}
-	if u.conn.asked && u.early(err) {
+	if u.conn.Asked() && u.early(err) {
 		return u.in.fill()
 	}
 	return err
@@ -196,8 +197,8 @@ func wholeBody(q *exchange.Request) ([]byte, bool) {
 	if q.Length == 0 {
 		return nil, true
 	}
-	if body, ok := q.Body.(*requestBody); ok && q.Length > 0 {
-		whole, ok := body.whole()
+	if body, ok := q.Body.(interface{ Whole() ([]byte, bool) }); ok && q.Length > 0 {
+		whole, ok := body.Whole()
 		if ok && int64(len(whole)) == q.Length && len(whole) < bufferSize {
 			return whole, true
 		}
@@ -209,7 +210,7 @@ func wholeBody(q *exchange.Request) ([]byte, bool) {
 // the answer: a backend may answer before it has read all, or while it reads.
 func (a *answer) stream(out []byte) error {
 	if a.up.conn.Stale() {
-		return ErrStale
+		return rawconn.ErrStale
 	}
 	a.pump = startPump(a, out)
 	return a.up.in.fill()
@@ -223,7 +224,7 @@ func (a *answer) readHead() error {
 	for interim := 0; ; {
 		n, err := a.head.Parse(u.in.buffered())
 		switch {
-		case err == ErrMore:
+		case errors.Is(err, ErrMore):
 			if err = u.in.fill(); err != nil {
 				return err
 			}
@@ -261,7 +262,7 @@ func (a *answer) fail(err error) error {
 	}
 	reused := u.served > 0
 	a.finish(false)
-	if err != ErrStale && nothing && reused && connectionEnded(err) {
+	if !errors.Is(err, rawconn.ErrStale) && nothing && reused && connectionEnded(err) {
 		return errNoAnswer
 	}
 	return sendError(err)
@@ -269,14 +270,14 @@ func (a *answer) fail(err error) error {
 
 // connectionEnded reports whether err is that the other side has gone away.
 func connectionEnded(err error) bool {
-	return err == io.EOF || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // sendError gives what the system says the status that it stands for.
 func sendError(err error) error {
 	var refusal *Error
 	switch {
-	case err == ErrStale || err == exchange.ErrBodyTooLarge || err == exchange.ErrStalled || errors.As(err, &refusal):
+	case errors.Is(err, rawconn.ErrStale), errors.Is(err, exchange.ErrBodyTooLarge), errors.Is(err, exchange.ErrStalled), errors.As(err, &refusal):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errBackendTimeout
@@ -308,10 +309,10 @@ func (a *answer) finish(again bool) {
 	if !a.begun {
 		ended = nil
 	}
-	again = a.tie.loosen() && again
+	again = a.tie.Loosen() && again
 	u.in.release()
 	a.head.Reset(ResponseInput{Limits: u.limits})
-	a.up, a.call, a.pump, a.tie, a.begun, a.content.trailer = nil, Call{}, nil, tie{}, false, nil
+	a.up, a.call, a.pump, a.tie, a.begun, a.content.trailer = nil, Call{}, nil, rawconn.Tie{}, false, nil
 	if cap(a.out) > 4*bufferSize {
 		a.out = make([]byte, 0, bufferSize/2)
 	}

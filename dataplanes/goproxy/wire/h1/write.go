@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/field"
 )
 
 // ErrUnwritable says that a message cannot be written, because a field that a
@@ -17,10 +18,10 @@ var ErrUnwritable error = errUnwritable
 // and the framing that Length asks for (-1 is chunked). Fields that the codec
 // writes itself, and all that end at this hop, are left out of Header.
 func AppendRequest(dst []byte, q *exchange.Request) ([]byte, error) {
-	if !isToken(q.Method) || q.Method == "CONNECT" || !all(q.Path, inTarget) || !all(q.Query, inTarget) {
+	if !field.IsToken(q.Method) || q.Method == "CONNECT" || !field.All(q.Path, field.InTarget) || !field.All(q.Query, field.InTarget) {
 		return dst, ErrUnwritable
 	}
-	if _, _, err := splitAuthority(q.Authority); err != nil {
+	if _, _, err := field.SplitAuthority(q.Authority); err != nil {
 		return dst, ErrUnwritable
 	}
 	dst = append(append(dst, q.Method...), ' ')
@@ -76,10 +77,10 @@ func appendUpgrade(dst []byte, protocol string) []byte {
 func appendFields(dst []byte, header exchange.Header) ([]byte, error) {
 	for i := range header {
 		f := &header[i]
-		if !isToken(f.Name) || !validValue(f.Value) {
+		if !field.IsToken(f.Name) || !field.ValidValue(f.Value) {
 			return dst, ErrUnwritable
 		}
-		if kindOf(f.Name) != plain {
+		if field.KindOf(f.Name) != field.Plain {
 			continue
 		}
 		dst = append(append(dst, f.Name...), ": "...)
@@ -231,10 +232,10 @@ func appendLastChunk(dst []byte, trailer *exchange.Header) ([]byte, error) {
 	dst = append(dst, "0\r\n"...)
 	if trailer != nil {
 		for _, f := range *trailer {
-			if !isToken(f.Name) || !validValue(f.Value) {
+			if !field.IsToken(f.Name) || !field.ValidValue(f.Value) {
 				return dst, ErrUnwritable
 			}
-			if lookalike(f.Name) != plain {
+			if field.Lookalike(f.Name) != field.Plain {
 				continue
 			}
 			dst = append(append(append(dst, f.Name...), ": "...), f.Value...)

@@ -1,28 +1,32 @@
-package h1
+package field
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 )
 
+// ErrHost says that an authority is more or less than a host and its port.
+var ErrHost = errors.New("the authority is not a host with an optional port")
+
 // mostHost is the longest name in the DNS, with a dot at its end.
 const mostHost = 254
 
-// splitAuthority splits an authority into its host, as it was written, and its
+// SplitAuthority splits an authority into its host, as it was written, and its
 // port, which is empty where there is none. It takes what can be a name or an
 // address: neither userinfo nor escapes (RFC 9110, section 4.2.4), and no empty
 // port.
-func splitAuthority(authority string) (host, port string, err error) {
+func SplitAuthority(authority string) (host, port string, err error) {
 	host = authority
 	bracket := strings.IndexByte(authority, ']')
 	if colon := strings.LastIndexByte(authority, ':'); colon > bracket {
 		host, port = authority[:colon], authority[colon+1:]
 		if !validPort(port) {
-			return "", "", errHost
+			return "", "", ErrHost
 		}
 	}
 	if !validHost(host) {
-		return "", "", errHost
+		return "", "", ErrHost
 	}
 	return host, port, nil
 }
@@ -48,7 +52,7 @@ func validHost(host string) bool {
 	if host[0] == '[' {
 		return validLiteral(host)
 	}
-	return host[0] != '.' && all(host, inHost) && !strings.Contains(host, "..")
+	return host[0] != '.' && All(host, inHost) && !strings.Contains(host, "..")
 }
 
 // validLiteral takes an IPv6 address in brackets, without a zone (RFC 3986,
@@ -61,24 +65,24 @@ func validLiteral(host string) bool {
 	return err == nil && addr.Is6() && addr.Zone() == ""
 }
 
-// canonicalHost returns a host as it is compared: lower case, without one dot at
+// CanonicalHost returns a host as it is compared: lower case, without one dot at
 // its end, and an address without its brackets. It allocates only for a host in
 // upper case.
-func canonicalHost(host string) string {
+func CanonicalHost(host string) string {
 	if host[0] == '[' {
 		host = host[1 : len(host)-1]
 	}
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// sameAuthority reports whether two authorities are one origin under a scheme.
-func sameAuthority(a, b, scheme string) bool {
+// SameAuthority reports whether two authorities are one origin under a scheme.
+func SameAuthority(a, b, scheme string) bool {
 	if a == b {
 		return true
 	}
-	hostA, portA, errA := splitAuthority(a)
-	hostB, portB, errB := splitAuthority(b)
-	return errA == nil && errB == nil && canonicalHost(hostA) == canonicalHost(hostB) &&
+	hostA, portA, errA := SplitAuthority(a)
+	hostB, portB, errB := SplitAuthority(b)
+	return errA == nil && errB == nil && CanonicalHost(hostA) == CanonicalHost(hostB) &&
 		portOf(portA, scheme) == portOf(portB, scheme)
 }
 

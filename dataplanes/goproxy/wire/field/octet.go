@@ -1,4 +1,4 @@
-package h1
+package field
 
 import (
 	"encoding/binary"
@@ -8,12 +8,12 @@ import (
 
 // The classes of octets.
 const (
-	inToken  = 1 << iota // RFC 9110, section 5.6.2
-	inTarget             // visible ASCII but "#", which begins what a client never sends
-	inHost               // unreserved (RFC 3986, section 2.3)
-	isLower
+	InToken  uint8 = 1 << iota // RFC 9110, section 5.6.2
+	InTarget                   // visible ASCII but "#", which begins what a client never sends
+	inHost                     // unreserved (RFC 3986, section 2.3)
+	IsLower
 	isOdd // "_" and "."
-	isHex
+	IsHex
 )
 
 var octets = classifyOctets()
@@ -28,18 +28,21 @@ func classifyOctets() (table [256]uint8) {
 				table[i] |= class
 			}
 		}
-		set(inToken, letter || digit || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0)
-		set(inTarget, c > ' ' && c < 0x7f && c != '#')
+		set(InToken, letter || digit || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0)
+		set(InTarget, c > ' ' && c < 0x7f && c != '#')
 		set(inHost, letter || digit || strings.IndexByte("-._~", c) >= 0)
-		set(isLower, c >= 'a' && c <= 'z')
+		set(IsLower, c >= 'a' && c <= 'z')
 		set(isOdd, c == '_' || c == '.')
-		set(isHex, digit || c|0x20 >= 'a' && c|0x20 <= 'f')
+		set(IsHex, digit || c|0x20 >= 'a' && c|0x20 <= 'f')
 	}
 	return table
 }
 
-// all reports whether s has nothing but octets of a class. It is true of "".
-func all(s string, class uint8) bool {
+// In reports whether an octet is of a class.
+func In(c byte, class uint8) bool { return octets[c]&class != 0 }
+
+// All reports whether s has nothing but octets of a class. It is true of "".
+func All(s string, class uint8) bool {
 	for i := 0; i < len(s); i++ {
 		if octets[s[i]]&class == 0 {
 			return false
@@ -48,17 +51,18 @@ func all(s string, class uint8) bool {
 	return true
 }
 
-func isToken(s string) bool { return s != "" && all(s, inToken) }
+// IsToken reports whether s can be a name or a method.
+func IsToken(s string) bool { return s != "" && All(s, InToken) }
 
 const (
 	each  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
 
-// validValue reports whether s may be a field's value: visible octets, space
+// ValidValue reports whether s may be a field's value: visible octets, space
 // and tab, and those above ASCII (RFC 9110, section 5.5). It looks at eight
 // octets at a time, as it sees every octet that comes in and goes out.
-func validValue(s string) bool {
+func ValidValue(s string) bool {
 	b := unsafe.Slice(unsafe.StringData(s), len(s))
 	for len(b) >= 8 {
 		w := binary.LittleEndian.Uint64(b)
@@ -82,9 +86,9 @@ func validOctets(b []byte) bool {
 	return true
 }
 
-// trim removes the optional white space around a value (RFC 9110, section
+// Trim removes the optional white space around a value (RFC 9110, section
 // 5.6.3): no more than space and tab.
-func trim(s string) string {
+func Trim(s string) string {
 	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
 		s = s[1:]
 	}
@@ -94,9 +98,9 @@ func trim(s string) string {
 	return s
 }
 
-// folds reports whether s is lower in any case. ASCII alone folds, unlike in
+// Folds reports whether s is lower in any case. ASCII alone folds, unlike in
 // strings.EqualFold, which takes the Kelvin sign for a k.
-func folds(s, lower string) bool {
+func Folds(s, lower string) bool {
 	if len(s) != len(lower) {
 		return false
 	}
@@ -112,5 +116,13 @@ func folds(s, lower string) bool {
 	return true
 }
 
-// inPlace returns a string over b, which must not change while it is in use.
-func inPlace(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+// ScanName returns how many octets of a token a line begins with, and whether
+// "_" or "." is among them.
+func ScanName(line string) (n int, odd bool) {
+	class := uint8(0)
+	for n < len(line) && octets[line[n]]&InToken != 0 {
+		class |= octets[line[n]]
+		n++
+	}
+	return n, class&isOdd != 0
+}

@@ -1,13 +1,14 @@
 //go:build linux && (amd64 || arm64)
 
-package h1
+package rawconn
 
 import (
 	"io"
 	"net"
 	"os"
 	"syscall"
-	"unsafe"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/rawio"
 )
 
 // rawConn reads and writes a stream socket by system calls that the scheduler
@@ -29,7 +30,7 @@ type rawConn struct {
 
 	// asked says that writing has begun, wrote that it has ended.
 	asked, wrote, isStale bool
-	idle                  *stream
+	idle                  Lender
 
 	// The callbacks are made once, as each would be an allocation.
 	readFn, writeFn, askFn, idleFn func(fd uintptr) bool
@@ -54,7 +55,8 @@ func newRawConn(c net.Conn) *rawConn {
 
 func isStream(rc syscall.RawConn) bool {
 	stream := false
-	rc.Control(func(fd uintptr) {
+	// A connection that is closed is no stream.
+	_ = rc.Control(func(fd uintptr) {
 		kind, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_TYPE)
 		stream = err == nil && kind == syscall.SOCK_STREAM
 	})
@@ -75,7 +77,7 @@ func (r *rawConn) read(p []byte) (int, error) {
 }
 
 func (r *rawConn) stepRead(fd uintptr) bool {
-	n, errno := receive(fd, r.in, 0)
+	n, errno := rawio.Receive(fd, r.in, 0)
 	if errno == syscall.EAGAIN {
 		return false
 	}
@@ -95,31 +97,29 @@ func (r *rawConn) received(n int, errno syscall.Errno) {
 
 // await is the read of a connection that has nothing in work: it holds no
 // buffer while it waits.
-func (r *rawConn) await(s *stream) error {
-	r.idle, r.got, r.inErr = s, 0, nil
+func (r *rawConn) await(l Lender) (int, error) {
+	r.idle, r.got, r.inErr = l, 0, nil
 	err := r.rc.Read(r.idleFn)
 	r.idle = nil
 	if err == nil {
 		err = r.inErr
 	}
 	if err != nil {
-		s.free()
+		l.Return()
 	}
-	return err
+	return r.got, err
 }
 
 // stepIdle reads at once, and again when it is woken: an edge from before the
 // callback would be lost. That is also how the end of a client is seen that came
 // together with its last request.
 func (r *rawConn) stepIdle(fd uintptr) bool {
-	r.idle.acquire()
-	n, errno := receive(fd, r.idle.buf, 0)
+	n, errno := rawio.Receive(fd, r.idle.Lend(), 0)
 	if errno == syscall.EAGAIN {
-		r.idle.free()
+		r.idle.Return()
 		return false
 	}
 	r.received(n, errno)
-	r.idle.w = r.got
 	return true
 }
 
@@ -139,7 +139,7 @@ func (r *rawConn) write(p []byte) (int, error) {
 
 func (r *rawConn) stepWrite(fd uintptr) bool {
 	for len(r.out) > 0 {
-		n, errno := send(fd, r.out)
+		n, errno := rawio.Send(fd, r.out)
 		if errno == syscall.EAGAIN {
 			return false
 		}
@@ -164,13 +164,20 @@ func (r *rawConn) ask(request, in []byte) (int, error) {
 		err = r.outErr
 	}
 	if err != nil || len(rest) == 0 {
-		return r.got, firstError(err, r.inErr)
+		return r.got, first(err, r.inErr)
 	}
 	if _, err = r.write(rest); err != nil {
 		return 0, err
 	}
 	r.wrote = true
 	return r.read(in)
+}
+
+func first(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 // stepAsk looks before it writes. RawConn.Read has forgotten all edges that came
@@ -185,7 +192,7 @@ func (r *rawConn) stepAsk(fd uintptr) bool {
 		r.outErr = ErrStale
 		return true
 	}
-	n, errno := send(fd, r.out)
+	n, errno := rawio.Send(fd, r.out)
 	switch {
 	case errno == syscall.EAGAIN:
 		return true
@@ -210,7 +217,7 @@ func (r *rawConn) stepPeek(fd uintptr) { r.isStale = !quiet(fd) }
 // quiet reports whether a connection is open and has nothing to read.
 func quiet(fd uintptr) bool {
 	var one [1]byte
-	_, errno := receive(fd, one[:], syscall.MSG_PEEK)
+	_, errno := rawio.Receive(fd, one[:], syscall.MSG_PEEK)
 	return errno == syscall.EAGAIN
 }
 
@@ -224,7 +231,7 @@ func (r *rawConn) gone(behind bool) bool {
 
 func ended(fd uintptr) bool {
 	var one [1]byte
-	n, errno := receive(fd, one[:], syscall.MSG_PEEK)
+	n, errno := rawio.Receive(fd, one[:], syscall.MSG_PEEK)
 	return errno != syscall.EAGAIN && n < 1
 }
 
@@ -235,24 +242,4 @@ func endedBehind(fd uintptr) bool {
 	about, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
 	state := about & 0xff
 	return err == nil && (state == closed || state == closeWait)
-}
-
-func receive(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags|syscall.MSG_DONTWAIT, 0, 0)
-		if errno != syscall.EINTR {
-			return int(n), errno
-		}
-	}
-}
-
-func send(fd uintptr, p []byte) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
-		if errno != syscall.EINTR {
-			return int(n), errno
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package h1
+package rawconn
 
 import (
 	"bytes"
@@ -11,13 +11,22 @@ import (
 )
 
 func rawPair(t *testing.T) (ours *Conn, theirs *net.UnixConn) {
+	t.Helper()
 	a, b := socketPair(t)
-	ours = NewConn(a)
+	ours = New(a)
 	if ours.raw == nil {
 		t.Skip("this platform has no raw connections")
 	}
 	return ours, b.(*net.UnixConn)
 }
+
+// lender counts what it has lent.
+type lender struct{ lent int }
+
+var _ Lender = (*lender)(nil)
+
+func (l *lender) Lend() []byte { l.lent++; return make([]byte, 64) }
+func (l *lender) Return()      { l.lent-- }
 
 func TestStale(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -107,14 +116,14 @@ func TestReadsEnd(t *testing.T) {
 	ways := map[string]func(ours *Conn, in []byte) error{
 		"read":  func(ours *Conn, in []byte) error { _, err := ours.Read(in); return err },
 		"ask":   func(ours *Conn, in []byte) error { _, err := ours.Ask([]byte("x"), in); return err },
-		"await": func(ours *Conn, _ []byte) error { return ours.await(&stream{from: ours}) },
+		"await": func(ours *Conn, _ []byte) error { _, err := ours.Await(&lender{}); return err },
 	}
 	for name, read := range ways {
 		t.Run(name+" is aborted", func(t *testing.T) {
 			ours, _ := rawPair(t)
 			done := make(chan error, 1)
 			go func() { done <- read(ours, make([]byte, 10)) }()
-			ours.abort()
+			ours.Abort()
 			if err := <-done; !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("error %v", err)
 			}
@@ -143,22 +152,6 @@ func TestReadsEnd(t *testing.T) {
 	}
 }
 
-// A connection that waits holds no buffer.
-func TestIdleHoldsNoBuffer(t *testing.T) {
-	ours, theirs := rawPair(t)
-	s := &stream{from: ours}
-	theirs.Write([]byte("hi"))
-	if err := ours.await(s); err != nil || string(s.buffered()) != "hi" {
-		t.Fatalf("%q, %v", s.buffered(), err)
-	}
-	s.take(2)
-	s.release()
-	theirs.Close()
-	if err := ours.await(s); err != io.EOF || s.buf != nil {
-		t.Errorf("%v, a buffer of %d octets", err, len(s.buf))
-	}
-}
-
 func TestDeadlineIsSetInSteps(t *testing.T) {
 	start := time.Unix(1000, 0)
 	d := &deadline{}
@@ -180,22 +173,18 @@ func TestDeadlineIsSetInSteps(t *testing.T) {
 	}
 }
 
-// A client that no longer reads does not hold its connection, nor the backend's.
-func TestClientStopsReading(t *testing.T) {
-	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
-		p := newProxy(t, backend(t, func(c *client) {
-			c.request()
-			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-			io.Copy(c, io.LimitReader(zeros{}, 1e9))
-		}), wrap)
-		p.server.Timeouts.Write = 50 * time.Millisecond
-		p.start()
-		p.dial().send(getOne)
-		eventually(t, "an exchange broke off", func() bool {
-			p.log.mu.Lock()
-			defer p.log.mu.Unlock()
-			return len(p.log.errors) == 1
-		})
-		eventually(t, "no connections", func() bool { return p.server.Open() == 0 })
-	})
+// A connection that waits has lent nothing, and returns what it got when the
+// other side ends.
+func TestAwaitReturnsWhatItHasLent(t *testing.T) {
+	ours, theirs := rawPair(t)
+	l := &lender{}
+	theirs.Write([]byte("hi"))
+	if n, err := ours.Await(l); n != 2 || err != nil || l.lent != 1 {
+		t.Fatalf("%d octets, %v, %d buffers", n, err, l.lent)
+	}
+	l.lent = 0
+	theirs.Close()
+	if _, err := ours.Await(l); err != io.EOF || l.lent != 0 {
+		t.Errorf("%v, %d buffers", err, l.lent)
+	}
 }

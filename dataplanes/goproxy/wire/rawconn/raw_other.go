@@ -1,6 +1,6 @@
 //go:build !linux || !(amd64 || arm64)
 
-package h1
+package rawconn
 
 import "net"
 
@@ -12,6 +12,6 @@ func newRawConn(net.Conn) *rawConn { return nil }
 func (*rawConn) read([]byte) (int, error)     { return 0, net.ErrClosed }
 func (*rawConn) write([]byte) (int, error)    { return 0, net.ErrClosed }
 func (*rawConn) ask(_, _ []byte) (int, error) { return 0, net.ErrClosed }
-func (*rawConn) await(*stream) error          { return net.ErrClosed }
+func (*rawConn) await(Lender) (int, error)    { return 0, net.ErrClosed }
 func (*rawConn) stale() bool                  { return false }
 func (*rawConn) gone(bool) bool               { return false }

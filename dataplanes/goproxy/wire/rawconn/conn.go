@@ -1,4 +1,4 @@
-package h1
+package rawconn
 
 import (
 	"errors"
@@ -7,6 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 )
+
+// ErrStale says that an idle connection to a backend was closed or spoken to by
+// it. Nothing of the request was sent, so that any request may be sent again.
+var ErrStale = errors.New("the idle connection was closed by the backend")
 
 // Conn is a connection with a client or with a backend. Where the platform lets
 // it, it makes its system calls itself: see rawConn. One goroutine at a time may
@@ -32,9 +36,9 @@ type Conn struct {
 
 var _ net.Conn = (*Conn)(nil)
 
-// NewConn wraps an open connection. A TLS connection that was made over a *Conn
+// New wraps an open connection. A TLS connection that was made over a *Conn
 // finds it, so that Stale can look below the TLS.
-func NewConn(c net.Conn) *Conn {
+func New(c net.Conn) *Conn {
 	if already, ok := c.(*Conn); ok {
 		return already
 	}
@@ -104,8 +108,8 @@ func (c *Conn) Stale() bool {
 	}
 }
 
-// tells reports whether Stale can tell.
-func (c *Conn) tells() bool { return c.raw != nil || c.below != nil && c.below.tells() }
+// Tells reports whether Stale can tell.
+func (c *Conn) Tells() bool { return c.raw != nil || c.below != nil && c.below.Tells() }
 
 // Ask writes a request and reads the beginning of its answer into in. It
 // returns ErrStale, and has written nothing, where the connection turns out to
@@ -126,9 +130,9 @@ func (c *Conn) Ask(request, in []byte) (int, error) {
 	return c.Read(in)
 }
 
-// gone reports whether the other side is known to have closed the connection
+// Gone reports whether the other side is known to have closed the connection
 // while it waits for us. Any goroutine may ask.
-func (c *Conn) gone() bool {
+func (c *Conn) Gone() bool {
 	switch {
 	case c.raw != nil:
 		return c.raw.gone(false)
@@ -139,14 +143,14 @@ func (c *Conn) gone() bool {
 	}
 }
 
-// send writes all of p, and gives up when not an octet of it was taken for a
+// Send writes all of p, and gives up when not an octet of it was taken for a
 // time-out. What is below TLS must do that itself: TLS cannot go on after it.
-func (c *Conn) send(p []byte, now time.Time, timeout time.Duration) (int, error) {
+func (c *Conn) Send(p []byte, now time.Time, timeout time.Duration) (int, error) {
 	if c.below != nil {
 		timeout = 0
 	}
 	for sent := 0; ; {
-		if err := c.writeWithin(now, timeout); err != nil {
+		if err := c.WriteWithin(now, timeout); err != nil {
 			return sent, err
 		}
 		n, err := c.Write(p[sent:])
@@ -189,8 +193,8 @@ func (d *deadline) due(now time.Time, timeout time.Duration) bool {
 	return true
 }
 
-// readWithin bounds the reads that follow; 0 is no bound.
-func (c *Conn) readWithin(now time.Time, timeout time.Duration) error {
+// ReadWithin bounds the reads that follow; 0 is no bound.
+func (c *Conn) ReadWithin(now time.Time, timeout time.Duration) error {
 	if !c.reads.due(now, timeout) {
 		return nil
 	}
@@ -203,8 +207,8 @@ func (c *Conn) readWithin(now time.Time, timeout time.Duration) error {
 	return nil
 }
 
-// writeWithin bounds the writes that follow; 0 is no bound.
-func (c *Conn) writeWithin(now time.Time, timeout time.Duration) error {
+// WriteWithin bounds the writes that follow; 0 is no bound.
+func (c *Conn) WriteWithin(now time.Time, timeout time.Duration) error {
 	if !c.writes.due(now, timeout) {
 		return nil
 	}
@@ -219,31 +223,46 @@ func (c *Conn) writeWithin(now time.Time, timeout time.Duration) error {
 
 var longAgo = time.Unix(1, 0)
 
-// interrupt ends a read that another goroutine is in, and all that follow.
-func (c *Conn) interrupt() {
+// Interrupt ends a read that another goroutine is in, and all that follow.
+func (c *Conn) Interrupt() {
 	c.interrupted.Store(true)
 	c.Conn.SetReadDeadline(longAgo)
 }
 
-// abort ends all reads and writes. Unlike Close it does not wait for them, so
+// Abort ends all reads and writes. Unlike Close it does not wait for them, so
 // that any goroutine may call it.
-func (c *Conn) abort() {
+func (c *Conn) Abort() {
 	c.interrupted.Store(true)
 	c.aborted.Store(true)
 	c.Conn.SetDeadline(longAgo)
 }
 
-// await waits until a connection that has nothing in work can be read, and
-// reads. The stream, which is empty, holds no buffer meanwhile.
-func (c *Conn) await(s *stream) error {
+// Lender has a buffer for what is read, and gets it back where nothing is.
+type Lender interface {
+	// Lend returns a buffer of at least 64 octets.
+	Lend() []byte
+	Return()
+}
+
+// Await waits until a connection that has nothing in work can be read, and
+// reads. Nothing is lent while it waits; after an error everything was returned.
+func (c *Conn) Await(l Lender) (int, error) {
 	if c.raw != nil {
-		return c.raw.await(s)
+		return c.raw.await(l)
 	}
 	n, err := c.Conn.Read(c.first[:])
 	if n == 0 {
-		return err
+		return 0, err
 	}
-	s.acquire()
-	s.w = copy(s.buf, c.first[:n])
-	return nil
+	return copy(l.Lend(), c.first[:n]), nil
 }
+
+// Asked reports whether the last request of Ask was written whole.
+func (c *Conn) Asked() bool { return c.asked }
+
+// Interrupted reports whether reads have been ended.
+func (c *Conn) Interrupted() bool { return c.interrupted.Load() }
+
+// Hurried has the next bound of reads set anew, as one came too early that was
+// set in steps.
+func (c *Conn) Hurried() { c.reads.at = time.Time{} }
