@@ -111,6 +111,9 @@ func TestHTTP3Door(t *testing.T) {
 		{name: "body over the limit", fields: replaced(":method", "POST"), body: strings.Repeat("x", 101), status: 413},
 		{name: "long field", fields: with("x-a", strings.Repeat("x", 9<<10)), status: 431},
 		{name: "very long field", fields: with("x-a", strings.Repeat("x", 40<<10)), status: 431},
+		{name: "content_length", fields: with("content_length", "5"), status: 400},
+		{name: "host spelt otherwise", fields: with("x-a", "1", "transfer.encoding", "chunked"), status: 400},
+		{name: "long name", fields: with(strings.Repeat("x", 257), "1"), status: 431},
 		{name: "too many fields", fields: many, status: 431},
 	} {
 		t.Run(c.name, func(t *testing.T) {

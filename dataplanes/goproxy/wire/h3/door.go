@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/field"
 )
 
 // door reads one request, or says why it may not pass.
@@ -30,7 +31,7 @@ type door struct {
 func (d *door) read() *exchange.Incoming {
 	r := d.request
 	d.in = exchange.Incoming{Conn: d.about, Request: &exchange.Request{
-		Method: r.Method, Scheme: "https", Authority: r.Host, Host: host(r.Host),
+		Method: r.Method, Scheme: "https", Authority: r.Host,
 		Proto: 3, Client: d.client, Port: d.about.Local.Port(), Length: r.ContentLength,
 	}}
 	for _, check := range []func(*door){
@@ -64,9 +65,12 @@ func (d *door) extended() bool {
 }
 
 func (d *door) readHost() {
-	if d.in.Request.Host == "" {
+	host, _, err := field.SplitAuthority(d.request.Host)
+	if err != nil {
 		d.refuse(http.StatusBadRequest, "bad_host")
+		return
 	}
+	d.in.Request.Host = field.CanonicalHost(host)
 }
 
 // readTarget normalises the path. All that comes after reads that one.
@@ -74,7 +78,8 @@ func (d *door) readTarget() {
 	q := d.in.Request
 	raw, query, hasQuery := strings.Cut(d.request.RequestURI, "?")
 	q.Path = "/"
-	if !validQuery(query) {
+	if !field.All(query, field.InTarget) {
+		// A backend of HTTP/1.1 would read its own method, target and version.
 		d.refuse(http.StatusBadRequest, "bad_query")
 		query, hasQuery = "", false
 	}
@@ -95,16 +100,20 @@ func (d *door) readTarget() {
 	q.Path = path
 }
 
-// mostFields is how many fields a header may have, as in HTTP/1.1.
-const mostFields = 100
+// What a header may have at the most, as in HTTP/1.1: fields, and octets of a
+// name.
+const mostFields, mostName = 100, 256
 
 func (d *door) readHeader() {
 	r, q := d.request, d.in.Request
-	size, fields := headerSize(r)
-	if limit := d.config.Limits.RequestHeaderBytes; limit > 0 && size > limit || fields > mostFields {
+	size := sizeOf(r)
+	if limit := d.config.Limits.RequestHeaderBytes; limit > 0 && size.octets > limit || size.fields > mostFields || size.name > mostName {
 		d.refuse(http.StatusRequestHeaderFieldsTooLarge, "header_too_large")
 	}
-	q.Header = endToEnd(r.Header)
+	sound := false
+	if q.Header, sound = endToEnd(r.Header); !sound {
+		d.refuse(http.StatusBadRequest, "bad_header")
+	}
 	if _, ok := r.Header["Te"]; ok {
 		// It has no other value here (RFC 9114, section 4.2).
 		q.Header.Add("Te", "trailers")
@@ -114,16 +123,20 @@ func (d *door) readHeader() {
 	q.Trailer = announced(r.Trailer)
 }
 
-// headerSize counts the request line and the fields as HTTP/1.1 writes them.
-func headerSize(r *http.Request) (size, fields int) {
-	size = len(r.Method) + len(r.RequestURI) + len(r.Proto) + len(r.Host) + 12
+// headerSize is what a header takes: the longest name, and how many octets its
+// request line and fields are as HTTP/1.1 writes them.
+type headerSize struct{ octets, fields, name int }
+
+func sizeOf(r *http.Request) headerSize {
+	size := headerSize{octets: len(r.Method) + len(r.RequestURI) + len(r.Proto) + len(r.Host) + 12}
 	for name, values := range r.Header {
+		size.name = max(size.name, len(name))
 		for _, v := range values {
-			size += len(name) + len(v) + 4
-			fields++
+			size.octets += len(name) + len(v) + 4
+			size.fields++
 		}
 	}
-	return size, fields
+	return size
 }
 
 func isGRPC(contentType string) bool {

@@ -2,51 +2,49 @@ package h3
 
 import (
 	"net/http"
-	"net/textproto"
-	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/field"
 )
 
-// hopByHop are the fields that end here (RFC 9110, section 7.6.1). Length and
-// framing are quic-go's to say, and Expect is answered here.
-var hopByHop = []string{
-	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Http2-Settings",
-	"Expect",
-}
-
-// ours are names that the proxy vouches for. Backends that write "_" or "." for
-// "-" would take a client's own spelling for ours.
-var ours = []string{
-	"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Request-Id",
-	"X-Real-Ip", "Forwarded",
-}
-
-var spelling = strings.NewReplacer("_", "-", ".", "-")
-
-// endToEnd returns the fields that may pass. What Connection names is not among
-// them: messages with such a field are malformed here (RFC 9114, section 4.2).
-func endToEnd(h http.Header) exchange.Header {
-	fields := make(exchange.Header, 0, len(h)+8)
+// endToEnd returns the fields that may pass. It is not sound where a name would
+// frame or route the message for a backend that takes "_" and "." for "-".
+//
+// What Connection names is not among the fields that end here: messages with
+// such a field are malformed (RFC 9114, section 4.2).
+func endToEnd(h http.Header) (fields exchange.Header, sound bool) {
+	fields, sound = make(exchange.Header, 0, len(h)+8), true
 	for name, values := range h {
-		if slices.Contains(hopByHop, name) || disguised(name) {
+		if field.KindOf(name) != field.Plain {
+			continue
+		}
+		drop, broken := disguised(name)
+		sound = sound && !broken
+		if drop {
 			continue
 		}
 		for _, v := range values {
 			fields = append(fields, exchange.Field{Name: name, Value: v})
 		}
 	}
-	return fields
+	return fields, sound
 }
 
-// disguised says whether a name is another spelling of one of ours.
-func disguised(name string) bool {
+// disguised says whether a name is another spelling of one that does not pass,
+// and whether of one that frames or routes.
+func disguised(name string) (drop, broken bool) {
 	if !strings.ContainsAny(name, "_.") {
-		return false
+		return false, false
 	}
-	return slices.Contains(ours, textproto.CanonicalMIMEHeaderKey(spelling.Replace(name)))
+	switch field.Lookalike(name) {
+	case field.Plain, field.Metadata:
+		return false, false
+	case field.Host, field.Length, field.Coding, field.Connection:
+		return true, true
+	default:
+		return true, false
+	}
 }
 
 // announced returns the names of the trailers to come, without values; nil
@@ -77,15 +75,7 @@ func allowedTrailers(trailer http.Header) exchange.Header {
 	return fields
 }
 
-// neverTrail are names that change what a request means, who sent it, or how it
-// is framed: a backend that merges trailers into the header would believe them
-// (RFC 9110, section 6.5.1).
-var neverTrail = []string{
-	"Authorization", "Cookie", "Set-Cookie", "Content-Encoding", "Content-Type", "Content-Range",
-	"Cache-Control", "Expect", "Max-Forwards", "Range", "Traceparent", "Tracestate",
-}
-
-func mayTrail(name string) bool {
-	return !slices.Contains(hopByHop, name) && !slices.Contains(ours, name) &&
-		!slices.Contains(neverTrail, name) && !disguised(name)
-}
+// mayTrail leaves out what would change what a request means, who sent it, or
+// how it is framed: a backend that merges trailers into the header would believe
+// it (RFC 9110, section 6.5.1).
+func mayTrail(name string) bool { return field.IsToken(name) && field.Lookalike(name) == field.Plain }
