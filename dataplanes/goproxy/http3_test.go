@@ -2,7 +2,6 @@ package goproxy_test
 
 import (
 	"bytes"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -282,76 +281,5 @@ func TestHTTP3TakesNewCertificates(t *testing.T) {
 	}
 	if got := c.ConnectionState().TLS.PeerCertificates[0].Subject.CommonName; got != "second" {
 		t.Errorf("certificate %q, want second", got)
-	}
-}
-
-func TestHTTP3ClientCertificates(t *testing.T) {
-	clients, strangers := newAuthority(t), newAuthority(t)
-	good, bad := pair(t, clients.issue("good")), pair(t, strangers.issue("bad"))
-	for _, c := range []struct {
-		name              string
-		rules             ir.ClientValidation
-		none, right, ours int
-	}{
-		{"required", ir.ClientValidation{CAs: clients.pem(), Required: true}, 0, 0, 200},
-		{"fallback", ir.ClientValidation{CAs: clients.pem()}, 200, 200, 200},
-		{"required without anchors", ir.ClientValidation{Required: true}, 0, 0, 0},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := newH3Rig(t)
-			l := r.https("exact", "a.example", r.ca.issue("cert", "a.example"))
-			l.TLS.ClientValidation = &c.rules
-			r.must()
-			if got := fetch(t, r.client3("a.example")); got != c.none {
-				t.Errorf("without a certificate: %d, want %d", got, c.none)
-			}
-			if got := fetch(t, r.showing3(bad)); got != c.right {
-				t.Errorf("with a stranger's certificate: %d, want %d", got, c.right)
-			}
-			if got := fetch(t, r.showing3(good)); got != c.ours {
-				t.Errorf("with a good certificate: %d, want %d", got, c.ours)
-			}
-		})
-	}
-}
-
-func (r *tlsRig) showing3(cert tls.Certificate) *http.Client {
-	transport := r.transport3("a.example")
-	transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		return &cert, nil
-	}
-	return &http.Client{Transport: transport, Timeout: 2 * patience}
-}
-
-// TestHTTP3NewDemandHoldsForOpenConnections is its namesake's for TCP. The client
-// is asked to go, so it has another connection for its next request.
-func TestHTTP3NewDemandHoldsForOpenConnections(t *testing.T) {
-	clients := newAuthority(t)
-	r := newH3Rig(t)
-	l := r.https("exact", "a.example", r.ca.issue("cert", "a.example"))
-	r.must()
-	c, err := r.dialQUIC("a.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	request := frame(1, fieldSection(t, ":method", "GET", ":scheme", "https", ":authority", "a.example", ":path", "/"))
-	if got := ask3(t, c, request); got.status != 200 {
-		t.Fatalf("before: %+v", got)
-	}
-	changed, settings := *l, *l.TLS
-	settings.ClientValidation = &ir.ClientValidation{CAs: clients.pem(), Required: true}
-	changed.TLS = &settings
-	r.replace(&changed)
-	r.must()
-	if got := ask3(t, c, request); got.status != 421 {
-		t.Errorf("on a connection from before the demand: %+v, want 421", got)
-	}
-	select {
-	case <-c.Context().Done():
-	case <-time.After(patience):
-		t.Error("the connection stays open")
-	}
-	if got := fetch(t, r.showing3(pair(t, clients.issue("good")))); got != 200 {
-		t.Errorf("with a certificate: %d, want 200", got)
 	}
 }

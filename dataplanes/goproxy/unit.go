@@ -285,7 +285,7 @@ func (u *unit) outcome() dataplanes.Outcome {
 	for _, p := range g.config.Ports {
 		addr := g.address(p.Port)
 		out.Problems = append(out.Problems, aboutAll(p.All(), u.bindMessage(p, addr, g.assignment.PortOffset))...)
-		out.Problems = append(out.Problems, aboutAll(p.All(), u.http3Message(p, addr))...)
+		out.Problems = append(out.Problems, aboutAll(p.Requests(), u.http3Message(p, addr))...)
 	}
 	return out
 }

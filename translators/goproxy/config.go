@@ -33,12 +33,18 @@ type Port struct {
 	Streams []*order.Stream
 }
 
-// All returns every listener of the port.
-func (p *Port) All() []*ir.Listener {
+// Requests returns the listeners of HTTP and HTTPS.
+func (p *Port) Requests() []*ir.Listener {
 	all := make([]*ir.Listener, 0, len(p.Listeners)+len(p.Streams))
 	for _, l := range p.Listeners {
 		all = append(all, l.Listener)
 	}
+	return all
+}
+
+// All returns every listener of the port.
+func (p *Port) All() []*ir.Listener {
+	all := p.Requests()
 	for _, s := range p.Streams {
 		all = append(all, s.Listener)
 	}
