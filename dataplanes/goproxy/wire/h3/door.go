@@ -110,7 +110,7 @@ func (d *door) readHeader() {
 	if limit := d.config.Limits.RequestHeaderBytes; limit > 0 && size.octets > limit || size.fields > mostFields || size.name > mostName {
 		d.refuse(http.StatusRequestHeaderFieldsTooLarge, "header_too_large")
 	}
-	sound := false
+	var sound bool
 	if q.Header, sound = endToEnd(r.Header); !sound {
 		d.refuse(http.StatusBadRequest, "bad_header")
 	}
