@@ -85,7 +85,7 @@ func newUnit(s *shared) *unit {
 // before its requests can be answered.
 func (u *unit) apply(a dataplanes.Assignment) dataplanes.Outcome {
 	last := u.current.Load()
-	next := build(a, last, u.shared.sessions)
+	next := build(a, last, u.shared)
 	u.current.Store(next)
 	if last != nil {
 		last.pools.Retire(next.pools)
@@ -189,7 +189,7 @@ func (u *unit) server(g *generation, addr netip.AddrPort) *portServers {
 		servers.settings = settings
 		servers.replace(wire.New(wire.Config{
 			Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits,
-			Slashes: requestpath.Slashes(settings.Path.KeepEncodedSlashes),
+			Slashes: requestpath.Slashes(settings.Path.KeepEncodedSlashes), Refused: u.shared.metrics.ConnRefused,
 		}))
 	}
 	servers.before = slices.DeleteFunc(servers.before, (*wire.Server).Gone)
