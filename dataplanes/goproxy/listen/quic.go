@@ -14,6 +14,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 )
 
 // quicSocket is the UDP side of one address.
@@ -24,7 +25,7 @@ type quicSocket struct {
 	port      atomic.Pointer[Port]
 	// open counts the connections of TCP too, handshakes those that are not yet
 	// connections.
-	open       *atomic.Int64
+	open       *guard.Budget
 	handshakes atomic.Int64
 	observer   Observer
 	// base is the same for the life of the socket, so that its session tickets
@@ -187,7 +188,7 @@ func (s *quicSocket) admit(ctx context.Context, info *quic.ClientInfo) (context.
 	port := s.port.Load()
 	about := &exchange.Conn{Client: udpAddrPort(info.RemoteAddr), Local: s.local, Port: port.Number, TLS: true}
 	switch {
-	case port.MaxConnections > 0 && s.open.Load() >= int64(port.MaxConnections), s.handshakes.Load() >= mostHandshakes:
+	case port.MaxConnections > 0 && s.open.Taken() >= int64(port.MaxConnections), s.handshakes.Load() >= mostHandshakes:
 		s.observer.ConnRefused(port.Number, "limit")
 		return nil, errTooMany
 	case port.Proxy.trusts(about.Client.Addr()):
@@ -256,8 +257,7 @@ func (s *quicSocket) accept(listener *quic.Listener) {
 // keep counts a connection, unless there are too many.
 func (s *quicSocket) keep(c *quic.Conn, h *handshake) bool {
 	port := s.port.Load()
-	if n := s.open.Add(1); port.MaxConnections > 0 && n > int64(port.MaxConnections) {
-		s.open.Add(-1)
+	if !s.open.TakeOf(1, int64(port.MaxConnections)) {
 		h.end("limit")
 		return false
 	}
@@ -271,7 +271,7 @@ func (s *quicSocket) keep(c *quic.Conn, h *handshake) bool {
 
 func (s *quicSocket) serve(c *quic.Conn, h *handshake) {
 	s.port.Load().QUIC.Serve(c, h.Conn)
-	s.open.Add(-1)
+	s.open.Give(1)
 	s.observer.ConnClosed(h.Port)
 	s.mu.Lock()
 	delete(s.conns, c)

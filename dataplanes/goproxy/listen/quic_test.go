@@ -18,6 +18,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 )
 
 // patience bounds every wait.
@@ -34,6 +35,8 @@ var _ Observer = (*counts)(nil)
 func (c *counts) ConnOpened(uint16)                { c.opened.Add(1) }
 func (c *counts) ConnClosed(uint16)                { c.closed.Add(1) }
 func (c *counts) ConnRefused(_ uint16, why string) { c.refused <- why }
+
+func (c *counts) AcceptFailed(uint16, error) {}
 
 func certificate(t *testing.T) tls.Certificate {
 	t.Helper()
@@ -66,7 +69,7 @@ func quicPort(t *testing.T) *Port {
 func openQUIC(t *testing.T, port *Port) (*quicSocket, *counts) {
 	t.Helper()
 	seen := &counts{refused: make(chan string, 100)}
-	sock, err := bindQUIC(freeUDP(t), port, NewSockets(seen))
+	sock, err := bindQUIC(freeUDP(t), port, NewSockets(seen, &guard.Guard{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,12 +186,12 @@ func TestFailedHandshakesAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the connection to be counted", func() bool { return sock.open.Load() == 1 && seen.opened.Load() == 1 })
+	eventually(t, "the connection to be counted", func() bool { return sock.open.Taken() == 1 && seen.opened.Load() == 1 })
 	if _, _, err := dial(t, sock, "a.example"); refusedBy(err) != quic.ConnectionRefused {
 		t.Errorf("one too many: %v", err)
 	}
 	_ = c.CloseWithError(0x100, "")
-	eventually(t, "its place to be free", func() bool { return sock.open.Load() == 0 && seen.closed.Load() == 1 })
+	eventually(t, "its place to be free", func() bool { return sock.open.Taken() == 0 && seen.closed.Load() == 1 })
 	if sock.handshakes.Load() != 0 {
 		t.Errorf("%d handshakes are left over", sock.handshakes.Load())
 	}
@@ -201,7 +204,7 @@ func TestRetiredSocketsCloseWithTheirLastConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the connection to be counted", func() bool { return sock.open.Load() == 1 })
+	eventually(t, "the connection to be counted", func() bool { return sock.open.Taken() == 1 })
 	sock.retire()
 	if sock.serves() || sock.gone() {
 		t.Errorf("retired with a connection: serves %t, gone %t", sock.serves(), sock.gone())

@@ -3,7 +3,8 @@ package listen
 import (
 	"maps"
 	"net/netip"
-	"sync/atomic"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 )
 
 // Sockets are the bound addresses of one unit. Its methods are called by one
@@ -13,29 +14,31 @@ type Sockets struct {
 	// quic are the sockets of UDP, those included that wait for the end of their
 	// last connections.
 	quic     map[netip.AddrPort]*quicSocket
-	counts   map[netip.AddrPort]*atomic.Int64
+	counts   map[netip.AddrPort]*guard.Budget
 	observer Observer
+	guard    *guard.Guard
 }
 
-// NewSockets returns no sockets yet.
-func NewSockets(observer Observer) *Sockets {
+// NewSockets returns no sockets yet. Their connections are taken from the guard's
+// clients.
+func NewSockets(observer Observer, g *guard.Guard) *Sockets {
 	return &Sockets{
 		open: map[netip.AddrPort]*socket{}, quic: map[netip.AddrPort]*quicSocket{},
-		counts: map[netip.AddrPort]*atomic.Int64{}, observer: observer,
+		counts: map[netip.AddrPort]*guard.Budget{}, observer: observer, guard: g,
 	}
 }
 
 // forget takes away the counts of addresses that nobody is connected to.
 func (s *Sockets) forget() {
-	maps.DeleteFunc(s.counts, func(addr netip.AddrPort, n *atomic.Int64) bool {
-		return s.open[addr] == nil && s.quic[addr] == nil && n.Load() == 0
+	maps.DeleteFunc(s.counts, func(addr netip.AddrPort, n *guard.Budget) bool {
+		return s.open[addr] == nil && s.quic[addr] == nil && n.Taken() == 0
 	})
 }
 
 // count returns how many connections an address has, of TCP and QUIC together.
-func (s *Sockets) count(addr netip.AddrPort) *atomic.Int64 {
+func (s *Sockets) count(addr netip.AddrPort) *guard.Budget {
 	if s.counts[addr] == nil {
-		s.counts[addr] = &atomic.Int64{}
+		s.counts[addr] = &guard.Budget{}
 	}
 	return s.counts[addr]
 }
@@ -56,8 +59,8 @@ func (s *Sockets) Apply(want map[netip.AddrPort]*Port) map[netip.AddrPort]error 
 			sock.port.Store(port)
 			continue
 		}
-		sock, err := bind(addr, port, s)
-		if err != nil {
+		sock := s.newSocket(addr, port)
+		if err := sock.bind(addr); err != nil {
 			failed[addr] = err
 			continue
 		}

@@ -100,14 +100,21 @@ func (d *door) readTarget() {
 	q.Path = path
 }
 
-// What a header may have at the most, as in HTTP/1.1: fields, and octets of a
-// name.
+// What a header may have at the most, as in HTTP/1.1: fields where the settings
+// say nothing, and octets of a name.
 const mostFields, mostName = 100, 256
+
+func (d *door) mostFields() int {
+	if most := d.config.Limits.RequestHeaderCount; most > 0 {
+		return most
+	}
+	return mostFields
+}
 
 func (d *door) readHeader() {
 	r, q := d.request, d.in.Request
 	size := sizeOf(r)
-	if limit := d.config.Limits.RequestHeaderBytes; limit > 0 && size.octets > limit || size.fields > mostFields || size.name > mostName {
+	if limit := d.config.Limits.RequestHeaderBytes; limit > 0 && size.octets > limit || size.fields > d.mostFields() || size.name > mostName {
 		d.refuse(http.StatusRequestHeaderFieldsTooLarge, "header_too_large")
 	}
 	var sound bool
