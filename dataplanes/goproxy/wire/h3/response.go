@@ -26,15 +26,13 @@ type outgoing struct {
 	stall    *stall
 	// key is what a WebSocket was asked for with; empty but for one.
 	key string
-	// buffered is true where quic-go may hold some of the body still.
-	buffered bool
 }
 
 // end is called when the handler ends, however it does.
 func (o *outgoing) end() {
 	o.stall.end()
 	if o.response != nil {
-		o.stall.afterwards(o.buffered)
+		o.stall.afterwards()
 	}
 }
 
@@ -103,16 +101,15 @@ func (o *outgoing) mayHaveLength() bool {
 func (o *outgoing) copyBody() (int64, error) {
 	if o.request.Method == http.MethodHead {
 		// Quic-go would add the length of what was not written.
-		return 0, o.control.Flush()
+		return 0, o.stall.write(o.control.Flush)
 	}
 	if o.response.Body == nil {
 		return 0, nil
 	}
 	streaming := o.response.Length < 0
-	o.buffered = !streaming
 	if streaming {
 		o.stall.listen()
-		if err := o.control.Flush(); err != nil {
+		if err := o.stall.write(o.control.Flush); err != nil {
 			return 0, err
 		}
 	}

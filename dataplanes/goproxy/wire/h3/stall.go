@@ -104,16 +104,16 @@ func (s *stall) end() {
 }
 
 // afterwards bounds what quic-go does after the handler, which is to write what
-// it has buffered.
-func (s *stall) afterwards(buffered bool) {
-	if !s.reads.cut && buffered {
-		s.hurry(s.control.SetWriteDeadline)
+// it has buffered, a header without a body and the trailer.
+func (s *stall) afterwards() {
+	if s.bound > 0 {
+		_ = s.control.SetWriteDeadline(time.Now().Add(s.bound))
 	}
 }
 
-// hurry gives quic-go as long as a client may stall for all that it does.
-func (s *stall) hurry(deadline func(time.Time) error) {
-	if s.bound > 0 {
-		_ = deadline(time.Now().Add(s.bound))
-	}
+// write has something written that a client must take within the bound.
+func (s *stall) write(to func() error) error {
+	s.begin(&s.writes)
+	defer s.done(&s.writes)
+	return to()
 }

@@ -43,7 +43,11 @@ func (o *outgoing) tunnel() exchange.Sent {
 	if !ok {
 		return exchange.Sent{Err: errTunnel}
 	}
-	client, err := streamer.HTTPStream()
+	var client *http3.Stream
+	err := o.stall.write(func() (err error) {
+		client, err = streamer.HTTPStream()
+		return err
+	})
 	if err != nil {
 		return exchange.Sent{Err: err}
 	}
