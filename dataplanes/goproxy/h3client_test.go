@@ -164,3 +164,21 @@ func errorAs[T error](err error) (T, bool) {
 	ok := errors.As(err, &as)
 	return as, ok
 }
+
+// firstStatus reads one field section.
+func firstStatus(t testing.TB, s io.Reader) int {
+	t.Helper()
+	r := quicvarint.NewReader(s)
+	var a rawAnswer
+	kind, _ := quicvarint.Read(r)
+	length, err := quicvarint.Read(r)
+	if err != nil || kind != 1 {
+		t.Fatalf("frame %d, %v", kind, err)
+	}
+	payload := make([]byte, length)
+	if _, err := io.ReadFull(s, payload); err != nil {
+		t.Fatal(err)
+	}
+	a.take(t, kind, payload)
+	return a.status
+}

@@ -14,6 +14,9 @@ type requestBody struct {
 	trailer *exchange.Header
 	// stall is nil where a client may be silent.
 	stall *stall
+	// expects is asked for the body before it is read; nil where the client sends it
+	// by itself.
+	expects *interim
 	// ahead was read already.
 	ahead []byte
 	// left is -1 for no bound.
@@ -48,6 +51,7 @@ func (b *requestBody) read(p []byte) (int, error) {
 		b.ahead = b.ahead[n:]
 		return n, nil
 	}
+	b.ask()
 	if b.stall != nil {
 		b.stall.begin(&b.stall.reads)
 	}
@@ -58,9 +62,17 @@ func (b *requestBody) read(p []byte) (int, error) {
 	return n, err
 }
 
+func (b *requestBody) ask() {
+	if b.expects != nil {
+		b.expects.ask()
+		b.expects = nil
+	}
+}
+
 // peek waits for the first octet, and says whether there is none.
 func (b *requestBody) peek() (empty bool, err error) {
 	var first [1]byte
+	b.ask()
 	for {
 		n, err := b.from.Body.Read(first[:])
 		switch {

@@ -147,16 +147,11 @@ func (c *conn) client() netip.AddrPort {
 func (c *conn) exchange(w http.ResponseWriter, r *http.Request) {
 	config := c.server.config.Load()
 	control := http.NewResponseController(w)
-	out := &outgoing{
-		w: w, control: control, request: r,
-		stall: &stall{control: control, bound: time.Duration(config.Timeouts.Stall)},
-	}
+	wait := &stall{control: control, bound: time.Duration(config.Timeouts.Stall)}
+	out := &outgoing{w: w, control: control, request: r, stall: wait, interim: &interim{w: w, stall: wait}}
 	defer out.end()
-	d := &door{config: config, about: c.about, client: c.client(), request: r, stall: out.stall}
+	d := &door{config: config, about: c.about, client: c.client(), request: r, stall: wait, interim: out.interim}
 	in := d.read()
-	if in.Refused == 0 && d.expects {
-		w.WriteHeader(http.StatusContinue)
-	}
 	out.key = d.key
 	answer := config.Handler.Serve(r.Context(), *in)
 	out.response = answer.Response

@@ -19,6 +19,7 @@ type door struct {
 	client  netip.AddrPort
 	request *http.Request
 	stall   *stall
+	interim *interim
 
 	in exchange.Incoming
 	// expects is true for a client that waits for 100 (Continue).
@@ -178,7 +179,11 @@ func (d *door) readBody() {
 		q.Body, q.Length = http.NoBody, 0
 		return
 	}
+	q.Interim = d.interim
 	body := &requestBody{from: d.request, trailer: q.Trailer, left: d.config.Limits.RequestBodyBytes}
+	if d.expects {
+		body.expects = d.interim
+	}
 	q.Body = body
 	if body.left <= 0 {
 		body.left = -1

@@ -17,6 +17,8 @@ var buffers = sync.Pool{New: func() any {
 	return &b
 }}
 
+var errBroken = errors.New("the client has taken a part of a response before this one")
+
 // outgoing is a response on its way to a client.
 type outgoing struct {
 	w        http.ResponseWriter
@@ -24,6 +26,7 @@ type outgoing struct {
 	request  *http.Request
 	response *exchange.Response
 	stall    *stall
+	interim  *interim
 	// key is what a WebSocket was asked for with; empty but for one.
 	key string
 }
@@ -50,6 +53,9 @@ func (o *outgoing) finish(answer exchange.Answer) {
 }
 
 func (o *outgoing) send() exchange.Sent {
+	if !o.interim.end() {
+		return exchange.Sent{Err: errBroken}
+	}
 	if o.response.Tunnel != nil {
 		return o.tunnel()
 	}
