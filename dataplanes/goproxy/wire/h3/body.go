@@ -56,8 +56,8 @@ func (b *requestBody) read(p []byte) (int, error) {
 		b.stall.begin(&b.stall.reads)
 	}
 	n, err := b.from.Body.Read(p)
-	if b.stall != nil && b.stall.done(&b.stall.reads) && err != nil {
-		err = exchange.ErrStalled
+	if b.stall != nil && b.stall.done(&b.stall.reads, n) && !errors.Is(err, io.EOF) {
+		return 0, exchange.ErrStalled
 	}
 	return n, err
 }

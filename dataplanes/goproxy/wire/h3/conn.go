@@ -147,7 +147,7 @@ func (c *conn) client() netip.AddrPort {
 func (c *conn) exchange(w http.ResponseWriter, r *http.Request) {
 	config := c.server.config.Load()
 	control := http.NewResponseController(w)
-	wait := &stall{control: control, bound: time.Duration(config.Timeouts.Stall)}
+	wait := newStall(control, config)
 	out := &outgoing{w: w, control: control, request: r, stall: wait, interim: &interim{w: w, stall: wait}}
 	defer out.end()
 	d := &door{config: config, about: c.about, client: c.client(), request: r, stall: wait, interim: out.interim}

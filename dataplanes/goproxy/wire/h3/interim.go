@@ -38,7 +38,7 @@ func (i *interim) Send(status int, header exchange.Header) {
 	}
 	i.stall.begin(&i.stall.writes)
 	i.w.WriteHeader(status)
-	i.broken = i.stall.done(&i.stall.writes)
+	i.broken = i.stall.done(&i.stall.writes, 0)
 	clear(h)
 }
 

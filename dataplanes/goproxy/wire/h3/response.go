@@ -107,7 +107,7 @@ func (o *outgoing) mayHaveLength() bool {
 func (o *outgoing) copyBody() (int64, error) {
 	if o.request.Method == http.MethodHead {
 		// Quic-go would add the length of what was not written.
-		return 0, o.stall.write(o.control.Flush)
+		return 0, o.flush()
 	}
 	if o.response.Body == nil {
 		return 0, nil
@@ -115,7 +115,7 @@ func (o *outgoing) copyBody() (int64, error) {
 	streaming := o.response.Length < 0
 	if streaming {
 		o.stall.listen()
-		if err := o.stall.write(o.control.Flush); err != nil {
+		if err := o.flush(); err != nil {
 			return 0, err
 		}
 	}
@@ -143,14 +143,20 @@ func (o *outgoing) copy(flush bool) (sent int64, err error) {
 	}
 }
 
+// flush writes the header.
+func (o *outgoing) flush() error {
+	_, err := o.stall.write(nil, func([]byte) (int, error) { return 0, o.control.Flush() })
+	return err
+}
+
 func (o *outgoing) write(piece []byte, flush bool) (int, error) {
-	o.stall.begin(&o.stall.writes)
-	defer o.stall.done(&o.stall.writes)
-	n, err := o.w.Write(piece)
-	if err == nil && flush {
-		err = o.control.Flush()
-	}
-	return n, err
+	return o.stall.write(piece, func(p []byte) (int, error) {
+		n, err := o.w.Write(p)
+		if err == nil && flush {
+			err = o.control.Flush()
+		}
+		return n, err
+	})
 }
 
 func (o *outgoing) writeTrailer() {

@@ -44,13 +44,14 @@ func (o *outgoing) tunnel() exchange.Sent {
 		return exchange.Sent{Err: errTunnel}
 	}
 	var client *http3.Stream
-	err := o.stall.write(func() (err error) {
+	_, err := o.stall.write(nil, func([]byte) (_ int, err error) {
 		client, err = streamer.HTTPStream()
-		return err
+		return 0, err
 	})
 	if err != nil {
 		return exchange.Sent{Err: err}
 	}
+	o.stall.forgive()
 	t := &tunnel{client: client, backend: backend, stall: o.stall}
 	n, err := t.run(o.request.Context())
 	return exchange.Sent{Bytes: n, Status: http.StatusOK, Err: err}
@@ -133,7 +134,5 @@ var _ io.Writer = bounded{}
 
 // Write writes to the client.
 func (b bounded) Write(p []byte) (int, error) {
-	b.stall.begin(&b.stall.writes)
-	defer b.stall.done(&b.stall.writes)
-	return b.client.Write(p)
+	return b.stall.write(p, b.client.Write)
 }
