@@ -8,6 +8,8 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
 
+var errTrailers = errors.New("the trailer is over the limits")
+
 // requestBody reads a body up to the limit, and fills the trailer at its end.
 type requestBody struct {
 	from    *http.Request
@@ -19,6 +21,8 @@ type requestBody struct {
 	expects *interim
 	// ahead was read already.
 	ahead []byte
+	// bound is what the trailer may be.
+	bound headerSize
 	// left is -1 for no bound.
 	left int64
 }
@@ -39,10 +43,21 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		}
 		b.left -= int64(n)
 	}
-	if err == io.EOF && b.trailer != nil { //nolint:errorlint // A reader's io.EOF is never wrapped.
-		*b.trailer = allowedTrailers(b.from.Trailer)
+	if err == io.EOF { //nolint:errorlint // A reader's io.EOF is never wrapped.
+		err = b.trail()
 	}
 	return n, err
+}
+
+// trail takes the trailer in, and returns io.EOF if that may be.
+func (b *requestBody) trail() error {
+	if !b.bound.holds(b.from.Trailer) {
+		return errTrailers
+	}
+	if b.trailer != nil {
+		*b.trailer = allowedTrailers(b.from.Trailer)
+	}
+	return io.EOF
 }
 
 func (b *requestBody) read(p []byte) (int, error) {

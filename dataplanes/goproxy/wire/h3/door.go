@@ -103,7 +103,8 @@ func (d *door) readTarget() {
 
 // What a header may have at the most, as in HTTP/1.1: fields where the settings
 // say nothing, and octets of a name.
-const mostFields, mostName = 100, 256
+// And what a trailer may have.
+const mostFields, mostName, mostTrailer = 100, 256, 8 << 10
 
 func (d *door) mostFields() int {
 	if most := d.config.Limits.RequestHeaderCount; most > 0 {
@@ -137,14 +138,25 @@ type headerSize struct{ octets, fields, name int }
 
 func sizeOf(r *http.Request) headerSize {
 	size := headerSize{octets: len(r.Method) + len(r.RequestURI) + len(r.Proto) + len(r.Host) + 12}
-	for name, values := range r.Header {
-		size.name = max(size.name, len(name))
+	size.add(r.Header)
+	return size
+}
+
+func (s *headerSize) add(fields http.Header) {
+	for name, values := range fields {
+		s.name = max(s.name, len(name))
 		for _, v := range values {
-			size.octets += len(name) + len(v) + 4
-			size.fields++
+			s.octets += len(name) + len(v) + 4
+			s.fields++
 		}
 	}
-	return size
+}
+
+// holds says whether so much may have fields that come without a request line.
+func (s headerSize) holds(fields http.Header) bool {
+	var size headerSize
+	size.add(fields)
+	return size.octets <= s.octets && size.fields <= s.fields && size.name <= s.name
 }
 
 func isGRPC(contentType string) bool {
@@ -180,7 +192,10 @@ func (d *door) readBody() {
 		return
 	}
 	q.Interim = d.interim
-	body := &requestBody{from: d.request, trailer: q.Trailer, left: d.config.Limits.RequestBodyBytes}
+	body := &requestBody{
+		from: d.request, trailer: q.Trailer, left: d.config.Limits.RequestBodyBytes,
+		bound: headerSize{octets: mostTrailer, fields: d.mostFields(), name: mostName},
+	}
 	if d.expects {
 		body.expects = d.interim
 	}
