@@ -22,7 +22,7 @@ func (u *unit) quic(g *generation, addr netip.AddrPort) *listen.QUIC {
 	settings := g.config.Settings
 	config := h3.Config{
 		Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits,
-		Slashes: requestpath.Slashes(settings.Path.KeepEncodedSlashes),
+		Slashes: requestpath.Slashes(settings.Path.KeepEncodedSlashes), Refused: u.shared.metrics.ConnRefused,
 	}
 	servers := u.servers[addr]
 	if servers.h3 == nil {

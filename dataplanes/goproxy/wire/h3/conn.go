@@ -28,12 +28,16 @@ type conn struct {
 	active  int
 	rest    *time.Timer
 	leaving bool
+	// most is how many may be under way, those included whose client has reset them
+	// and whose handler has not noticed yet.
+	most     int64
+	patience patience
 }
 
 var _ http.Handler = (*conn)(nil)
 
 func newConn(s *Server, q *quic.Conn, about *exchange.Conn) *conn {
-	c := &conn{server: s, quic: q, about: about}
+	c := &conn{server: s, quic: q, about: about, most: s.streams(), patience: newPatience()}
 	c.http = &http3.Server{
 		Handler: c, MaxHeaderBytes: headerBytes(s.config.Load()),
 		// What clients do wrong is theirs to know, and would fill the log.
@@ -65,24 +69,63 @@ func (c *conn) serve() {
 
 // ServeHTTP serves one request.
 func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.begin()
-	defer c.done()
+	if !c.begin() {
+		reject(w)
+		return
+	}
+	defer func() { c.done(r.Context().Err() != nil) }()
 	c.exchange(w, r)
 }
 
-func (c *conn) begin() {
+// begin is false where too many requests are under way: a client that takes them
+// back may make others before we have noticed.
+func (c *conn) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if int64(c.active) >= c.most {
+		return false
+	}
 	c.active++
 	c.rest.Stop()
+	return true
 }
 
-func (c *conn) done() {
+// reject says that nothing was done, so that the request is safe to send again
+// (RFC 9114, section 4.1.1).
+func reject(w http.ResponseWriter) {
+	const rejected = quic.StreamErrorCode(http3.ErrCodeRequestRejected)
+	if streamer, ok := w.(http3.HTTPStreamer); ok {
+		if s, err := streamer.HTTPStream(); err == nil {
+			s.CancelRead(rejected)
+			s.CancelWrite(rejected)
+		}
+	}
+}
+
+// done notes the end of a request, which the client may have taken back.
+func (c *conn) done(reset bool) {
+	if c.settle(reset) {
+		return
+	}
+	if refused := c.server.config.Load().Refused; refused != nil {
+		refused(c.about.Port, "http3-flood")
+	}
+	_ = c.quic.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeExcessiveLoad), "")
+}
+
+// settle is false for a client that has caused too much work for nothing, once.
+func (c *conn) settle(reset bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.active--; c.active == 0 {
 		c.wait()
 	}
+	if !reset {
+		c.patience.earn()
+		return true
+	}
+	// Those of a connection that has ended were not taken back one by one.
+	return c.quic.Context().Err() != nil || c.patience.spend()
 }
 
 // forever is longer than any connection lives.

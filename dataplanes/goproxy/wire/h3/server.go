@@ -20,6 +20,9 @@ type Config struct {
 	Timeouts ir.ServerTimeouts
 	Limits   ir.Limits
 	Slashes  requestpath.Slashes
+	// Refused is told of a connection that was ended because of what its client does,
+	// with a reason from a fixed list; nil tells nobody. It must not block.
+	Refused func(port uint16, reason string)
 }
 
 // Server serves connections that others accepted. Unlike servers of the other
@@ -60,20 +63,24 @@ func (s *Server) QUIC() *quic.Config {
 		keepAlive = 20 * time.Second
 		// What one client may have us hold for backends that are slow to read.
 		streamWindow, connWindow = 1 << 20, 4 << 20
-		// Limits say "no bound" with 0, and QUIC has none to say it with.
-		mostStreams = 1 << 16
 	)
-	streams := int64(s.config.Load().Limits.ConcurrentStreams)
-	if streams <= 0 {
-		streams = mostStreams
-	}
 	return &quic.Config{
-		MaxIncomingStreams: streams, MaxIncomingUniStreams: uniStreams,
+		MaxIncomingStreams: s.streams(), MaxIncomingUniStreams: uniStreams,
 		MaxIdleTimeout: silence, KeepAlivePeriod: keepAlive,
 		MaxStreamReceiveWindow: streamWindow, MaxConnectionReceiveWindow: connWindow,
 		// A request in early data can be sent again by whoever saw it (RFC 8470).
 		Allow0RTT: false,
 	}
+}
+
+// streams is how many requests of a new connection may be under way.
+func (s *Server) streams() int64 {
+	// Limits say "no bound" with 0, and QUIC has none to say it with.
+	const most = 1 << 16
+	if streams := s.config.Load().Limits.ConcurrentStreams; streams > 0 {
+		return int64(streams)
+	}
+	return most
 }
 
 // Serve serves a connection until it has ended.
