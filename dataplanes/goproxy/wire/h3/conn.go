@@ -32,6 +32,8 @@ type conn struct {
 	// and whose handler has not noticed yet.
 	most     int64
 	patience patience
+	// flooded is true once the client has spent it.
+	flooded bool
 }
 
 var _ http.Handler = (*conn)(nil)
@@ -125,7 +127,11 @@ func (c *conn) settle(reset bool) bool {
 		return true
 	}
 	// Those of a connection that has ended were not taken back one by one.
-	return c.quic.Context().Err() != nil || c.patience.spend()
+	if c.flooded || c.quic.Context().Err() != nil || c.patience.spend() {
+		return true
+	}
+	c.flooded = true
+	return false
 }
 
 // forever is longer than any connection lives.
