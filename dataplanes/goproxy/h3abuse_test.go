@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -133,5 +134,22 @@ func TestHTTP3AbortsLeaveNothing(t *testing.T) {
 		}
 		eventually(t, name+": nothing at work", func() bool { return serving3() == 0 })
 		eventually(t, name+": no request under way", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
+	}
+}
+
+// TestShortMemoryKeepsHTTP3Out has less memory than any process needs. Clients
+// go on over TCP, where they are told when to come back.
+func TestShortMemoryKeepsHTTP3Out(t *testing.T) {
+	before := debug.SetMemoryLimit(1 << 20)
+	r := newH3Rig(t)
+	debug.SetMemoryLimit(before)
+	r.reflecting("a", "a.example")
+	r.must()
+	eventually(t, "503", func() bool { return get(t, r.client("a.example"), "https://a.example/").status == 503 })
+	if _, err := r.dialQUIC("a.example"); err == nil {
+		t.Error("a new connection was let in")
+	}
+	if !strings.Contains(r.metrics(t), `reason="memory"} 1`) {
+		t.Error("it is not counted")
 	}
 }

@@ -28,6 +28,7 @@ type quicSocket struct {
 	open       *guard.Budget
 	handshakes atomic.Int64
 	observer   Observer
+	guard      *guard.Guard
 	// base is the same for the life of the socket, so that its session tickets
 	// survive a change of listeners.
 	base *tls.Config
@@ -51,7 +52,8 @@ func bindQUIC(addr netip.AddrPort, port *Port, s *Sockets) (*quicSocket, error) 
 		return nil, err
 	}
 	sock := &quicSocket{
-		conn: conn, local: addr, open: s.count(addr), observer: s.observer, conns: map[*quic.Conn]struct{}{},
+		conn: conn, local: addr, open: s.count(addr), observer: s.observer, guard: s.guard,
+		conns: map[*quic.Conn]struct{}{},
 	}
 	sock.base = forQUIC(&tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: sock.forClient})
 	// The keys live as long as the socket: another process cannot know its
@@ -177,6 +179,7 @@ const (
 
 var (
 	errTooMany = errors.New("there are too many connections")
+	errMemory  = errors.New("memory is nearly used up")
 	errProxy   = errors.New("a trusted proxy has no way to say whom it speaks for")
 )
 
@@ -191,6 +194,10 @@ func (s *quicSocket) admit(ctx context.Context, info *quic.ClientInfo) (context.
 	case port.MaxConnections > 0 && s.open.Taken() >= int64(port.MaxConnections), s.handshakes.Load() >= mostHandshakes:
 		s.observer.ConnRefused(port.Number, "limit")
 		return nil, errTooMany
+	case s.guard.Pressed():
+		// No descriptor bounds how many there are, and each has buffers of ours.
+		s.observer.ConnRefused(port.Number, "memory")
+		return nil, errMemory
 	case port.Proxy.trusts(about.Client.Addr()):
 		s.observer.ConnRefused(port.Number, "proxy_header")
 		return nil, errProxy
