@@ -99,3 +99,39 @@ func TestHTTP3ClientsThatTakeNothingAreGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// TestHTTP3GoodbyeWaitsForSlowReaders asks a client to go that takes its time for
+// the short answer that it has been given.
+func TestHTTP3GoodbyeWaitsForSlowReaders(t *testing.T) {
+	r := newH3Rig(t)
+	r.unit.Proxy.Settings.Timeouts.Drain = ir.Duration(patience)
+	began, free := make(chan struct{}), make(chan struct{})
+	r.https("a", "a.example", r.ca.issue("a", "a.example"))
+	r.unit.Proxy.Routes[0].Rules[0].Backends = to(r.backend("short", ir.BackendHTTP1, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(began)
+		<-free
+		w.Header().Set("Content-Length", "3900")
+		_, _ = io.WriteString(w, strings.Repeat("x", 3900))
+	})))
+	r.must()
+	c := r.dialNarrow("a.example", 1000)
+	s := r.ask(c, with()...)
+	s.Close()
+	<-began
+	r.unit.Proxy.Listeners, r.unit.Proxy.Routes = nil, nil
+	r.must()
+	close(free)
+	select {
+	case <-c.Context().Done():
+		t.Error("the connection ended with its answer under way")
+	case <-time.After(2 * time.Second): // A goodbye lasts half as long.
+	}
+	if got := readAnswer(t, s); len(got.body) != 3900 {
+		t.Errorf("%d octets of it came", len(got.body))
+	}
+	select {
+	case <-c.Context().Done():
+	case <-time.After(patience):
+		t.Error("the connection stays open")
+	}
+}

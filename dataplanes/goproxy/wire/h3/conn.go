@@ -1,6 +1,7 @@
 package h3
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,6 +29,8 @@ type conn struct {
 	active  int
 	rest    *time.Timer
 	leaving bool
+	// over is true for a connection that has ended.
+	over bool
 	// most is how many may be under way, those included whose client has reset them
 	// and whose handler has not noticed yet.
 	most     int64
@@ -67,6 +70,7 @@ func (c *conn) serve() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rest.Stop()
+	c.over = true
 }
 
 // ServeHTTP serves one request.
@@ -75,7 +79,11 @@ func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reject(w)
 		return
 	}
-	defer func() { c.done(r.Context().Err() != nil) }()
+	defer func() {
+		reset := r.Context().Err() != nil
+		// Quic-go writes what it has buffered after this; the context ends with that.
+		context.AfterFunc(r.Context(), func() { c.done(reset) })
+	}()
 	c.exchange(w, r)
 }
 
@@ -141,11 +149,14 @@ const forever = 100 * 365 * 24 * time.Hour
 // which no whole header has come do not count as asking. The lock is held.
 func (c *conn) wait() {
 	// After GOAWAY a client has time to see it, and to close by itself.
-	const goodbye = time.Second
+	const goodbye, trips = time.Second, 4
 	bound := time.Duration(c.server.config.Load().Timeouts.Idle)
 	switch {
+	case c.over:
+		return
 	case c.leaving:
-		bound = goodbye
+		// What was lost of the last response takes some round trips to come again.
+		bound = goodbye + trips*c.quic.ConnectionStats().SmoothedRTT
 	case bound <= 0:
 		bound = forever
 	}
