@@ -73,6 +73,7 @@ func (s *Server) newHTTP1() *h1.Server {
 			Read: time.Duration(t.Stall), Write: time.Duration(t.Stall),
 		},
 		Slashes: s.config.Slashes,
+		Ended:   s.holders.remove,
 		Preface: func(c net.Conn, read []byte) { s.serveHTTP2(&begun{Conn: c, read: read}) },
 	}
 }
@@ -116,11 +117,7 @@ func (s *Server) ServeConn(c net.Conn) bool {
 		s.serveHTTP2(c)
 		return true
 	}
-	go func() {
-		if s.one.Serve(context.Background(), c) {
-			s.holders.remove()
-		}
-	}()
+	go s.one.Serve(context.Background(), c)
 	return true
 }
 

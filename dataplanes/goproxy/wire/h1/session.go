@@ -1,7 +1,6 @@
 package h1
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -20,13 +19,13 @@ import (
 type session struct {
 	server *Server
 	conn   *rawconn.Conn
-	// given is the connection as it came.
-	given net.Conn
-	about *exchange.Conn
-	life  life
-	in    stream
-	// served is true once the connection has carried a request.
-	served bool
+	// carried is what outlives the session where its connection is parked, which
+	// parked says that it is.
+	carried
+	parked bool
+	about  *exchange.Conn
+	life   life
+	in     stream
 	// patience is how long the next read may take.
 	patience time.Duration
 	// handOver is what was read of a connection that speaks HTTP/2.
@@ -53,9 +52,9 @@ const (
 
 const freshGlances = int(5 * time.Second / glance)
 
-func newSession(ctx context.Context, server *Server, c net.Conn) *session {
-	s := &session{server: server, conn: rawconn.New(c), given: c, about: aboutConn(c)}
-	s.life.begin(ctx)
+func newSession(server *Server, c carried) *session {
+	s := &session{server: server, conn: rawconn.New(c.given), carried: c, about: aboutConn(c.given)}
+	s.life.begin(c.ctx)
 	s.in.from = s
 	return s
 }
@@ -90,6 +89,14 @@ func (s *session) Read(p []byte) (int, error) {
 	}
 }
 
+// serve runs a session until its connection has ended or was parked.
+func (s *session) serve() {
+	defer s.life.cut()
+	if s.run(); !s.parked {
+		s.server.remove(s)
+	}
+}
+
 func (s *session) run() {
 	defer s.recover()
 	defer s.in.free()
@@ -118,30 +125,63 @@ func (s *session) await() bool {
 	if len(s.in.buffered()) > 0 {
 		return true
 	}
-	patience := s.server.Timeouts.Idle
-	if !s.served && s.server.Timeouts.Head > 0 {
-		patience = s.server.Timeouts.Head
-	}
 	// A drain that came before this looks at the state, one that comes later sees
 	// the session as idle and interrupts it.
+	before := fresh
 	if s.served {
+		before = idle
 		s.state.Store(idle)
 		if s.server.draining.Load() {
 			return false
 		}
 	}
-	err := s.conn.ReadWithin(time.Now(), patience)
-	if err == nil {
-		err = s.in.await(s.conn)
-	}
-	before := fresh
-	if s.served {
-		before = idle
-	}
-	if err != nil || !s.state.CompareAndSwap(before, busy) {
+	if !s.wait() || !s.state.CompareAndSwap(before, busy) {
 		return false
 	}
+	s.due = time.Time{}
 	return s.served || !s.speaksHTTP2()
+}
+
+// wait reads once there is something to read. After a moment the connection is
+// parked, if it can be.
+func (s *session) wait() bool {
+	parkable := s.conn.Parkable()
+	for {
+		now := time.Now()
+		if s.conn.ReadWithin(now, s.toWait(now, parkable)) != nil {
+			return false
+		}
+		err := s.in.await(s.conn)
+		if err == nil {
+			return true
+		}
+		late := errors.Is(err, os.ErrDeadlineExceeded) && !s.conn.Interrupted()
+		if !late || !parkable || !s.due.IsZero() && time.Now().After(s.due) || s.park() {
+			return false
+		}
+		parkable = false
+	}
+}
+
+// toWait returns how long the next read may take; 0 is no bound.
+func (s *session) toWait(now time.Time, parkable bool) time.Duration {
+	patience := s.server.Timeouts.Idle
+	if !s.served && s.server.Timeouts.Head > 0 {
+		patience = s.server.Timeouts.Head
+	}
+	if s.due.IsZero() && patience > 0 {
+		s.due = now.Add(patience)
+	}
+	switch {
+	case s.due.IsZero() && !parkable:
+		return 0
+	case s.due.IsZero():
+		return moment
+	case parkable:
+		return max(min(s.due.Sub(now), moment), 1)
+	default:
+		return max(s.due.Sub(now), 1)
+	}
 }
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

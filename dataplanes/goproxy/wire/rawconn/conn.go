@@ -143,6 +143,22 @@ func (c *Conn) Gone() bool {
 	}
 }
 
+// Parkable reports whether another than the runtime may wait for the connection.
+func (c *Conn) Parkable() bool { return c.raw != nil || c.below != nil && c.below.raw != nil }
+
+// Control calls f with the descriptor, which is open until f returns. It fails
+// for a connection that was closed, and where Parkable is false.
+func (c *Conn) Control(f func(fd uintptr)) error {
+	switch {
+	case c.raw != nil:
+		return c.raw.control(f)
+	case c.below != nil && c.below.raw != nil:
+		return c.below.raw.control(f)
+	default:
+		return errors.ErrUnsupported
+	}
+}
+
 // Send writes all of p, and gives up when not an octet of it was taken for a
 // time-out. What is below TLS must do that itself: TLS cannot go on after it.
 func (c *Conn) Send(p []byte, now time.Time, timeout time.Duration) (int, error) {

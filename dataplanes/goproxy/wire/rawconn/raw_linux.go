@@ -202,6 +202,8 @@ func (r *rawConn) stepAsk(fd uintptr) bool {
 	return len(r.out) > 0
 }
 
+func (r *rawConn) control(f func(fd uintptr)) error { return r.rc.Control(f) }
+
 func (r *rawConn) stale() bool {
 	r.isStale = true
 	if r.rc.Control(r.peeked) != nil {
