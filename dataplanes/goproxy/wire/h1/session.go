@@ -145,7 +145,7 @@ func (s *session) await() bool {
 // wait reads once there is something to read. After a moment the connection is
 // parked, if it can be.
 func (s *session) wait() bool {
-	parkable := s.conn.Parkable()
+	parkable := s.parkable()
 	for {
 		now := time.Now()
 		if s.conn.ReadWithin(now, s.toWait(now, parkable)) != nil {
@@ -161,6 +161,12 @@ func (s *session) wait() bool {
 		}
 		parkable = false
 	}
+}
+
+// parkable is false before a handshake of TLS, which cannot be gone on with once
+// a read of it has timed out.
+func (s *session) parkable() bool {
+	return s.conn.Parkable() && (s.served || s.about.TLS || !s.conn.Carried())
 }
 
 // toWait returns how long the next read may take; 0 is no bound.
