@@ -22,15 +22,16 @@ var _ rawconn.Watcher = (*life)(nil)
 
 func (l *life) begin(ctx context.Context) { l.Context, l.end = context.WithCancel(ctx) }
 
-// cut ends the life, and whatever waits for a backend in it.
+// cut ends the life, and whatever waits for a backend in it. Who is woken by the
+// one sees the other.
 func (l *life) cut() {
+	l.end()
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.over = true
 	if l.awaits != nil {
 		l.awaits.Abort()
 	}
-	l.mu.Unlock()
-	l.end()
 }
 
 // Watch aborts a connection when the life ends.
