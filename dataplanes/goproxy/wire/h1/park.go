@@ -8,10 +8,14 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/park"
 )
 
-// moment is how long a connection waits for its next request as a goroutine. A
-// client that is busy sends one sooner, and parking for each request would cost
-// system calls.
-const moment = 100 * time.Millisecond
+// A connection waits for its next request as a goroutine at first: a client that
+// is busy sends one soon, and to park and wake costs half of what a request does.
+const (
+	moment = 100 * time.Millisecond
+	// longMoment is that of a client whose last request came within it, but just
+	// after its connection was parked.
+	longMoment = 10 * moment
+)
 
 // parked is a connection that waits for its next request. There is nothing else
 // of it but the connection itself. It belongs to whoever takes it out of its
@@ -20,6 +24,7 @@ type parked struct {
 	server *Server
 	// carried is what the session that was parked hands to the one that follows.
 	carried
+	since      time.Time
 	ticket     park.Ticket
 	row        *row
 	prev, next *parked
@@ -33,6 +38,8 @@ type carried struct {
 	served bool
 	// due is when it has waited for too long; the zero time is never.
 	due time.Time
+	// moment is how long it waits before it is parked.
+	moment time.Duration
 }
 
 var _ park.Sleeper = (*parked)(nil)
@@ -92,7 +99,7 @@ func (s *session) park() bool {
 	if lot == nil || s.conn.ReadWithin(time.Time{}, 0) != nil {
 		return false
 	}
-	p := &parked{server: s.server, carried: s.carried}
+	p := &parked{server: s.server, carried: s.carried, since: time.Now()}
 	if !s.server.enter(s, p, lot) {
 		return false
 	}
@@ -144,6 +151,9 @@ func (s *Server) resume(p *parked) *session {
 		return nil
 	}
 	session := newSession(s, p.carried)
+	if session.moment = moment; time.Since(p.since) < longMoment {
+		session.moment = longMoment
+	}
 	if p.served {
 		session.state.Store(idle)
 	}

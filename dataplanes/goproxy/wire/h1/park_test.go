@@ -86,7 +86,7 @@ func TestParkedConnectionsServeOn(t *testing.T) {
 		for range 20 {
 			all = append(all, p.dial())
 		}
-		for range 3 {
+		for range 2 {
 			for _, c := range all {
 				c.get(204)
 			}
@@ -240,14 +240,14 @@ func TestRequestsWhileParking(t *testing.T) {
 		for range 40 {
 			c := p.dial()
 			all.Go(func() {
-				for range 5 {
+				for _, about := range []time.Duration{moment, longMoment, 0} {
 					io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 					r, err := http.ReadResponse(c.r, nil)
 					if err != nil || r.StatusCode != 204 {
 						t.Errorf("answer %v, %v", r, err)
 						return
 					}
-					<-time.After(moment - moment/50 + time.Duration(rand.Int64N(int64(moment/25))))
+					<-time.After(about - moment/50 + time.Duration(rand.Int64N(int64(moment/25))))
 				}
 			})
 		}
@@ -363,14 +363,14 @@ func (s *slowWriter) Write(p []byte) (int, error) {
 	if s.between == nil {
 		return s.Conn.Write(p)
 	}
-	for i := range p[:8] {
+	for i := range p[:3] {
 		if _, err := s.Conn.Write(p[i : i+1]); err != nil {
 			return i, err
 		}
 		s.between()
 	}
-	n, err := s.Conn.Write(p[8:])
-	return n + 8, err
+	n, err := s.Conn.Write(p[3:])
+	return n + 3, err
 }
 
 // A connection that was parked before it spoke may speak HTTP/2.

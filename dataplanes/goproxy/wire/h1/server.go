@@ -60,7 +60,7 @@ func (s *Server) prepare() {
 // about it comes from the exchange.Carrier that it is, or that is below its TLS.
 func (s *Server) Serve(ctx context.Context, c net.Conn) {
 	s.prepared.Do(s.prepare)
-	session := newSession(s, carried{ctx: ctx, given: c})
+	session := newSession(s, carried{ctx: ctx, given: c, moment: moment})
 	if !s.add(session) {
 		session.life.cut()
 		session.conn.Close()

@@ -145,8 +145,7 @@ func (s *session) await() bool {
 // wait reads once there is something to read. After a moment the connection is
 // parked, if it can be.
 func (s *session) wait() bool {
-	parkable := s.parkable()
-	for {
+	for parkable := s.parkable(); ; parkable = false {
 		now := time.Now()
 		if s.conn.ReadWithin(now, s.toWait(now, parkable)) != nil {
 			return false
@@ -156,10 +155,9 @@ func (s *session) wait() bool {
 			return true
 		}
 		late := errors.Is(err, os.ErrDeadlineExceeded) && !s.conn.Interrupted()
-		if !late || !parkable || !s.due.IsZero() && time.Now().After(s.due) || s.park() {
+		if !late || !parkable || !s.due.IsZero() && !time.Now().Before(s.due) || s.park() {
 			return false
 		}
-		parkable = false
 	}
 }
 
@@ -182,9 +180,9 @@ func (s *session) toWait(now time.Time, parkable bool) time.Duration {
 	case s.due.IsZero() && !parkable:
 		return 0
 	case s.due.IsZero():
-		return moment
+		return s.moment
 	case parkable:
-		return max(min(s.due.Sub(now), moment), 1)
+		return max(min(s.due.Sub(now), s.moment), 1)
 	default:
 		return max(s.due.Sub(now), 1)
 	}

@@ -5,6 +5,7 @@ package park
 import (
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
@@ -20,7 +21,7 @@ type poller struct {
 }
 
 // batch is how many connections are told of by one system call.
-const batch = 128
+const batch = 64
 
 func (p *poller) open() error {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
@@ -47,9 +48,10 @@ func (p *poller) watch(ticket uint64, c *rawconn.Conn) error {
 	}
 	var err error
 	wrong := c.Control(func(fd uintptr) {
-		err = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &event)
-		if errors.Is(err, syscall.EEXIST) {
-			err = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_MOD, int(fd), &event)
+		// Who is parked often is registered already.
+		err = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_MOD, int(fd), &event)
+		if errors.Is(err, syscall.ENOENT) {
+			err = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &event)
 		}
 	})
 	if wrong != nil {
@@ -72,6 +74,9 @@ func (p *poller) run(tell func(ticket uint64)) {
 		for _, e := range p.news[:n] {
 			tell(uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32)
 		}
+		// Who was woken goes first: else a burst of thousands would all be in work at
+		// once, each with a connection of its own to a backend.
+		runtime.Gosched()
 	}
 }
 

@@ -11,6 +11,6 @@ import (
 // poller is not there on this platform: idle connections keep their goroutines.
 type poller struct{}
 
-func (poller) open() error                      { return errors.ErrUnsupported }
+func (poller) open() error                       { return errors.ErrUnsupported }
 func (poller) watch(uint64, *rawconn.Conn) error { return errors.ErrUnsupported }
-func (poller) run(func(uint64))                 {}
+func (poller) run(func(uint64))                  {}
