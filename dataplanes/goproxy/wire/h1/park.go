@@ -11,10 +11,10 @@ import (
 // A connection waits for its next request as a goroutine at first: a client that
 // is busy sends one soon, and to park and wake costs half of what a request does.
 const (
-	moment = 100 * time.Millisecond
+	moment = 50 * time.Millisecond
 	// longMoment is that of a client whose last request came within it, but just
 	// after its connection was parked.
-	longMoment = 10 * moment
+	longMoment = 20 * moment
 )
 
 // parked is a connection that waits for its next request. There is nothing else

@@ -115,12 +115,12 @@ func TestFreshConnectionsAreParked(t *testing.T) {
 // The time for a head begins with its first octet, and not while it is waited for.
 func TestHeadTimeoutBeginsWithTheHead(t *testing.T) {
 	eachParking(t, func(t *testing.T, p *parking) {
-		p.server.Timeouts = Timeouts{Head: 3 * moment}
+		p.server.Timeouts = Timeouts{Head: 6 * moment}
 		p.start()
 		c := p.dial()
 		c.get(204)
 		p.parks(0, 1)
-		<-time.After(4 * moment)
+		<-time.After(8 * moment)
 		c.send("GET / HTTP/1.1\r\n").answer("GET", 408)
 		c.ended()
 		p.empties(1)

@@ -21,8 +21,8 @@ type Conn struct {
 	// below is the connection that carries this one, for TLS.
 	below *Conn
 
-	// first is read into where there is no buffer yet.
-	first [64]byte
+	// first is read into where there is no buffer yet; nil until then.
+	first *[64]byte
 
 	// asked says that the last request to be written has been written whole.
 	asked bool
@@ -268,6 +268,9 @@ type Lender interface {
 func (c *Conn) Await(l Lender) (int, error) {
 	if c.raw != nil {
 		return c.raw.await(l)
+	}
+	if c.first == nil {
+		c.first = new([64]byte)
 	}
 	n, err := c.Conn.Read(c.first[:])
 	if n == 0 {

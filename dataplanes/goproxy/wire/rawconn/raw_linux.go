@@ -37,13 +37,12 @@ type rawConn struct {
 }
 
 func newRawConn(c net.Conn) *rawConn {
-	switch c.(type) {
-	case *net.TCPConn, *net.UnixConn:
-	default:
+	_, tcp := c.(*net.TCPConn)
+	if _, unix := c.(*net.UnixConn); !tcp && !unix {
 		return nil
 	}
 	rc, err := c.(syscall.Conn).SyscallConn()
-	if err != nil || !isStream(rc) {
+	if err != nil || !tcp && !isStream(rc) {
 		return nil
 	}
 	r := &rawConn{rc: rc}
