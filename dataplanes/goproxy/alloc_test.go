@@ -97,6 +97,7 @@ func askOf(t testing.TB, addr string) *asking {
 }
 
 func (a *asking) once(t testing.TB) {
+	t.Helper()
 	if _, err := a.conn.Write(a.request); err != nil {
 		t.Fatal(err)
 	}

@@ -254,16 +254,13 @@ func (s *stream) relay() {
 		s.refused(string(upstream.Broken))
 		return
 	}
-	stop := context.AfterFunc(s.ctx, func() {
-		client.Close()
-		backend.Close()
-	})
-	defer stop()
 	idle := time.Duration(s.generation.config.Settings.Timeouts.StreamIdle)
 	// A connection may last for days, and would keep its tables for as long.
 	s.generation, s.listener = nil, nil
 	s.unit.shared.metrics.StreamBegan(s.passage.listener)
-	result := relay.Run(relay.Job{Client: client, Backend: backend, Pending: pending, Idle: idle, Moved: s.moved})
+	job := relay.Job{Client: client, Backend: backend, Pending: pending, Idle: idle, Moved: s.moved}
+	defer context.AfterFunc(s.ctx, job.Cut)()
+	result := relay.Run(job)
 	s.passage.toBackend, s.passage.toClient, s.passage.flag = result.ToBackend, result.ToClient, string(result.End)
 	if s.ctx.Err() != nil {
 		s.passage.flag = "stopped"

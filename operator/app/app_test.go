@@ -95,6 +95,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"explain", example("quickstart"), "GET", "http://demo.localhost:8080/", "-H", "x"}, 2, "want 'name: value'"},
 		{[]string{"explain", example("quickstart"), "GET", "http://demo.localhost:8080/"}, 0, "HTTPRoute default/shop rule 1 serves it"},
 		{[]string{"explain", "-o", "json", example("quickstart"), "GET", "http://demo.localhost:8080/"}, 0, `"served": true`},
+		{[]string{"--version"}, 0, "sluice version "},
 		{[]string{"version"}, 0, "gateway-api v1.6.3"},
 		{[]string{"completion", "bash"}, 0, "__start_sluice"},
 		{[]string{"__complete", "translate", "--to", ""}, 0, "goproxy"},

@@ -50,6 +50,7 @@ func newRoot(streams Streams) *cobra.Command {
 			"  sluice run examples/quickstart      serve a directory of YAML on this machine\n" +
 			"  sluice run --once DIR               check a directory, for CI and git hooks\n" +
 			"  sluice explain DIR GET URL          why would this request go there?",
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

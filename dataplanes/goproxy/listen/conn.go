@@ -34,7 +34,7 @@ type conn struct {
 
 var (
 	_ exchange.Carrier = (*conn)(nil)
-	_ rawconn.Carrier       = (*conn)(nil)
+	_ rawconn.Carrier  = (*conn)(nil)
 )
 
 func newConn(c net.Conn, closed func()) *conn {

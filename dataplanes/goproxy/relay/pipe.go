@@ -14,7 +14,10 @@ type pipe struct {
 	*session
 	direction Direction
 	src, dst  Conn
-	reader    *rawio.Reader
+	// sockets moves bytes where both sides are sockets; else it is nil, and reader
+	// reads.
+	sockets *direct
+	reader  *rawio.Reader
 	// total counts bytes, told those that Moved knows of.
 	total, told int64
 	// until is when the tick under way ends.
@@ -30,7 +33,9 @@ var errIdle = errors.New("nothing has moved")
 // run moves bytes, one tick after the other: within one, deadlines stay as they
 // are, because setting them costs more than reading.
 func (p *pipe) run() error {
-	p.reader = rawio.NewReader(p.src)
+	if p.sockets = newDirect(p); p.sockets == nil {
+		p.reader = rawio.NewReader(p.src)
+	}
 	if err := p.begin(); err != nil {
 		return err
 	}
@@ -81,11 +86,14 @@ func (p *pipe) closeWrite() error {
 // move moves bytes until the stream ends or the tick does.
 func (p *pipe) move() (ended bool, err error) {
 	for !ended && err == nil {
-		if p.large {
+		switch {
+		case p.large:
 			ended, err = p.splice()
-			continue
+		case p.sockets != nil:
+			ended, err = p.sockets.move()
+		default:
+			ended, err = p.copy()
 		}
-		ended, err = p.copy()
 	}
 	return ended, err
 }

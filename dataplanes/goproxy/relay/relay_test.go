@@ -216,3 +216,46 @@ func TestMovedTellsEveryByte(t *testing.T) {
 		t.Errorf("told of %d and %d bytes, want %d", up.Load(), down.Load(), len(sent))
 	}
 }
+
+// The end of a stream that came together with its last bytes is passed on.
+func TestEndBehindBytesIsPassedOn(t *testing.T) {
+	client, clientSide := pair(t)
+	backend, backendSide := pair(t)
+	_, _ = client.Write([]byte("question"))
+	_ = client.CloseWrite()
+	_, _ = backend.Write([]byte("answer"))
+	_ = backend.CloseWrite()
+	done := make(chan relay.Result, 1)
+	go func() { done <- relay.Run(relay.Job{Client: clientSide, Backend: backendSide}) }()
+	if r := await(t, done); r != (relay.Result{ToBackend: 8, ToClient: 6}) {
+		t.Errorf("result %+v", r)
+	}
+	if got, err := io.ReadAll(client); string(got) != "answer" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// A job can be cut while each side waits for the other to take what was read.
+func TestCutOfAFullJob(t *testing.T) {
+	client, clientSide := pair(t)
+	backend, backendSide := pair(t)
+	job := relay.Job{Client: clientSide, Backend: backendSide}
+	done := make(chan relay.Result, 1)
+	go func() { done <- relay.Run(job) }()
+	full := make(chan struct{}, 2)
+	for _, c := range []*net.TCPConn{client, backend} {
+		_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+		go func() {
+			for page := make([]byte, 64<<10); ; {
+				if _, err := c.Write(page); err != nil {
+					full <- struct{}{}
+					return
+				}
+			}
+		}()
+	}
+	<-full
+	<-full
+	job.Cut()
+	await(t, done)
+}

@@ -26,6 +26,13 @@ type Job struct {
 	Moved func(direction Direction, bytes int64)
 }
 
+// Cut ends a job by closing both sides. It does so at once, as Close waits for a
+// read under way, and that for the other side to take what was read.
+func (j *Job) Cut() {
+	go j.Backend.Close()
+	j.Client.Close()
+}
+
 // Direction is where bytes go.
 type Direction int
 
@@ -109,12 +116,11 @@ func (s *session) stop(end End) {
 	if !s.end.CompareAndSwap(nil, &end) {
 		return
 	}
-	for _, c := range []Conn{s.job.Client, s.job.Backend} {
-		if end != Idle {
-			reset(c)
-		}
-		c.Close()
+	if end != Idle {
+		reset(s.job.Client)
+		reset(s.job.Backend)
 	}
+	s.job.Cut()
 }
 
 // reset makes Close of a plain connection a reset, and keeps that of TLS from

@@ -131,7 +131,9 @@ func trailerNames(trailer *exchange.Header) http.Header {
 	}
 	names := http.Header{}
 	for _, f := range *trailer {
-		names[http.CanonicalHeaderKey(f.Name)] = nil
+		// A name that is canonical already would stay where it was read, and net/http
+		// may be writing when that has been given back.
+		names[strings.Clone(http.CanonicalHeaderKey(f.Name))] = nil
 	}
 	return names
 }

@@ -5,6 +5,7 @@ import "strings"
 // Kind is what a field's name means to whoever reads a message.
 type Kind uint8
 
+// The kinds of field, which are called by their names where nothing is said.
 const (
 	// Plain is any other field.
 	Plain Kind = iota

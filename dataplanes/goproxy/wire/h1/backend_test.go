@@ -38,6 +38,7 @@ func TestIdleBackendEnds(t *testing.T) {
 }
 
 func idleEnd(t *testing.T, end func(*client), raw string) {
+	t.Helper()
 	var first sync.Once
 	isIdle := make(chan struct{})
 	p := newProxy(t, backend(t, func(c *client) {
@@ -63,6 +64,7 @@ func idleEnd(t *testing.T, end func(*client), raw string) {
 // is asked again for what may be asked twice, and for nothing else.
 func TestBackendEndsInsteadOfAnswering(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, backend(t, func(c *client) {
 			if c.request() != nil {
 				c.send(okAnswer)
@@ -89,6 +91,7 @@ func TestBackendEndsInsteadOfAnswering(t *testing.T) {
 
 func TestStoppedBackend(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, backend(t, func(c *client) { c.request(); io.Copy(io.Discard, c.r) }), wrap)
 		p.pool.Answer = 50 * time.Millisecond
 		p.start()
@@ -173,6 +176,7 @@ func TestBodyOverTheLimit(t *testing.T) {
 // A backend that answers before it has read the request is heard.
 func TestEarlyAnswer(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, backend(t, func(c *client) {
 			c.r.ReadString('\n')
 			c.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!")
@@ -192,6 +196,7 @@ func TestEarlyAnswer(t *testing.T) {
 func TestAnswerWhileAsking(t *testing.T) {
 	const size = 8 << 20
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, backend(t, func(c *client) {
 			for line := ""; line != "\r\n"; {
 				var err error

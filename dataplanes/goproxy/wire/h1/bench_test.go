@@ -94,6 +94,7 @@ func TestOrdinaryHeadsDoNotAllocate(t *testing.T) {
 // echoBackend answers everything with the same octets, by as little work as can
 // be, so that what a benchmark measures is the proxy.
 func echoBackend(b testing.TB) string {
+	b.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -137,6 +138,7 @@ func BenchmarkExchange(b *testing.B) {
 
 // reverseProxy is what this package is measured against.
 func reverseProxy(b testing.TB, backend string) *proxy {
+	b.Helper()
 	target := &url.URL{Scheme: "http", Host: backend}
 	s := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
@@ -154,6 +156,7 @@ func cpuTime() time.Duration {
 }
 
 func benchExchange(b *testing.B, p *proxy) {
+	b.Helper()
 	b.ReportAllocs()
 	b.SetParallelism(8)
 	before := cpuTime()

@@ -46,7 +46,7 @@ func (c *content) reset(in contentInput) {
 
 // done reports whether the content was read to its end, so that what follows is
 // another message.
-func (c *content) done() bool { return c.err == io.EOF }
+func (c *content) done() bool { return errors.Is(c.err, io.EOF) }
 
 // read returns io.EOF together with the last octets where it can.
 func (c *content) readInto(p []byte) (int, error) {
@@ -79,15 +79,15 @@ func (c *content) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case err == io.EOF && c.ended():
+	case errors.Is(err, io.EOF) && c.ended():
 		return io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.strict:
 		return exchange.ErrStalled
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errBackendTimeout
-	case err == io.EOF && c.strict:
+	case errors.Is(err, io.EOF) && c.strict:
 		return errTruncated
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return inResponse(errTruncated)
 	case !c.strict:
 		return inResponse(err)

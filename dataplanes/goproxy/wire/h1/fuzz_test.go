@@ -163,6 +163,7 @@ func FuzzRequest(f *testing.F) {
 
 // writeAgain holds that what is written of a request is read as that request.
 func writeAgain(t *testing.T, m *message) {
+	t.Helper()
 	q := m.head.Request
 	if q.Method == "CONNECT" || q.Path == "*" || q.Upgrade != "" {
 		return
@@ -214,6 +215,7 @@ func FuzzResponse(f *testing.F) {
 }
 
 func compareResponse(t *testing.T, m *message, raw, method string) {
+	t.Helper()
 	r := bufio.NewReader(strings.NewReader(raw))
 	judge, err := http.ReadResponse(r, &http.Request{Method: method})
 	v := &verdict{}

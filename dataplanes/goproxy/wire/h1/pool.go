@@ -86,10 +86,10 @@ func (p *Pool) Do(ctx context.Context, ask Ask) (*exchange.Response, error) {
 		if err == nil {
 			return answer, nil
 		}
-		if err == errNoAnswer && twice {
+		if errors.Is(err, errNoAnswer) && twice {
 			break
 		}
-		if err != rawconn.ErrStale {
+		if !errors.Is(err, rawconn.ErrStale) {
 			return nil, err
 		}
 	}
@@ -107,7 +107,7 @@ func (p *Pool) fresh(ctx context.Context, call Call) (*exchange.Response, error)
 		return nil, errors.Join(ErrUnreachable, err)
 	}
 	answer, err := NewUpstream(c, &p.limits).Do(call)
-	if err == rawconn.ErrStale {
+	if errors.Is(err, rawconn.ErrStale) {
 		err = errBackendClosed.gateway
 	}
 	return answer, err

@@ -84,6 +84,7 @@ var ways = map[string]func(net.Conn) net.Conn{
 }
 
 func eachWay(t *testing.T, f func(t *testing.T, wrap func(net.Conn) net.Conn)) {
+	t.Helper()
 	for name, wrap := range ways {
 		t.Run(name, func(t *testing.T) { f(t, wrap) })
 	}
@@ -91,6 +92,7 @@ func eachWay(t *testing.T, f func(t *testing.T, wrap func(net.Conn) net.Conn)) {
 
 // newProxy starts a proxy before the backend at addr.
 func newProxy(t testing.TB, backend string, wrap func(net.Conn) net.Conn) *proxy {
+	t.Helper()
 	p := &proxy{t: t, wrap: wrap, log: &observer{}}
 	p.pool = &Pool{Dial: func(ctx context.Context) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", backend)
@@ -169,6 +171,7 @@ func (p *proxy) dial() *client {
 }
 
 func newClient(t testing.TB, c net.Conn) *client {
+	t.Helper()
 	c.SetDeadline(time.Now().Add(patience))
 	t.Cleanup(func() { c.Close() })
 	return &client{t: t, Conn: c, r: bufio.NewReader(c)}
@@ -227,6 +230,7 @@ func isTimeout(err error) bool {
 
 // backend answers every connection with a script.
 func backend(t testing.TB, script func(c *client)) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -277,6 +281,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 
 // testTLS returns a server's and a client's configuration.
 func testTLS(t testing.TB) (server, client *tls.Config) {
+	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
 	t.Cleanup(s.Close)

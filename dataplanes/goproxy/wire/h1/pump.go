@@ -36,7 +36,7 @@ func startPump(a *answer, head []byte) *pump {
 func (p *pump) run(s *sender, head []byte) {
 	defer close(p.done)
 	if p.err = s.write(head); p.err == nil {
-		_, p.err = s.send(head[:0])
+		p.err = s.send(head[:0])
 	}
 	// Without the content there will be no answer to wait for; a backend that no
 	// longer wants it may have said why.

@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
@@ -79,7 +80,7 @@ func (r *RequestHead) parse(buf []byte) (int, error) {
 		}
 	}
 	rest, err := r.message(inPlace(buf))
-	if err == ErrMore {
+	if errors.Is(err, ErrMore) {
 		h.reset(h.limits)
 		_, err = h.scan.complete(buf, h.limits, r)
 		return 0, orMore(err)
@@ -122,6 +123,9 @@ func (r *RequestHead) message(s string) (rest string, err error) {
 
 func (r *RequestHead) firstLine(line string) error {
 	_, err := r.requestLine(line)
+	// A head that is refused before it is whole may have moved to another buffer
+	// by then.
+	r.Request.Method = strings.Clone(r.Request.Method)
 	return err
 }
 

@@ -57,7 +57,7 @@ var requestCases = []requestCase{
 	{"bare cr in value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", "400 field-value"},
 	{"cr before crlf", "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\r\n\r\n", "400 field-value"},
 	{"cr in request line", "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n", "400 target"},
-	{"cr cr lf ends head", "GET / HTTP/1.1\r\nHost: a\r\n\r\r\n", "400 field-name"},
+	{"two cr before the lf that ends head", "GET / HTTP/1.1\r\nHost: a\r\n\r\r\n", "400 field-name"},
 	{"control in target", "GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n", "400 target"},
 	{"nul in target", "GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n", "400 target"},
 	{"del in target", "GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n", "400 target"},

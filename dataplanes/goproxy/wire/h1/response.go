@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
@@ -52,7 +53,7 @@ func (r *ResponseHead) Parse(buf []byte) (int, error) {
 		}
 	}
 	rest, err := r.message(inPlace(buf))
-	if err == ErrMore {
+	if errors.Is(err, ErrMore) {
 		h.reset(h.limits)
 		_, err = h.scan.complete(buf, h.limits, r)
 		return 0, inResponse(orMore(err))

@@ -40,28 +40,28 @@ type sender struct {
 	large *[largeSteps]byte
 }
 
-// send writes out and then the content, the first of it together with out. It
-// returns the buffer, for another use. A piece of content is sent on when it
-// comes. An error of the body's is wrapped with errSource.
-func (s *sender) send(out []byte) ([]byte, error) {
+// send writes out and then the content, the first of it together with out, whose
+// storage it uses. A piece of content is sent on when it comes. An error of the
+// body's is wrapped with errSource.
+func (s *sender) send(out []byte) error {
 	defer s.end()
 	if s.framing == NoBody {
-		return out, s.write(out)
+		return s.write(out)
 	}
 	s.small = out[:0]
 	if !s.ready() {
 		if err := s.write(out); err != nil {
-			return out, err
+			return err
 		}
 		out = out[:0]
 	}
 	for buf := out; ; buf = s.next() {
 		whole, done, err := s.piece(buf)
 		if err != nil {
-			return out, err
+			return err
 		}
 		if err = s.write(whole); err != nil || done {
-			return out, err
+			return err
 		}
 	}
 }
@@ -145,15 +145,15 @@ func (s *sender) chunk(buf []byte, n int, done bool) (whole []byte, _ bool, err 
 // ended tells whether the body is at its end, which for one of known length is
 // its length and nothing else.
 func (s *sender) ended(err error) (bool, error) {
-	if s.framing == Sized && s.sent == s.length && (err == nil || err == io.EOF) {
+	if s.framing == Sized && s.sent == s.length && (err == nil || errors.Is(err, io.EOF)) {
 		return true, nil
 	}
 	switch {
 	case err == nil:
 		return false, nil
-	case err == io.EOF && s.framing != Sized:
+	case errors.Is(err, io.EOF) && s.framing != Sized:
 		return true, nil
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
 	return false, errors.Join(errSource, err)

@@ -296,6 +296,11 @@ func (s *session) readHead(w *work) (int, error) {
 			s.patience = max(time.Until(until), 1)
 		}
 		if err = s.in.fill(); err != nil {
+			// An empty line behind a request is none: an answer to it could be taken for
+			// the next one's.
+			if s.served && strings.Trim(inPlace(s.in.buffered()), "\r\n") == "" {
+				return 0, io.EOF
+			}
 			return 0, headError(err)
 		}
 		n, err = w.head.Parse(s.in.buffered())

@@ -32,6 +32,7 @@ func TestIdleHoldsNoBuffer(t *testing.T) {
 // A client that no longer reads does not hold its connection, nor the backend's.
 func TestClientStopsReading(t *testing.T) {
 	eachWay(t, func(t *testing.T, wrap func(net.Conn) net.Conn) {
+		t.Helper()
 		p := newProxy(t, backend(t, func(c *client) {
 			c.request()
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")

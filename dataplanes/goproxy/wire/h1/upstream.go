@@ -224,7 +224,7 @@ func (a *answer) readHead() error {
 	for interim := 0; ; {
 		n, err := a.head.Parse(u.in.buffered())
 		switch {
-		case err == ErrMore:
+		case errors.Is(err, ErrMore):
 			if err = u.in.fill(); err != nil {
 				return err
 			}
@@ -262,7 +262,7 @@ func (a *answer) fail(err error) error {
 	}
 	reused := u.served > 0
 	a.finish(false)
-	if err != rawconn.ErrStale && nothing && reused && connectionEnded(err) {
+	if !errors.Is(err, rawconn.ErrStale) && nothing && reused && connectionEnded(err) {
 		return errNoAnswer
 	}
 	return sendError(err)
@@ -270,14 +270,14 @@ func (a *answer) fail(err error) error {
 
 // connectionEnded reports whether err is that the other side has gone away.
 func connectionEnded(err error) bool {
-	return err == io.EOF || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // sendError gives what the system says the status that it stands for.
 func sendError(err error) error {
 	var refusal *Error
 	switch {
-	case err == rawconn.ErrStale || err == exchange.ErrBodyTooLarge || err == exchange.ErrStalled || errors.As(err, &refusal):
+	case errors.Is(err, rawconn.ErrStale), errors.Is(err, exchange.ErrBodyTooLarge), errors.Is(err, exchange.ErrStalled), errors.As(err, &refusal):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errBackendTimeout
@@ -319,6 +319,7 @@ func (a *answer) finish(again bool) {
 	answers.Put(a)
 	u.served++
 	u.since = now
+	u.conn.Carried()
 	if again && len(u.in.buffered()) > 0 {
 		again = false
 	}

@@ -11,6 +11,7 @@ import (
 )
 
 func rawPair(t *testing.T) (ours *Conn, theirs *net.UnixConn) {
+	t.Helper()
 	a, b := socketPair(t)
 	ours = New(a)
 	if ours.raw == nil {

@@ -9,6 +9,7 @@ import (
 
 // socketPair returns the two ends of a stream.
 func socketPair(t testing.TB) (a, b net.Conn) {
+	t.Helper()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)

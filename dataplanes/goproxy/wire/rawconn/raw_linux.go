@@ -7,7 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"unsafe"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/rawio"
 )
 
 // rawConn reads and writes a stream socket by system calls that the scheduler
@@ -53,7 +54,8 @@ func newRawConn(c net.Conn) *rawConn {
 
 func isStream(rc syscall.RawConn) bool {
 	stream := false
-	rc.Control(func(fd uintptr) {
+	// A connection that is closed is no stream.
+	_ = rc.Control(func(fd uintptr) {
 		kind, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_TYPE)
 		stream = err == nil && kind == syscall.SOCK_STREAM
 	})
@@ -74,7 +76,7 @@ func (r *rawConn) read(p []byte) (int, error) {
 }
 
 func (r *rawConn) stepRead(fd uintptr) bool {
-	n, errno := receive(fd, r.in, 0)
+	n, errno := rawio.Receive(fd, r.in, 0)
 	if errno == syscall.EAGAIN {
 		return false
 	}
@@ -111,7 +113,7 @@ func (r *rawConn) await(l Lender) (int, error) {
 // callback would be lost. That is also how the end of a client is seen that came
 // together with its last request.
 func (r *rawConn) stepIdle(fd uintptr) bool {
-	n, errno := receive(fd, r.idle.Lend(), 0)
+	n, errno := rawio.Receive(fd, r.idle.Lend(), 0)
 	if errno == syscall.EAGAIN {
 		r.idle.Return()
 		return false
@@ -136,7 +138,7 @@ func (r *rawConn) write(p []byte) (int, error) {
 
 func (r *rawConn) stepWrite(fd uintptr) bool {
 	for len(r.out) > 0 {
-		n, errno := send(fd, r.out)
+		n, errno := rawio.Send(fd, r.out)
 		if errno == syscall.EAGAIN {
 			return false
 		}
@@ -189,7 +191,7 @@ func (r *rawConn) stepAsk(fd uintptr) bool {
 		r.outErr = ErrStale
 		return true
 	}
-	n, errno := send(fd, r.out)
+	n, errno := rawio.Send(fd, r.out)
 	switch {
 	case errno == syscall.EAGAIN:
 		return true
@@ -216,7 +218,7 @@ func (r *rawConn) stepPeek(fd uintptr) { r.isStale = !quiet(fd) }
 // quiet reports whether a connection is open and has nothing to read.
 func quiet(fd uintptr) bool {
 	var one [1]byte
-	_, errno := receive(fd, one[:], syscall.MSG_PEEK)
+	_, errno := rawio.Receive(fd, one[:], syscall.MSG_PEEK)
 	return errno == syscall.EAGAIN
 }
 
@@ -230,7 +232,7 @@ func (r *rawConn) gone(behind bool) bool {
 
 func ended(fd uintptr) bool {
 	var one [1]byte
-	n, errno := receive(fd, one[:], syscall.MSG_PEEK)
+	n, errno := rawio.Receive(fd, one[:], syscall.MSG_PEEK)
 	return errno != syscall.EAGAIN && n < 1
 }
 
@@ -241,24 +243,4 @@ func endedBehind(fd uintptr) bool {
 	about, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
 	state := about & 0xff
 	return err == nil && (state == closed || state == closeWait)
-}
-
-func receive(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags|syscall.MSG_DONTWAIT, 0, 0)
-		if errno != syscall.EINTR {
-			return int(n), errno
-		}
-	}
-}
-
-func send(fd uintptr, p []byte) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
-		if errno != syscall.EINTR {
-			return int(n), errno
-		}
-	}
 }
