@@ -164,7 +164,7 @@ func (s *session) wait() bool {
 // parkable is false before a handshake of TLS, which cannot be gone on with once
 // a read of it has timed out.
 func (s *session) parkable() bool {
-	return s.conn.Parkable() && (s.served || s.about.TLS || !s.conn.Carried())
+	return s.conn.Parkable() && (s.served || s.about.TLS || !s.conn.Over())
 }
 
 // toWait returns how long the next read may take; 0 is no bound.

@@ -148,8 +148,8 @@ func (c *Conn) Gone() bool {
 // Parkable reports whether another than the runtime may wait for the connection.
 func (c *Conn) Parkable() bool { return c.raw != nil || c.below != nil && c.below.raw != nil }
 
-// Carried reports whether another connection carries this one, as TLS is carried.
-func (c *Conn) Carried() bool { return c.below != nil }
+// Over reports whether another connection carries this one, as TLS is carried.
+func (c *Conn) Over() bool { return c.below != nil }
 
 // Control calls f with the descriptor, which is open until f returns. It fails
 // for a connection that was closed, and where Parkable is false.
