@@ -23,11 +23,10 @@ func TestRequestReachesItsBackend(t *testing.T) {
 	if got := get(t, plain(t), "http://"+r.admin.String()+"/readyz"); got.status != 200 {
 		t.Errorf("readyz: %d, want 200", got.status)
 	}
-	metrics := get(t, plain(t), "http://"+r.admin.String()+"/metrics").body
 	want := `sluice_proxy_requests_total{class="2xx",listener="infra/gw/http",route="HTTPRoute/apps/route-0"} 2`
-	if !strings.Contains(metrics, want) {
-		t.Errorf("metrics lack %s:\n%s", want, metrics)
-	}
+	eventually(t, want, func() bool {
+		return strings.Contains(get(t, plain(t), "http://"+r.admin.String()+"/metrics").body, want)
+	})
 	eventually(t, "two lines in the access log", func() bool { return strings.Count(r.log.String(), "\n") == 2 })
 	for _, part := range []string{`"path":"/x"`, `"status":200`, `"rule":0`, `"backend":"apps/one:80"`} {
 		if !strings.Contains(r.log.String(), part) {

@@ -73,6 +73,68 @@ func (f *framer) status() string {
 	}
 }
 
+// data waits for content of a stream.
+func (f *framer) data() (content string, end bool) {
+	f.t.Helper()
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if frame, ok := frame.(*http2.DataFrame); ok {
+			return string(frame.Data()), frame.StreamEnded()
+		}
+	}
+}
+
+// TestWebSocketOverHTTP2 goes by an extended CONNECT (RFC 8441) to a Gateway, and
+// by another from there to one before the backend of HTTP/1.1.
+func TestWebSocketOverHTTP2(t *testing.T) {
+	inner, outer := newRig(t), newRig(t)
+	near := inner.listen("http")
+	inner.route("http", &ir.Rule{Backends: to(inner.backend("ws", ir.BackendHTTP1, echoSocket(t)))})
+	inner.must()
+	far := outer.listen("http")
+	outer.route("http", &ir.Rule{Backends: to(outer.backend("gw", ir.BackendH2C, near))})
+	outer.must()
+	f := dialH2(t, far)
+	f.request(1, false, ":method: CONNECT", ":protocol: websocket", ":scheme: http", ":authority: x", ":path: /chat",
+		"sec-websocket-version: 13")
+	if got := f.status(); got != "200" {
+		t.Fatalf("got %s, want 200", got)
+	}
+	for range 2 {
+		// A text message, whose mask is zero.
+		_ = f.WriteData(1, false, []byte("\x81\x85\x00\x00\x00\x00hello"))
+		if got, _ := f.data(); got != "\x81\x05hello" {
+			t.Fatalf("got %q", got)
+		}
+	}
+	_ = f.WriteData(1, true, []byte("\x88\x82\x00\x00\x00\x00\x03\xe8"))
+	for end := false; !end; {
+		_, end = f.data()
+	}
+	for _, r := range []*rig{inner, outer} {
+		eventually(t, "the tunnel in the log", func() bool { return strings.Contains(r.log.String(), `"status":101`) })
+	}
+	// By HTTP/1.1 to the first.
+	say(t, dialSocket(t, far), "by HTTP/1.1")
+}
+
+// TestFloodsAreCounted has a client that does nothing but ask for answers.
+func TestFloodsAreCounted(t *testing.T) {
+	r := newRig(t)
+	addr := r.listen("http")
+	r.must()
+	f := dialH2(t, addr)
+	for err := error(nil); err == nil; {
+		err = f.WritePing(true, [8]byte{})
+	}
+	eventually(t, "the flood in the metrics", func() bool {
+		return strings.Contains(get(t, plain(t), "http://"+r.admin.String()+"/metrics").body, `reason="http2-flood"`)
+	})
+}
+
 // TestHTTP2TargetsThatHTTP1CannotSay are what a backend of HTTP/1.1 would read
 // as another request line or another host.
 func TestHTTP2TargetsThatHTTP1CannotSay(t *testing.T) {
@@ -83,11 +145,11 @@ func TestHTTP2TargetsThatHTTP1CannotSay(t *testing.T) {
 		{"GET", "[::1]:80", "/", "200"},
 		{"OPTIONS", "a.example", "*", "200"},
 		{"GET", "a.example", "/a?x=1 HTTP/1.0", "400"},
-		{"GET", "a.example", "/a?x=1\tz", "reset"},
+		{"GET", "a.example", "/a?x=1\tz", "400"},
 		{"GET", "a.example", "/a?x=1#z", "400"},
 		{"GET", "a.example", "/a?x=\u00e9", "400"},
 		{"GET", "a.example", "http://evil.example/admin", "400"},
-		{"GET", "a.example:80@evil.example", "/", "reset"},
+		{"GET", "a.example:80@evil.example", "/", "400"},
 		{"GET", "a.example:80/../admin?", "/", "400"},
 		{"GET", "a.example:", "/", "400"},
 		{"GET", "a.example:65536", "/", "400"},

@@ -46,9 +46,21 @@ type Request struct {
 	Peer   netip.Addr
 	// Port is the listener's port as clients reach it.
 	Port uint16
+	// Interim is told of responses before the final one; nil where the client cannot
+	// be told.
+	Interim Interim
 	// Words keeps texts that are made for this exchange; nil where each is a string
 	// of its own.
 	Words *Words
+}
+
+// Interim hands the responses before the final one on (RFC 9110, section 15.2):
+// 102 and above, of any try. 100 is the codecs' own matter.
+type Interim interface {
+	// Send must be called before the final response is returned, one at a time. The
+	// header is read until it has returned. What cannot be sent at once may be left
+	// out.
+	Send(status int, header Header)
 }
 
 // Response is an answer on its way to the client. It and its strings are valid

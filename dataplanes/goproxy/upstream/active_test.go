@@ -47,7 +47,7 @@ func TestExchangesAreCountedUntilTheyEnd(t *testing.T) {
 		ID: func(ir.EndpointsKey, ir.Endpoint) ID { return ID{1} },
 	})
 	e := pools.byKey[key].roster.Load().byAddr[addr]
-	call := Call{Backend: key, Request: &exchange.Request{Method: "POST", Authority: "a", Path: "/", Body: http.NoBody}}
+	call := Call{Backend: key, Request: &exchange.Request{Method: "POST", Authority: "a", Path: "/", Body: exchange.NoBody{}}}
 	reply, err := pools.Do(t.Context(), call)
 	if err != nil {
 		t.Fatal(err)

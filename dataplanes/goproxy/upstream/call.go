@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -50,9 +49,9 @@ type Reply struct {
 // A try whose connection failed before anything was sent goes to the next
 // endpoint, whatever the method, so that an endpoint that goes away costs no
 // request. Anything else is tried again only as Retry says, and only while the
-// body can be sent again in full (64 KiB). So it is with streams that a backend
-// of HTTP/2 refused unseen (RFC 9113, section 8.7), which the transport sends
-// again by itself.
+// body can be sent again in full (64 KiB). What a backend of HTTP/2 has refused
+// unseen (RFC 9113, section 8.7) is sent again whatever Retry says, to the same
+// endpoint where there is no other.
 func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
 	t := begin(call)
 	defer t.end()
@@ -62,7 +61,9 @@ func (p *Pools) Do(ctx context.Context, call Call) (Reply, error) {
 	if t.pool.invalid != nil {
 		return Reply{}, t.fail(InvalidTLS, t.pool.invalid)
 	}
-	t.prepare()
+	if err := t.prepare(ctx); err != nil {
+		return Reply{}, err
+	}
 	return t.run(ctx)
 }
 
@@ -74,11 +75,8 @@ func begin(call Call) *tries {
 	return t
 }
 
-// end gives the storage back, unless net/http may be using it still.
+// end gives the storage back.
 func (t *tries) end() {
-	if t.held || t.tape != nil {
-		return
-	}
 	clear(t.tried)
 	*t = tries{tried: t.tried[:0]}
 	someTries.Put(t)
@@ -86,12 +84,18 @@ func (t *tries) end() {
 
 // prepare keeps a body for tries to come, if there can be any that need it: a
 // failed connection of HTTP/1.1 has not begun to read it.
-func (t *tries) prepare() {
+func (t *tries) prepare(ctx context.Context) *Error {
 	request, protocol := t.call.Request, t.pool.backend.Key.Protocol
 	if request.Length == 0 || t.call.Retry == nil && protocol != ir.BackendH2 && protocol != ir.BackendH2C {
-		return
+		return nil
 	}
-	t.tape, t.trailer = newTape(request.Body, maxReplay), trailerNames(request.Trailer)
+	if body, ok := request.Body.(exchange.Gatherer); ok {
+		if err := body.Gather(t.until(time.Now())); err != nil {
+			return t.explain(ctx, err, t.call.Deadline)
+		}
+	}
+	t.tape = newTape(request, maxReplay)
+	return nil
 }
 
 // repeatable says whether the request can be sent again in full.
@@ -107,13 +111,8 @@ type tries struct {
 	call Call
 	pool *Pool
 	// tape is nil where nothing needs a second reading.
-	tape *tape
-	// trailer holds the names that were announced. A reader of the try before may
-	// be filling the request's own.
-	trailer http.Header
-	tried   []*endpoint
-	// held is true once net/http has seen it.
-	held bool
+	tape  *tape
+	tried []*endpoint
 	// connects counts failed connections, spent the tries that Retry allows.
 	connects, spent int
 	reply           Reply
@@ -158,7 +157,7 @@ func (t *tries) next(last *Error) *endpoint {
 	if e := t.pool.pick(t.call.Pinned, t.tried); e != nil {
 		return e
 	}
-	if len(t.tried) == 0 || t.spent == 0 && last != nil && last.Kind == NoConnection {
+	if len(t.tried) == 0 || t.spent == 0 && last != nil && last.Kind == NoConnection && !last.unseen() {
 		return nil
 	}
 	return t.pool.pick(t.call.Pinned, nil)
@@ -176,7 +175,7 @@ func (t *tries) again(ctx context.Context, response *exchange.Response, err *Err
 	if ctx.Err() != nil || past(t.call.Deadline) || !t.repeatable(err) {
 		return false
 	}
-	if err != nil && err.Kind == NoConnection && t.elsewhere() {
+	if err != nil && err.Kind == NoConnection && t.elsewhere(err) {
 		return true
 	}
 	r := t.call.Retry
@@ -188,12 +187,13 @@ func (t *tries) again(ctx context.Context, response *exchange.Response, err *Err
 }
 
 // elsewhere says whether a failed connection costs nothing but a look at the
-// next endpoint.
-func (t *tries) elsewhere() bool {
+// next endpoint. What an endpoint of HTTP/2 has refused unseen may go to it again,
+// over a connection that it does not leave.
+func (t *tries) elsewhere(err *Error) bool {
 	if t.connects++; t.connects > maxConnects {
 		return false
 	}
-	return t.pool.pick(ID{}, t.tried) != nil
+	return err.unseen() || t.pool.pick(ID{}, t.tried) != nil
 }
 
 func counts(r *ir.Retry, response *exchange.Response, err *Error) bool {
@@ -219,24 +219,5 @@ func (t *tries) wait(ctx context.Context, d time.Duration) bool {
 		return true
 	case <-ctx.Done():
 		return false
-	}
-}
-
-// classify says what a failed try means.
-func (t *tries) classify(ctx context.Context, err error, connected bool) *Error {
-	source := t.tape.failure()
-	switch {
-	case errors.Is(source, exchange.ErrBodyTooLarge):
-		return t.fail(BodyTooLarge, source)
-	case errors.Is(source, exchange.ErrStalled):
-		return t.fail(Stalled, source)
-	case source != nil || errors.Is(ctx.Err(), context.Canceled):
-		return t.fail(ClientGone, err)
-	case errors.Is(err, context.DeadlineExceeded):
-		return t.fail(Timeout, err)
-	case !connected:
-		return t.fail(NoConnection, err)
-	default:
-		return t.fail(Broken, err)
 	}
 }

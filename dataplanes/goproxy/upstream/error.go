@@ -1,9 +1,11 @@
 package upstream
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -53,6 +55,9 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// unseen says whether the backend has not looked at a request that was sent.
+func (e *Error) unseen() bool { return errors.Is(e.Err, exchange.ErrUnseen) }
 
 // Status is what a client is told.
 func (e *Error) Status() int { return statuses[e.Kind] }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
 
 // maxReplay bounds what is kept of a body for another try; a longer body is
@@ -12,16 +14,20 @@ const maxReplay = 64 << 10
 
 var errSuperseded = errors.New("another try has taken over the body")
 
-// tape is a request's body, played to one try after another. What a try has
-// read is kept, up to a limit, for the next one.
+// tape is a request whose body is played to one try after another. What a try
+// has read is kept, up to a limit, for the next one.
 //
 // The source is read by a goroutine of the tape's own: a try that is given up
 // does not wait for a client that sends nothing.
 type tape struct {
 	mu     sync.Mutex
 	turn   sync.Cond
-	source io.Reader
+	source *exchange.Request
 	limit  int
+	// request is source with a player for its body.
+	request exchange.Request
+	// first is the first player, and nearly always the last.
+	first player
 	// kept is what was read from base on; base is above 0 once the beginning was
 	// lost.
 	kept  []byte
@@ -38,8 +44,8 @@ type tape struct {
 // pieceSize is how much of a body is read at once.
 const pieceSize = 16 << 10
 
-func newTape(source io.Reader, limit int) *tape {
-	t := &tape{source: source, limit: limit}
+func newTape(source *exchange.Request, limit int) *tape {
+	t := &tape{source: source, limit: limit, request: *source}
 	t.turn.L = &t.mu
 	return t
 }
@@ -71,16 +77,21 @@ func (t *tape) sourceError() error {
 	return t.end
 }
 
-// play begins anew and supersedes the player before.
-func (t *tape) play() (io.ReadCloser, error) {
+// play returns the request with its body from the beginning on, and supersedes
+// the player before.
+func (t *tape) play() (*exchange.Request, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.lost {
 		return nil, errors.New("the body is too long to be sent again")
 	}
-	t.player = &player{tape: t}
+	if t.player = &t.first; t.first.tape != nil {
+		t.player = &player{}
+	}
+	t.player.tape = t
+	t.request.Body = t.player
 	t.turn.Broadcast()
-	return t.player, nil
+	return &t.request, nil
 }
 
 // player reads a tape from its beginning.
@@ -115,6 +126,18 @@ func (p *player) Read(b []byte) (int, error) {
 	}
 }
 
+// Whole returns the body where nothing of it needs to be read: it is still there
+// for the next try then.
+func (p *player) Whole() ([]byte, bool) {
+	t := p.tape
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.player != p || t.busy || t.end != nil || len(t.kept) > 0 || t.lost {
+		return nil, false
+	}
+	return t.source.Whole()
+}
+
 // advance has the next piece read.
 func (t *tape) advance() {
 	if t.lost {
@@ -126,7 +149,7 @@ func (t *tape) advance() {
 	}
 	t.busy = true
 	go func() {
-		n, err := t.source.Read(t.piece)
+		n, err := t.source.Body.Read(t.piece)
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.busy, t.end = false, err

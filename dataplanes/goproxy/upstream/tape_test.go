@@ -6,19 +6,26 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
+
+// asking is a request with a body of unknown length.
+func asking(body io.Reader) *exchange.Request {
+	return &exchange.Request{Body: io.NopCloser(body), Length: -1}
+}
 
 func mustPlay(t *testing.T, tape *tape) io.Reader {
 	t.Helper()
-	p, err := tape.play()
+	r, err := tape.play()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return r.Body
 }
 
 func TestTapePlaysAgainWhatWasRead(t *testing.T) {
-	tape := newTape(iotest.OneByteReader(strings.NewReader("hello")), 5)
+	tape := newTape(asking(iotest.OneByteReader(strings.NewReader("hello"))), 5)
 	first := mustPlay(t, tape)
 	if _, err := io.ReadFull(first, make([]byte, 3)); err != nil {
 		t.Fatal(err)
@@ -36,7 +43,7 @@ func TestTapePlaysAgainWhatWasRead(t *testing.T) {
 }
 
 func TestTapeOverItsLimitPlaysOnce(t *testing.T) {
-	tape := newTape(strings.NewReader("hello"), 4)
+	tape := newTape(asking(strings.NewReader("hello")), 4)
 	if got, err := io.ReadAll(mustPlay(t, tape)); err != nil || string(got) != "hello" {
 		t.Errorf("got %q, %v, want hello", got, err)
 	}
@@ -50,7 +57,7 @@ func TestTapeOverItsLimitPlaysOnce(t *testing.T) {
 
 func TestTapeTellsAFailedSource(t *testing.T) {
 	broken := errors.New("broken")
-	tape := newTape(iotest.ErrReader(broken), 10)
+	tape := newTape(asking(iotest.ErrReader(broken)), 10)
 	if _, err := io.ReadAll(mustPlay(t, tape)); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
@@ -63,7 +70,7 @@ func TestTapeTellsAFailedSource(t *testing.T) {
 // back yet.
 func TestTapeReadUnderWayIsNotLost(t *testing.T) {
 	r, w := io.Pipe()
-	tape := newTape(r, 100)
+	tape := newTape(asking(r), 100)
 	first := mustPlay(t, tape)
 	result := make(chan error, 1)
 	go func() {
@@ -85,5 +92,38 @@ func TestTapeReadUnderWayIsNotLost(t *testing.T) {
 	}
 	if err := <-result; !errors.Is(err, errSuperseded) {
 		t.Errorf("the first player got %v", err)
+	}
+}
+
+// wholeBody is a body that has come whole.
+type wholeBody struct{ io.Reader }
+
+func (wholeBody) Close() error          { return nil }
+func (wholeBody) Whole() ([]byte, bool) { return []byte("hello"), true }
+
+// TestTapeHandsOutWhatIsWhole has a body that need not be read to be sent.
+func TestTapeHandsOutWhatIsWhole(t *testing.T) {
+	tape := newTape(&exchange.Request{Body: wholeBody{strings.NewReader("hello")}, Length: 5}, 10)
+	for range 2 {
+		r, err := tape.play()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := r.Whole(); !ok || string(got) != "hello" {
+			t.Errorf("got %q, %t, want hello", got, ok)
+		}
+	}
+	r, err := tape.play()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(r.Body, make([]byte, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := r.Whole(); ok {
+		t.Error("a body of which something was read is said to be whole")
+	}
+	if got, err := io.ReadAll(mustPlay(t, tape)); err != nil || string(got) != "hello" {
+		t.Errorf("got %q, %v, want hello", got, err)
 	}
 }

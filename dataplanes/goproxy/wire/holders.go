@@ -1,14 +1,11 @@
 package wire
 
 import (
-	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 )
 
-// holders count what keeps a server alive: its connections, and the tunnels that
-// net/http has forgotten.
+// holders count the connections that keep a server alive.
 type holders struct {
 	retired atomic.Bool
 
@@ -40,11 +37,4 @@ func (h *holders) close() bool {
 	defer h.mu.Unlock()
 	h.closed = h.closed || h.retired.Load() && h.count == 0
 	return h.closed
-}
-
-// follow is net/http's hook for the states of connections.
-func (h *holders) follow(_ net.Conn, state http.ConnState) {
-	if state == http.StateClosed || state == http.StateHijacked {
-		h.remove()
-	}
 }

@@ -145,3 +145,19 @@ func NextItem(list string) (item, rest string) {
 	}
 	return Trim(list), ""
 }
+
+// IsGRPC tells gRPC from its relatives, such as application/grpc-web.
+func IsGRPC(contentType string) bool {
+	const grpc = "application/grpc"
+	if len(contentType) < len(grpc) || !Folds(contentType[:len(grpc)], grpc) {
+		return false
+	}
+	rest := contentType[len(grpc):]
+	return rest == "" || rest[0] == '+' || rest[0] == ';' || rest[0] == ' '
+}
+
+// ExpectsLength reports whether a request without content says so (RFC 9110,
+// section 8.6).
+func ExpectsLength(method string) bool {
+	return method == "POST" || method == "PUT" || method == "PATCH"
+}

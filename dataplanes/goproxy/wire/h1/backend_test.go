@@ -234,6 +234,8 @@ func TestOctetsBehindAnAnswer(t *testing.T) {
 	}
 }
 
+// What comes before the final response is handed on, but not to a client of
+// HTTP/1.0, which knows no such thing.
 func TestInterimResponses(t *testing.T) {
 	n := 3
 	p := newProxy(t, backend(t, func(c *client) {
@@ -242,8 +244,16 @@ func TestInterimResponses(t *testing.T) {
 		}
 	}), ways["raw"]).start()
 	c := p.dial()
-	c.get(200)
-	c.get(200)
+	for range 2 {
+		c.send(getOne)
+		for range n {
+			if hint := c.answer("GET", 103); hint.Header.Get("Link") != "x" {
+				t.Errorf("header %v", hint.Header)
+			}
+		}
+		c.answer("GET", 200)
+	}
+	p.dial().send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").answer("GET", 200)
 }
 
 // A body that was closed reads nothing more, whoever still holds it; closing it
@@ -256,15 +266,15 @@ func TestClosedBodiesStayClosed(t *testing.T) {
 	})
 	pool := &Pool{Dial: func(context.Context) (net.Conn, error) { return net.Dial("tcp", addr) }}
 	defer pool.Close()
-	q := &exchange.Request{Method: "GET", Path: "/", Authority: "a", Body: noBody{}}
-	first, err := pool.Do(t.Context(), Ask{Request: q})
+	q := &exchange.Request{Method: "GET", Path: "/", Authority: "a", Body: exchange.NoBody{}}
+	first, err := pool.Do(t.Context(), exchange.Ask{Request: q})
 	if err != nil {
 		t.Fatal(err)
 	}
 	held := first.Body
 	io.ReadAll(held)
 	held.Close()
-	second, err := pool.Do(t.Context(), Ask{Request: q})
+	second, err := pool.Do(t.Context(), exchange.Ask{Request: q})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,10 @@
 package h1
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+)
 
 // Error is why a message was refused.
 type Error struct {
@@ -14,10 +18,13 @@ type Error struct {
 	gateway *Error
 }
 
-var _ error = (*Error)(nil)
+var _ exchange.Refusal = (*Error)(nil)
 
 // Error returns the reason.
 func (e *Error) Error() string { return "http/1.1: " + e.Reason }
+
+// StatusCode returns the status.
+func (e *Error) StatusCode() int { return e.Status }
 
 // refuse makes an Error, together with the one that stands for the same thing
 // in a backend's response.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
 
 // life is the context of a connection. An exchange with a backend is tied to it
@@ -15,40 +15,41 @@ type life struct {
 
 	mu     sync.Mutex
 	over   bool
-	awaits *rawconn.Conn
+	awaits exchange.Aborter
 }
 
-var _ rawconn.Watcher = (*life)(nil)
+var _ exchange.Watcher = (*life)(nil)
 
 func (l *life) begin(ctx context.Context) { l.Context, l.end = context.WithCancel(ctx) }
 
-// cut ends the life, and whatever waits for a backend in it. Who is woken by the
-// one sees the other.
+// cut ends the life, and then whatever waits for a backend in it: who is woken
+// by that sees why.
 func (l *life) cut() {
-	l.end()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = true
+	l.end()
 	if l.awaits != nil {
 		l.awaits.Abort()
 	}
 }
 
-// Watch aborts a connection when the life ends.
-func (l *life) Watch(c *rawconn.Conn) {
+// Watch has an exchange with a backend cut off when the life ends.
+func (l *life) Watch(a exchange.Aborter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.awaits = c
+	l.awaits = a
 	if l.over {
-		c.Abort()
+		a.Abort()
 	}
 }
 
-// Unwatch lets go of a connection.
-func (l *life) Unwatch(c *rawconn.Conn) {
+// Unwatch lets go of it.
+func (l *life) Unwatch(a exchange.Aborter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.awaits == c {
+	if l.awaits == a {
 		l.awaits = nil
 	}
+	return !l.over
 }

@@ -11,22 +11,6 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
-// Ask is what a pool is asked to carry.
-type Ask struct {
-	// Request is that of Call.
-	Request *exchange.Request
-	// Now is the present time; the zero time has it looked up.
-	Now time.Time
-	// Until bounds the exchange as a whole, the response's content included; the
-	// zero time is no bound.
-	Until time.Time
-	// Ended is called once when the response's Body or Tunnel is closed, if it is
-	// not nil; never after an error.
-	Ended func()
-	// Once keeps the pool from sending anything twice that may have been seen.
-	Once bool
-}
-
 // Pool keeps the connections with one endpoint. The zero value needs Dial.
 type Pool struct {
 	// Dial opens a connection: for TLS over a *rawconn.Conn, so that Stale can look
@@ -50,6 +34,8 @@ type Pool struct {
 	closed   bool
 }
 
+var _ exchange.Backend = (*Pool)(nil)
+
 func (p *Pool) prepare() {
 	p.limits = p.Limits.withDefaults()
 	if p.MaxIdle <= 0 {
@@ -65,12 +51,12 @@ func (p *Pool) prepare() {
 // idle connection that was closed meanwhile costs nothing but the look: the
 // request goes to another. One that closes without an answer is asked again over
 // a new connection, once, where the request is idempotent and has no content.
-func (p *Pool) Do(ctx context.Context, ask Ask) (*exchange.Response, error) {
+func (p *Pool) Do(ctx context.Context, ask exchange.Ask) (*exchange.Response, error) {
 	p.prepared.Do(p.prepare)
 	q := ask.Request
-	if body, ok := q.Body.(*requestBody); ok {
-		if err := body.gather(ask.Until); err != nil {
-			return nil, contentFault(err)
+	if body, ok := q.Body.(exchange.Gatherer); ok {
+		if err := body.Gather(ask.Until); err != nil {
+			return nil, err
 		}
 	}
 	call := Call{
@@ -104,7 +90,7 @@ func (p *Pool) fresh(ctx context.Context, call Call) (*exchange.Response, error)
 	}
 	c, err := p.Dial(ctx)
 	if err != nil {
-		return nil, errors.Join(ErrUnreachable, err)
+		return nil, errors.Join(exchange.ErrUnreachable, err)
 	}
 	answer, err := NewUpstream(c, &p.limits).Do(call)
 	if errors.Is(err, rawconn.ErrStale) {
@@ -112,9 +98,6 @@ func (p *Pool) fresh(ctx context.Context, call Call) (*exchange.Response, error)
 	}
 	return answer, err
 }
-
-// ErrUnreachable says that no connection could be opened. Nothing was sent.
-var ErrUnreachable error = refuse(502, "unreachable").gateway
 
 // idempotent reports whether a method may be sent twice (RFC 9110, section
 // 9.2.2), of those that are sent without content.

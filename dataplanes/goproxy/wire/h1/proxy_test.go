@@ -112,7 +112,7 @@ func (p *proxy) handle(serve func(ctx context.Context, q *exchange.Request) *exc
 }
 
 func (p *proxy) serve(ctx context.Context, q *exchange.Request) *exchange.Response {
-	answer, err := p.pool.Do(ctx, Ask{Request: q})
+	answer, err := p.pool.Do(ctx, exchange.Ask{Request: q})
 	if err == nil {
 		return answer
 	}

@@ -314,21 +314,11 @@ func (r *RequestHead) settle() error {
 		return errContent
 	}
 	contentType, _ := q.Header.Get("Content-Type")
-	q.GRPC = isGRPC(contentType)
+	q.GRPC = field.IsGRPC(contentType)
 	if err := r.expectation(); err != nil {
 		return err
 	}
 	return r.upgrade()
-}
-
-// isGRPC tells gRPC from its relatives, such as application/grpc-web.
-func isGRPC(contentType string) bool {
-	const grpc = "application/grpc"
-	if len(contentType) < len(grpc) || !field.Folds(contentType[:len(grpc)], grpc) {
-		return false
-	}
-	rest := contentType[len(grpc):]
-	return rest == "" || rest[0] == '+' || rest[0] == ';' || rest[0] == ' '
 }
 
 // expectation reads Expect (RFC 9110, section 10.1.1). HTTP/1.0 has none.

@@ -24,7 +24,10 @@ type requestBody struct {
 	wait      bool
 }
 
-var _ io.ReadCloser = (*requestBody)(nil)
+var (
+	_ io.ReadCloser     = (*requestBody)(nil)
+	_ exchange.Gatherer = (*requestBody)(nil)
+)
 
 // Read reads content. The first read asks a client for it that waits to be
 // asked (RFC 9110, section 10.1.1).
@@ -131,8 +134,14 @@ func (b *requestBody) drop() bool {
 // holds no connection of the backend's meanwhile.
 const mostGathered = bufferSize / 2
 
-// gather waits for a short body of known length. Its error is the client's
-// fault, and what Read returns from now on.
+// Gather waits for a short body of known length.
+func (b *requestBody) Gather(until time.Time) error {
+	if err := b.gather(until); err != nil {
+		return contentFault(err)
+	}
+	return nil
+}
+
 func (b *requestBody) gather(until time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

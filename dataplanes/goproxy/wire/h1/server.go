@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
 )
 
@@ -74,24 +73,6 @@ func (s *Server) ended() {
 	if s.Ended != nil {
 		s.Ended()
 	}
-}
-
-// aboutConn finds what is known about a connection, on it or below.
-func aboutConn(c net.Conn) *exchange.Conn {
-	for at := c; at != nil; {
-		if carrier, ok := at.(exchange.Carrier); ok {
-			return carrier.Exchange()
-		}
-		switch over := at.(type) {
-		case interface{ NetConn() net.Conn }:
-			at = over.NetConn()
-		case *rawconn.Conn:
-			at = over.Conn
-		default:
-			at = nil
-		}
-	}
-	return &exchange.Conn{Client: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
 }
 
 func (s *Server) add(session *session) bool {

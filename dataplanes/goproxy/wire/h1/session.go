@@ -3,8 +3,6 @@ package h1
 import (
 	"errors"
 	"io"
-	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -53,7 +51,7 @@ const (
 const freshGlances = int(5 * time.Second / glance)
 
 func newSession(server *Server, c carried) *session {
-	s := &session{server: server, conn: rawconn.New(c.given), carried: c, about: aboutConn(c.given)}
+	s := &session{server: server, conn: rawconn.New(c.given), carried: c, about: rawconn.About(c.given)}
 	s.life.begin(c.ctx)
 	s.in.from = s
 	return s
@@ -67,7 +65,11 @@ type work struct {
 	out   []byte
 	body  *requestBody
 	now   time.Time
+	conn  *rawconn.Conn
+	stall time.Duration
 }
+
+var _ exchange.Interim = (*work)(nil)
 
 var works = sync.Pool{New: func() any { return &work{out: make([]byte, 0, bufferSize)} }}
 
@@ -106,11 +108,27 @@ func (s *session) run() {
 		s.in.release()
 		w.head.Reset(RequestInput{Limits: &s.server.limits})
 		w.words.Reset()
+		w.conn = nil
 		works.Put(w)
 		if !again {
 			return
 		}
 	}
+}
+
+// Send sends a response before the final one.
+func (w *work) Send(status int, header exchange.Header) {
+	head, err := AppendResponse(w.out[:0], &ResponseOutput{
+		Response: &exchange.Response{Status: status, Header: header}, Method: w.head.Request.Method, Minor: 1,
+	})
+	if err != nil {
+		return
+	}
+	if w.body != nil {
+		w.body.answering.Lock()
+		defer w.body.answering.Unlock()
+	}
+	_, _ = w.conn.Send(head, time.Now(), w.stall)
 }
 
 // recover keeps a panic of one exchange from ending the others.
@@ -319,15 +337,14 @@ func (s *session) begin(w *work, n int) {
 	s.in.pin(n)
 	q := &w.head.Request
 	q.Client, q.Peer, q.Port = s.about.Client, s.about.Client.Addr(), s.about.Local.Port()
-	q.Body, q.Words = noBody{}, &w.words
+	q.Body, q.Words = exchange.NoBody{}, &w.words
+	if w.conn, w.stall = s.conn, s.server.Timeouts.Write; w.head.Minor == 1 {
+		q.Interim = w
+	}
 	if w.head.Framing == NoBody {
 		return
 	}
 	s.patience = s.server.Timeouts.Read
-	if q.GRPC {
-		// A call may be silent for as long as it likes.
-		s.patience = 0
-	}
 	w.body = &requestBody{session: s, conn: s.conn, wait: w.head.Continue}
 	w.body.content.reset(contentInput{
 		stream: &s.in, framing: w.head.Framing, length: q.Length, limits: &s.server.limits, request: true,
@@ -382,21 +399,4 @@ func (s *session) linger() {
 		total += n
 	}
 	<-time.After(time.Until(until))
-}
-
-// noBody is the body of a message without content.
-type noBody struct{}
-
-var _ io.ReadCloser = noBody{}
-
-func (noBody) Read([]byte) (int, error) { return 0, io.EOF }
-func (noBody) Close() error             { return nil }
-
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

@@ -78,7 +78,7 @@ func TestTunnelOutOfTime(t *testing.T) {
 			}), ways["raw"])
 			p.server.Timeouts.Tunnel = idle
 			p.handle(func(ctx context.Context, q *exchange.Request) *exchange.Response {
-				answer, err := p.pool.Do(ctx, Ask{Request: q, Until: time.Now().Add(100 * time.Millisecond)})
+				answer, err := p.pool.Do(ctx, exchange.Ask{Request: q, Until: time.Now().Add(100 * time.Millisecond)})
 				if err != nil {
 					return &exchange.Response{Status: 504}
 				}
@@ -205,7 +205,7 @@ func answerOver(c *client, first bool, hangUp chan struct{}) {
 func TestCarrierBelowTLS(t *testing.T) {
 	want := &exchange.Conn{Port: 7}
 	a, _ := socketPair(t)
-	if got := aboutConn(tls.Server(rawconn.New(carrier{a, want}), &tls.Config{})); got != want {
+	if got := rawconn.About(tls.Server(rawconn.New(carrier{a, want}), &tls.Config{})); got != want {
 		t.Errorf("got %v", got)
 	}
 }

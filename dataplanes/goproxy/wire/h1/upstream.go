@@ -124,7 +124,7 @@ type answer struct {
 	out     []byte
 	call    Call
 	pump    *pump
-	tie     rawconn.Tie
+	tie     exchange.Tie
 	// begun is true once the response was handed out.
 	begun bool
 }
@@ -140,7 +140,7 @@ func (u *Upstream) Do(call Call) (*exchange.Response, error) {
 	a := answers.Get().(*answer)
 	a.up, a.call = u, call
 	u.until = call.Until
-	a.tie = rawconn.TieTo(call.Context, u.conn)
+	a.tie = exchange.TieTo(call.Context, u.conn)
 	a.head.Reset(ResponseInput{Limits: u.limits, Method: call.Request.Method})
 	err := a.send()
 	if err == nil {
@@ -167,8 +167,8 @@ func (a *answer) send() error {
 	if err = u.conn.ReadWithin(a.call.Now, u.timeLeft(a.call.Now)); err != nil {
 		return err
 	}
-	whole, ok := wholeBody(q)
-	if !ok {
+	whole, ok := q.Whole()
+	if !ok || q.Length < 0 || len(whole) >= bufferSize {
 		return a.stream(out)
 	}
 	out = append(out, whole...)
@@ -190,20 +190,6 @@ func (a *answer) writeTime() time.Duration {
 		return a.call.Write
 	}
 	return max(a.call.Until.Sub(a.call.Now), 1)
-}
-
-// wholeBody returns the content of a request, if it has come whole.
-func wholeBody(q *exchange.Request) ([]byte, bool) {
-	if q.Length == 0 {
-		return nil, true
-	}
-	if body, ok := q.Body.(interface{ Whole() ([]byte, bool) }); ok && q.Length > 0 {
-		whole, ok := body.Whole()
-		if ok && int64(len(whole)) == q.Length && len(whole) < bufferSize {
-			return whole, true
-		}
-	}
-	return nil, false
 }
 
 // stream sends a request whose content is still coming, beside the reading of
@@ -236,6 +222,9 @@ func (a *answer) readHead() error {
 		default:
 			if interim++; interim > mostInterim {
 				return errInterim
+			}
+			if to := a.call.Request.Interim; to != nil && a.head.Response.Status > 100 {
+				to.Send(a.head.Response.Status, a.head.Response.Header)
 			}
 			u.in.take(n)
 			a.head.Reset(ResponseInput{Limits: u.limits, Method: a.call.Request.Method})
@@ -292,7 +281,7 @@ func (a *answer) begin() *exchange.Response {
 	u.patience, a.begun = a.call.Read, true
 	a.content.reset(contentInput{stream: &u.in, framing: a.head.Framing, length: p.Length, limits: u.limits})
 	if p.Status == 101 {
-		p.Length, p.Body, p.Tunnel = 0, noBody{}, &upstreamTunnel{answer: a}
+		p.Length, p.Body, p.Tunnel = 0, exchange.NoBody{}, &upstreamTunnel{answer: a}
 		return p
 	}
 	p.Body = &responseBody{answer: a}
@@ -309,10 +298,10 @@ func (a *answer) finish(again bool) {
 	if !a.begun {
 		ended = nil
 	}
-	again = a.tie.Loosen() && again
+	again = a.tie.Loosen() && again && !u.conn.Aborted()
 	u.in.release()
 	a.head.Reset(ResponseInput{Limits: u.limits})
-	a.up, a.call, a.pump, a.tie, a.begun, a.content.trailer = nil, Call{}, nil, rawconn.Tie{}, false, nil
+	a.up, a.call, a.pump, a.tie, a.begun, a.content.trailer = nil, Call{}, nil, exchange.Tie{}, false, nil
 	if cap(a.out) > 4*bufferSize {
 		a.out = make([]byte, 0, bufferSize/2)
 	}

@@ -37,16 +37,10 @@ func AppendRequest(dst []byte, q *exchange.Request) ([]byte, error) {
 		dst = appendUpgrade(dst, q.Upgrade)
 	case q.Length < 0:
 		dst = append(dst, chunkedField...)
-	case q.Length > 0 || expectsLength(q.Method):
+	case q.Length > 0 || field.ExpectsLength(q.Method):
 		dst = appendLength(dst, q.Length)
 	}
 	return append(dst, "\r\n"...), nil
-}
-
-// expectsLength reports whether a request without content says so (RFC 9110,
-// section 8.6).
-func expectsLength(method string) bool {
-	return method == "POST" || method == "PUT" || method == "PATCH"
 }
 
 func appendTarget(dst []byte, q *exchange.Request) []byte {

@@ -293,6 +293,9 @@ func (c *Conn) Aborted() bool { return c.aborted.Load() }
 // Interrupted reports whether reads have been ended.
 func (c *Conn) Interrupted() bool { return c.interrupted.Load() }
 
+// Raw reports whether reads and writes go to the socket at once.
+func (c *Conn) Raw() bool { return c.raw != nil }
+
 // Hurried has the next bound of reads set anew, as one came too early that was
 // set in steps.
 func (c *Conn) Hurried() { c.reads.at = time.Time{} }

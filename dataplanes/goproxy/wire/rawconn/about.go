@@ -1,0 +1,35 @@
+package rawconn
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+)
+
+// About finds what is known about a connection, on it or below.
+func About(c net.Conn) *exchange.Conn {
+	for at := c; at != nil; {
+		if carrier, ok := at.(exchange.Carrier); ok {
+			return carrier.Exchange()
+		}
+		switch over := at.(type) {
+		case interface{ NetConn() net.Conn }:
+			at = over.NetConn()
+		case *Conn:
+			at = over.Conn
+		default:
+			at = nil
+		}
+	}
+	return &exchange.Conn{Client: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
