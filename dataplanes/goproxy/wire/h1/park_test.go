@@ -26,7 +26,8 @@ type parking struct {
 	ended atomic.Int32
 }
 
-func newParking(t *testing.T, secure bool) *parking {
+func newParking(t testing.TB, secure bool) *parking {
+	t.Helper()
 	p := &parking{proxy: newProxy(t, "", ways["raw"])}
 	p.handle(func(context.Context, *exchange.Request) *exchange.Response { return &exchange.Response{Status: 204} })
 	p.server.Ended = func() { p.ended.Add(1) }
@@ -38,9 +39,10 @@ func newParking(t *testing.T, secure bool) *parking {
 	return p
 }
 
-func eachParking(t *testing.T, f func(t *testing.T, p *parking)) {
+func eachParking(t *testing.T, f func(p *parking)) {
+	t.Helper()
 	for name, secure := range map[string]bool{"plain": false, "tls": true} {
-		t.Run(name, func(t *testing.T) { f(t, newParking(t, secure)) })
+		t.Run(name, func(t *testing.T) { f(newParking(t, secure)) })
 	}
 }
 
@@ -80,7 +82,7 @@ func (p *parking) empties(count int32) {
 }
 
 func TestParkedConnectionsServeOn(t *testing.T) {
-	eachParking(t, func(t *testing.T, p *parking) {
+	eachParking(t, func(p *parking) {
 		p.start()
 		var all []*client
 		for range 20 {
@@ -114,7 +116,7 @@ func TestFreshConnectionsAreParked(t *testing.T) {
 
 // The time for a head begins with its first octet, and not while it is waited for.
 func TestHeadTimeoutBeginsWithTheHead(t *testing.T) {
-	eachParking(t, func(t *testing.T, p *parking) {
+	eachParking(t, func(p *parking) {
 		p.server.Timeouts = Timeouts{Head: 6 * moment}
 		p.start()
 		c := p.dial()
@@ -129,7 +131,7 @@ func TestHeadTimeoutBeginsWithTheHead(t *testing.T) {
 
 func TestParkedConnectionsTimeOut(t *testing.T) {
 	bounds := Timeouts{Idle: time.Hour, Head: 2 * time.Hour}
-	eachParking(t, func(t *testing.T, p *parking) {
+	eachParking(t, func(p *parking) {
 		p.server.Timeouts = bounds
 		p.start()
 		c := p.dial()
@@ -167,7 +169,7 @@ func TestEndsOfParkedConnections(t *testing.T) {
 		"reset":      func(c *net.TCPConn) { c.SetLinger(0); c.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachParking(t, func(t *testing.T, p *parking) {
+			eachParking(t, func(p *parking) {
 				p.start()
 				c := p.dial()
 				c.get(204)
@@ -184,14 +186,14 @@ func TestEndsOfParkedConnections(t *testing.T) {
 }
 
 func TestDrainClosesParkedConnections(t *testing.T) {
-	eachParking(t, func(t *testing.T, p *parking) {
+	eachParking(t, func(p *parking) {
 		p.start()
 		c := p.dial()
 		c.get(204)
 		p.parks(0, 1)
 		p.server.Drain()
-		if !p.server.Wait(t.Context()) {
-			t.Error("the drain did not end")
+		if !p.server.Wait(p.t.Context()) {
+			p.t.Error("the drain did not end")
 		}
 		c.ended()
 		p.empties(1)
@@ -234,7 +236,7 @@ func TestCloseEndsParkedConnections(t *testing.T) {
 
 // Requests that come just as their connections are being parked are answered.
 func TestRequestsWhileParking(t *testing.T) {
-	eachParking(t, func(t *testing.T, p *parking) {
+	eachParking(t, func(p *parking) {
 		p.start()
 		var all sync.WaitGroup
 		for range 40 {
@@ -244,7 +246,7 @@ func TestRequestsWhileParking(t *testing.T) {
 					io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 					r, err := http.ReadResponse(c.r, nil)
 					if err != nil || r.StatusCode != 204 {
-						t.Errorf("answer %v, %v", r, err)
+						p.t.Errorf("answer %v, %v", r, err)
 						return
 					}
 					<-time.After(about - moment/50 + time.Duration(rand.Int64N(int64(moment/25))))
@@ -258,7 +260,7 @@ func TestRequestsWhileParking(t *testing.T) {
 // A drain that meets requests on their way to parked connections answers or
 // closes each, and comes to its end.
 func TestDrainWhileWaking(t *testing.T) {
-	eachParking(t, func(t *testing.T, p *parking) {
+	eachParking(t, func(p *parking) {
 		p.start()
 		const many = 40
 		var clients []*client
@@ -273,7 +275,7 @@ func TestDrainWhileWaking(t *testing.T) {
 			all.Go(func() {
 				io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 				if r, err := http.ReadResponse(c.r, nil); err != nil && isTimeout(err) || err == nil && r.StatusCode != 204 {
-					t.Errorf("answer %v, %v", r, err)
+					p.t.Errorf("answer %v, %v", r, err)
 				}
 				c.ended()
 			})
@@ -282,8 +284,8 @@ func TestDrainWhileWaking(t *testing.T) {
 			}
 		}
 		all.Wait()
-		if !p.server.Wait(t.Context()) {
-			t.Error("the drain did not end")
+		if !p.server.Wait(p.t.Context()) {
+			p.t.Error("the drain did not end")
 		}
 		p.empties(many)
 	})

@@ -250,8 +250,8 @@ type backendTunnel struct{ *calling }
 
 var _ io.ReadWriteCloser = (*backendTunnel)(nil)
 
-// Read reads what the backend sends, for as long as it takes.
-func (t *backendTunnel) Read(p []byte) (int, error) { return t.readBody(p, bound{}) }
+// Read reads what the backend sends, until the time of the exchange is over.
+func (t *backendTunnel) Read(p []byte) (int, error) { return t.calling.Read(p) }
 
 // Write sends to the backend.
 func (t *backendTunnel) Write(p []byte) (int, error) {
