@@ -44,7 +44,9 @@ type carried struct {
 
 var _ park.Sleeper = (*parked)(nil)
 
-// row is what is parked and waits equally long, in the order in which that ends.
+// row is what is parked and waits equally long, in the order of parking. What was
+// woken for nothing stands behind some that are due later, and so may be closed
+// late, by no more than the time that all wait.
 type row struct {
 	first, last *parked
 	len         int
@@ -161,7 +163,8 @@ func (s *Server) resume(p *parked) *session {
 	return session
 }
 
-// wake-ups and drains meet in closeParked: what it is handed was taken.
+// closeParked closes what was taken. It may write, as the end of TLS is said, and
+// so is not called under the lock.
 func (s *Server) closeParked(all []*parked) {
 	for _, p := range all {
 		park.Open().Leave(p.ticket)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
@@ -32,6 +33,10 @@ func (p *poller) open() error {
 		return errors.Join(err, syscall.Close(fd))
 	}
 	p.fd, p.file, p.news = fd, os.NewFile(uintptr(fd), "epoll"), make([]syscall.EpollEvent, batch)
+	// It fails where the runtime cannot wait for the instance.
+	if err = p.file.SetReadDeadline(time.Time{}); err != nil {
+		return errors.Join(err, p.file.Close())
+	}
 	p.rc, err = p.file.SyscallConn()
 	return err
 }
