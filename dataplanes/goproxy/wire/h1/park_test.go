@@ -395,3 +395,19 @@ func TestPrefaceAfterParking(t *testing.T) {
 		t.Error("it has not ended here, and is no connection of this server's")
 	}
 }
+
+// Neither a parked connection's backend nor its pool holds a buffer for it.
+func TestIdleBackendsHoldNoBuffer(t *testing.T) {
+	p := newProxy(t, backend(t, func(c *client) {
+		for c.request() != nil {
+			c.send(okAnswer)
+		}
+	}), ways["raw"]).start()
+	p.dial().get(200)
+	eventually(t, "one idle connection", func() bool { return p.pool.Idle() == 1 })
+	p.pool.mu.Lock()
+	defer p.pool.mu.Unlock()
+	if in := p.pool.idle[0].in; in.buf != nil || in.pooled != nil || in.spilt != nil {
+		t.Error("an idle connection with a backend holds a buffer")
+	}
+}
