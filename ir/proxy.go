@@ -124,9 +124,25 @@ type ServerTimeouts struct {
 type Limits struct {
 	// RequestHeaderBytes bounds a request's line and fields together.
 	RequestHeaderBytes int `json:"requestHeaderBytes"`
+	// RequestHeaderCount bounds the number of a request's fields, and of those of
+	// its trailer section; over it, 431. Those of HTTP/2 that begin with a colon
+	// are not counted.
+	RequestHeaderCount int `json:"requestHeaderCount"`
 	// RequestBodyBytes bounds a request's body; over it, 413.
 	RequestBodyBytes int64 `json:"requestBodyBytes"`
-	// Connections bounds the connections of one listener port.
+	// MinBodyBytesPerSecond is the least that a client must send of a body that is
+	// waited for, and take of what is written, once it was waited for longer than
+	// Stall; as Stall it does not hold for bodies of gRPC, of exchanges whose
+	// response streams already and of upgraded connections. Without Stall it does
+	// not hold at all.
+	MinBodyBytesPerSecond int `json:"minBodyBytesPerSecond"`
+	// RetryBufferBytes bounds what is kept of all bodies together for another try;
+	// over it, bodies are sent but once.
+	RetryBufferBytes int64 `json:"retryBufferBytes"`
+	// Requests bounds the requests under way of the unit, upgraded connections
+	// included; over it, 503.
+	Requests int `json:"requests"`
+	// Connections bounds the connections of one listener port; one more is closed.
 	Connections int `json:"connections"`
 	// ConcurrentStreams bounds the requests under way on an HTTP/2 connection.
 	ConcurrentStreams int `json:"concurrentStreams"`

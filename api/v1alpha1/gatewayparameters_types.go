@@ -203,12 +203,38 @@ type LimitParameters struct {
 	// +kubebuilder:validation:Maximum=1048576
 	// +optional
 	RequestHeaderBytes *int32 `json:"requestHeaderBytes,omitempty"`
+	// RequestHeaderCount bounds the number of a request's header fields, and of
+	// those of its trailer section; over it, 431. Default: 100.
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	RequestHeaderCount *int32 `json:"requestHeaderCount,omitempty"`
 	// RequestBodyBytes bounds a request's body; over it, 413. Default: 0.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	RequestBodyBytes *int64 `json:"requestBodyBytes,omitempty"`
+	// MinBodyBytesPerSecond is the least that a client must send of a body that
+	// is waited for, and take of a response, once it was waited for longer than
+	// timeouts.stall; then 408, or an end of the response. It does not hold where
+	// timeouts.stall lets clients be silent, and not at all without that.
+	// Default: 240.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1048576
+	// +optional
+	MinBodyBytesPerSecond *int32 `json:"minBodyBytesPerSecond,omitempty"`
+	// RetryBufferBytes bounds what is kept of all requests' bodies together for
+	// another try; over it, bodies are sent but once. Default: 67108864.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	RetryBufferBytes *int64 `json:"retryBufferBytes,omitempty"`
+	// Requests bounds the requests under way in one proxy, upgraded connections
+	// included; over it, new ones are answered 503. Default: 0, what the proxy's
+	// descriptors and memory allow.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	Requests *int32 `json:"requests,omitempty"`
 	// Connections bounds the open connections of one port; over it, new ones
-	// are closed. Default: 0.
+	// are closed. Default: 0, what the proxy's descriptors allow.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	Connections *int32 `json:"connections,omitempty"`

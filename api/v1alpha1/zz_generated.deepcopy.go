@@ -245,9 +245,29 @@ func (in *LimitParameters) DeepCopyInto(out *LimitParameters) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.RequestHeaderCount != nil {
+		in, out := &in.RequestHeaderCount, &out.RequestHeaderCount
+		*out = new(int32)
+		**out = **in
+	}
 	if in.RequestBodyBytes != nil {
 		in, out := &in.RequestBodyBytes, &out.RequestBodyBytes
 		*out = new(int64)
+		**out = **in
+	}
+	if in.MinBodyBytesPerSecond != nil {
+		in, out := &in.MinBodyBytesPerSecond, &out.MinBodyBytesPerSecond
+		*out = new(int32)
+		**out = **in
+	}
+	if in.RetryBufferBytes != nil {
+		in, out := &in.RetryBufferBytes, &out.RetryBufferBytes
+		*out = new(int64)
+		**out = **in
+	}
+	if in.Requests != nil {
+		in, out := &in.Requests, &out.Requests
+		*out = new(int32)
 		**out = **in
 	}
 	if in.Connections != nil {

@@ -33,9 +33,15 @@ type generation struct {
 	problems     []ir.Problem
 }
 
+// lasting is what a unit's generations have in common.
+type lasting struct {
+	*shared
+	tapes *upstream.Tapes
+}
+
 // build compiles an assignment. It never fails as a whole: what cannot be
 // served is a problem, and is refused when it is asked for.
-func build(a dataplanes.Assignment, last *generation, shared *shared) *generation {
+func build(a dataplanes.Assignment, last *generation, common lasting) *generation {
 	g := &generation{
 		assignment: a, tls: map[ir.ListenerKey]prepared{},
 		validation: map[ir.ListenerKey]string{}, names: map[ir.ListenerKey]string{},
@@ -50,21 +56,31 @@ func build(a dataplanes.Assignment, last *generation, shared *shared) *generatio
 	g.table, g.problems = table.Compile(g.config, lastTable)
 	g.pools = upstream.Next(lastPools, upstream.Input{
 		Backends: g.config.Backends, Certificates: byKey(g.config.Certificates), Endpoints: g.config.Endpoints,
-		Connect: g.config.Settings.Timeouts.Connect, Place: shared.place, Watcher: watcher{shared.metrics},
+		Connect: g.config.Settings.Timeouts.Connect, Place: common.place, Watcher: watcher{common.metrics},
+		Tapes: common.tapes, Idle: common.guard.Idle,
 		ID: func(of ir.EndpointsKey, e ir.Endpoint) upstream.ID {
-			return upstream.ID(shared.sessions.ID(of, e))
+			return upstream.ID(common.sessions.ID(of, e))
 		},
 	})
 	g.listeners(last)
-	g.nameAll()
+	g.nameAll(last)
 	return g
 }
 
-// nameAll makes the names that each request is logged with.
-func (g *generation) nameAll() {
-	g.routeNames, g.backendNames = map[ir.Object]string{}, map[ir.BackendKey]string{}
-	for _, route := range g.assignment.Unit.Proxy.Routes {
-		g.routeNames[route.Origin] = routeName(route.Origin)
+// nameAll makes the names that each request is logged with, or takes them over.
+func (g *generation) nameAll(last *generation) {
+	routes := g.assignment.Unit.Proxy.Routes
+	g.routeNames = make(map[ir.Object]string, len(routes))
+	g.backendNames = make(map[ir.BackendKey]string, len(g.config.Backends))
+	for _, route := range routes {
+		name, known := "", false
+		if last != nil {
+			name, known = last.routeNames[route.Origin]
+		}
+		if !known {
+			name = routeName(route.Origin)
+		}
+		g.routeNames[route.Origin] = name
 	}
 	for _, backend := range g.config.Backends {
 		g.backendNames[backend.Key] = backendName(backend.Key)
@@ -150,18 +166,6 @@ func listenerName(k ir.ListenerKey) string {
 
 func routeName(o ir.Object) string {
 	return o.Kind + "/" + o.Namespace + "/" + o.Name
-}
-
-// routes are the objects of all routes; none for the zero generation.
-func (g *generation) routes() map[ir.Object]bool {
-	routes := map[ir.Object]bool{}
-	if g.config == nil {
-		return routes
-	}
-	for _, route := range g.assignment.Unit.Proxy.Routes {
-		routes[route.Origin] = true
-	}
-	return routes
 }
 
 // address is where a port of the assignment is bound; not valid for a port that

@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/accesslog"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/mirror"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/ir"
@@ -25,6 +26,8 @@ type shared struct {
 	mirrors  *mirror.Mirrors
 	sessions *filter.Sessions
 	place    upstream.Place
+	guard    *guard.Guard
+	door     *doorkeeper
 	draining sync.WaitGroup
 	// stopping is set when the whole proxy stops.
 	stopping atomic.Bool
@@ -57,7 +60,9 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 		s.log = accesslog.New(opts.AccessLog)
 	}
 	s.metrics = admin.NewMetrics(s.log.Dropped)
+	s.door = &doorkeeper{Metrics: s.metrics}
 	mirrors, endMirrors := context.WithCancel(context.WithoutCancel(ctx))
+	s.guard = newGuard(mirrors, s.metrics)
 	s.mirrors = mirror.New(mirrors, s.metrics.MirrorDropped)
 	l := &local{
 		shared: s, outcomes: make(chan dataplanes.Outcome), wake: make(chan struct{}, 1), endMirrors: endMirrors,

@@ -18,6 +18,7 @@ var _ exchange.Ender = (*transaction)(nil)
 
 // Done counts and logs a request that has ended.
 func (t *transaction) Done(sent exchange.Sent) {
+	t.leave()
 	if t.endMirrors != nil {
 		t.endMirrors()
 	}

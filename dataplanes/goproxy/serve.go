@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/accesslog"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/ir"
@@ -43,6 +44,8 @@ type transaction struct {
 	// endMirrors gives up copies of a body that was not read to its end; nil where
 	// there are none.
 	endMirrors func()
+	// places is where the request has taken one; nil where it has none.
+	places *guard.Budget
 }
 
 var transactions = sync.Pool{New: func() any { return &transaction{} }}
@@ -63,9 +66,17 @@ func (u *unit) Serve(ctx context.Context, in exchange.Incoming) exchange.Answer 
 	}()
 	forwarding := filter.Forwarding{TrustedHops: t.settings().ClientIP.TrustedHops}
 	forwarding.Apply(in.Request, requestID())
-	response := t.answer(ctx)
+	response := t.admitted(ctx, &u.requests)
 	t.status, whole = response.Status, true
 	return exchange.Answer{Response: response, Ender: t}
+}
+
+// admitted answers, or turns the request away where there is too much to do.
+func (t *transaction) admitted(ctx context.Context, places *guard.Budget) *exchange.Response {
+	if refused := t.admit(places); refused != "" {
+		return t.shed(refused)
+	}
+	return t.answer(ctx)
 }
 
 // abandon is for a request that something panics about: its backend's connection

@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
 	"github.com/sluice-gateway/sluice/ir"
@@ -49,7 +50,7 @@ func sniGeneration(hostnames []string) *generation {
 		})
 	}
 	a := dataplanes.Assignment{Unit: &ir.Unit{Proxy: proxy}, Address: netip.IPv6Loopback()}
-	g := build(a, nil, &shared{sessions: filter.NewSessions(nil)})
+	g := build(a, nil, lasting{shared: &shared{sessions: filter.NewSessions(nil), guard: &guard.Guard{}}})
 	for key := range g.tls {
 		// What the handshake is given stands for itself, without certificates.
 		g.tls[key] = prepared{TLSListener: listen.TLSListener{Validation: key.Section}}

@@ -152,6 +152,11 @@ func aboutConn(c net.Conn) *exchange.Conn {
 func (s *stream) serve() {
 	defer s.cancel()
 	defer s.conn.Close()
+	if s.unit.shared.full() {
+		s.refused(overloaded)
+		return
+	}
+	defer s.unit.shared.guard.Requests.Give(1)
 	flag := s.find()
 	if flag == "" {
 		flag = s.connect()

@@ -15,7 +15,10 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/pace"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
@@ -29,7 +32,10 @@ type unit struct {
 	trail   trail
 	current atomic.Pointer[generation]
 	sockets *listen.Sockets
-	servers map[netip.AddrPort]*portServers
+	// requests are those under way, tapes what is kept of their bodies.
+	requests guard.Budget
+	tapes    *upstream.Tapes
+	servers  map[netip.AddrPort]*portServers
 	// failed are addresses that could not be bound; they are tried again.
 	failed map[netip.AddrPort]error
 	// datagrams are the sockets of UDP, failedDatagrams those not bound.
@@ -68,7 +74,7 @@ func (p *portServers) replace(next *wire.Server) {
 
 func newUnit(s *shared) *unit {
 	return &unit{
-		shared: s, trail: newTrail(), sockets: listen.NewSockets(s.metrics),
+		shared: s, trail: newTrail(), sockets: listen.NewSockets(s.door, s.guard), tapes: upstream.NewTapes(s.metrics.TapeFull),
 		servers: map[netip.AddrPort]*portServers{}, datagrams: map[netip.AddrPort]*datagrams{},
 	}
 }
@@ -77,7 +83,8 @@ func newUnit(s *shared) *unit {
 // before its requests can be answered.
 func (u *unit) apply(a dataplanes.Assignment) dataplanes.Outcome {
 	last := u.current.Load()
-	next := build(a, last, u.shared)
+	u.tapes.Bound(a.Unit.Proxy.Settings.Limits.RetryBufferBytes)
+	next := build(a, last, lasting{u.shared, u.tapes})
 	u.current.Store(next)
 	if last != nil {
 		last.pools.Retire(next.pools)
@@ -124,6 +131,7 @@ func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *lis
 		HandshakeTimeout: handshake, Stall: time.Duration(g.config.Settings.Timeouts.Stall),
 		Serve: u.serves(g, p, addr), Proxy: g.proxyProtocol(p.Port),
 	}
+	port.Least = pace.Over(g.config.Settings.Limits.MinBodyBytesPerSecond, port.Stall)
 	if p.Protocol == ir.HTTPS || p.Protocol == ir.TLS {
 		port.TLS = g.findTLS(p.Port)
 		port.Pass = g.findPass(p)
@@ -314,10 +322,9 @@ func (u *unit) forget(last, next *generation) {
 			u.shared.metrics.Forget(name, "")
 		}
 	}
-	stays := next.routes()
-	for origin := range last.routes() {
-		if !stays[origin] {
-			u.shared.metrics.Forget("", routeName(origin))
+	for origin, name := range last.routeNames {
+		if _, stays := next.routeNames[origin]; !stays {
+			u.shared.metrics.Forget("", name)
 		}
 	}
 }

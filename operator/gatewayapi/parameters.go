@@ -88,6 +88,10 @@ func (c parametersCheck) limits(p *v1alpha1.ProxyParameters) {
 	}
 	inRange(c, "limits.requestHeaderBytes", p.Limits.RequestHeaderBytes, 1024, 1<<20)
 	inRange(c, "limits.requestBodyBytes", p.Limits.RequestBodyBytes, 0, 1<<62)
+	inRange(c, "limits.requestHeaderCount", p.Limits.RequestHeaderCount, 10, 1000)
+	inRange(c, "limits.minBodyBytesPerSecond", p.Limits.MinBodyBytesPerSecond, 0, 1<<20)
+	inRange(c, "limits.retryBufferBytes", p.Limits.RetryBufferBytes, 0, 1<<62)
+	inRange(c, "limits.requests", p.Limits.Requests, 0, 1<<31-1)
 	inRange(c, "limits.connections", p.Limits.Connections, 0, 1<<31-1)
 	inRange(c, "limits.concurrentStreams", p.Limits.ConcurrentStreams, 1, 65535)
 	inRange(c, "limits.udpSessions", p.Limits.UDPSessions, 0, 1<<31-1)

@@ -35,7 +35,10 @@ func defaults() effective {
 				StreamIdle:    ir.Duration(time.Hour),
 				DatagramIdle:  ir.Duration(time.Minute),
 			},
-			Limits:    ir.Limits{RequestHeaderBytes: 64 << 10, ConcurrentStreams: 100, DatagramSessions: 10000},
+			Limits: ir.Limits{
+				RequestHeaderBytes: 64 << 10, RequestHeaderCount: 100, MinBodyBytesPerSecond: 240, RetryBufferBytes: 64 << 20,
+				ConcurrentStreams: 100, DatagramSessions: 10000,
+			},
 			TLS:       ir.TLSSettings{MinVersion: ir.TLS12, ALPN: []string{"h2", "http/1.1"}},
 			AccessLog: ir.AccessLog{Enabled: true},
 		},
@@ -90,6 +93,10 @@ func (e *effective) layLimits(p *v1alpha1.LimitParameters) {
 	l := &e.settings.Limits
 	set(&l.RequestHeaderBytes, p.RequestHeaderBytes)
 	over(&l.RequestBodyBytes, p.RequestBodyBytes)
+	set(&l.RequestHeaderCount, p.RequestHeaderCount)
+	set(&l.MinBodyBytesPerSecond, p.MinBodyBytesPerSecond)
+	over(&l.RetryBufferBytes, p.RetryBufferBytes)
+	set(&l.Requests, p.Requests)
 	set(&l.Connections, p.Connections)
 	set(&l.ConcurrentStreams, p.ConcurrentStreams)
 	set(&l.DatagramSessions, p.UDPSessions)

@@ -95,7 +95,10 @@ func (r *rig) most(s scenario) int {
 // able are the proxies that serve a scenario; what the others say is kept.
 func (r *rig) able(ctx context.Context, s scenario, res *result) []*candidate {
 	return slices.DeleteFunc(slices.Clone(r.proxies), func(c *candidate) bool {
-		err := r.probe(ctx, c, s)
+		err := c.bears(s)
+		if err == nil {
+			err = r.probe(ctx, c, s)
+		}
 		if err != nil {
 			res.Skipped[c.name] = err.Error()
 		}
@@ -164,12 +167,14 @@ func (r *result) ratio(name, base string, of func(sample) float64) stat.Interval
 	return stat.Ratio(a, b)
 }
 
-func cpuOf(s sample) float64  { return s.CPU }
-func rpsOf(s sample) float64  { return s.RPS }
-func p50Of(s sample) float64  { return s.P50 }
-func p99Of(s sample) float64  { return s.P99 }
-func rssOf(s sample) float64  { return float64(s.RSS) }
-func idleOf(s sample) float64 { return s.Idle }
+func cpuOf(s sample) float64     { return s.CPU }
+func rpsOf(s sample) float64     { return s.RPS }
+func p50Of(s sample) float64     { return s.P50 }
+func p99Of(s sample) float64     { return s.P99 }
+func rssOf(s sample) float64     { return float64(s.RSS) }
+func idleOf(s sample) float64    { return s.Idle }
+func calmRPSOf(s sample) float64 { return s.CalmRPS }
+func calmCPUOf(s sample) float64 { return s.CalmCPU }
 func mallocsOf(s sample) float64 {
 	return s.Allocs
 }

@@ -69,6 +69,10 @@ type row struct {
 	CPU  *stat.Interval `json:"cpu_ratio,omitempty"`
 	P99  *stat.Interval `json:"p99_ratio,omitempty"`
 	Idle *stat.Interval `json:"idle_ratio,omitempty"`
+	// Kept and Extra are requests a second and CPU a request, times the same
+	// proxy's without what went on beside the load.
+	Kept  *stat.Interval `json:"kept_rps_ratio,omitempty"`
+	Extra *stat.Interval `json:"extra_cpu_ratio,omitempty"`
 }
 
 func newReport(o options) *report {
@@ -155,6 +159,7 @@ func (r *result) summarise() {
 			},
 			CPU: r.bounded(name, base, cpuOf), P99: r.bounded(name, base, p99Of), Idle: r.bounded(name, base, idleOf),
 		}
+		line.Kept, line.Extra = r.besides(name, rpsOf, calmRPSOf), r.besides(name, cpuOf, calmCPUOf)
 		line.Failed, line.Why = len(r.Rounds)-line.Good, r.firstFailure(name)
 		if r.Bytes > 0 {
 			line.CPUs = line.Median.CPU / 1e6 * (1 << 30) / float64(r.Bytes)
@@ -168,6 +173,16 @@ func (r *result) summarise() {
 func (r *result) bounded(name, base string, of func(sample) float64) *stat.Interval {
 	i := r.ratio(name, base, of)
 	if name == base || finite(i.Mid) == 0 || finite(i.High) == 0 {
+		return nil
+	}
+	return &i
+}
+
+// besides is the ratio of two measures of the same proxy; nil where the second
+// was not made.
+func (r *result) besides(name string, with, without func(sample) float64) *stat.Interval {
+	i := stat.Ratio(r.column(name, with), r.column(name, without))
+	if finite(i.Mid) == 0 || finite(i.High) == 0 {
 		return nil
 	}
 	return &i

@@ -54,6 +54,25 @@ func TestFailedRoundsDoNotCount(t *testing.T) {
 	}
 }
 
+func TestWhatGoesOnBesideIsComparedToTheSameProxy(t *testing.T) {
+	r := rounds(6, func(i int) map[string]sample {
+		slow := 1 + float64(i) // The whole machine becomes slower and slower.
+		return map[string]sample{
+			"first": {CPU: 11 * slow, CalmCPU: 10 * slow, RPS: 90 / slow, CalmRPS: 100 / slow}, "other": {CPU: 20, RPS: 50},
+		}
+	})
+	r.summarise()
+	first, other := r.Rows[0], r.Rows[1]
+	if first.Kept == nil || math.Abs(first.Kept.Mid-0.9) > 1e-9 || math.Abs(first.Extra.Mid-1.1) > 1e-9 || other.Kept != nil {
+		t.Errorf("first keeps %+v at %+v, other %+v; want 0.9 at 1.1, and nothing", first.Kept, first.Extra, other.Kept)
+	}
+	var page bytes.Buffer
+	(&report{Scenarios: []*result{r}}).markdown(&page)
+	if !strings.Contains(page.String(), "| HTTP/1.1 | first | 0.90 [0.90-0.90] | 1.10 [1.10-1.10] |") {
+		t.Errorf("the page lacks it:\n%s", page.String())
+	}
+}
+
 func TestReportIsJSONWhateverWasMeasured(t *testing.T) {
 	one := rounds(1, func(int) map[string]sample { return map[string]sample{"first": {CPU: 1}, "other": {}} })
 	none := rounds(2, func(int) map[string]sample { return map[string]sample{"first": {Failed: "x"}, "other": {CPU: 3}} })

@@ -40,6 +40,8 @@ type candidate struct {
 	setup   proxies.Setup
 	launch  proxies.Launch
 	running *process.Running
+	// turns counts the rounds with something beside the load.
+	turns int
 }
 
 func newRig(ctx context.Context, o options) (*rig, error) {

@@ -29,6 +29,10 @@ type sample struct {
 	// RSS is bytes after the round; Idle is bytes for 10,000 idle connections.
 	RSS  int64   `json:"rss,omitempty"`
 	Idle float64 `json:"idle_bytes,omitempty"`
+	// CalmRPS and CalmCPU are RPS and CPU of a moment before or after, without what
+	// went on beside the load.
+	CalmRPS float64 `json:"calm_rps,omitempty"`
+	CalmCPU float64 `json:"calm_cpu_us,omitempty"`
 	// Allocs is allocations a request, of proxies that expose them.
 	Allocs float64 `json:"allocs,omitempty"`
 	// Failed is why the round does not count.
@@ -38,13 +42,17 @@ type sample struct {
 func (r *rig) round(ctx context.Context, c *candidate, s scenario, rate float64, d time.Duration) sample {
 	var out sample
 	var err error
-	if s.client == idlers {
+	run := load.Run{
+		URL: s.url(s.port(c.setup.Ports)), Paths: s.paths(r.routes), Headers: s.fields(), Body: r.bodyOf(s),
+		Clients: s.clients, Streams: s.streams, Rate: rate, Duration: d, Dir: r.dir,
+	}
+	switch {
+	case s.client == idlers:
 		out, err = r.idleRound(ctx, c, s)
-	} else {
-		out, err = r.loadRound(ctx, c, s, load.Run{
-			URL: s.url(s.port(c.setup.Ports)), Paths: s.paths(r.routes), Headers: s.fields(), Body: r.bodyOf(s),
-			Clients: s.clients, Streams: s.streams, Rate: rate, Duration: d, Dir: r.dir,
-		})
+	case s.beside != nothing:
+		out, err = r.besideRound(ctx, c, s, run)
+	default:
+		out, err = r.loadRound(ctx, c, s, run)
 	}
 	c.quiet()
 	if err != nil && ctx.Err() == nil {

@@ -36,6 +36,8 @@ type scenario struct {
 	clients, streams     int
 	// half is the scenario whose highest rate is halved here.
 	half string
+	// beside is what goes on beside the load in half of the measurements.
+	beside beside
 }
 
 func plain(p proxies.Ports) int  { return p.Plain }
@@ -61,6 +63,8 @@ func scenarios() []scenario {
 		{name: "h1-1m", what: "HTTP/1.1, responses of 1 MiB", port: plain, path: large, clients: 8},
 		{name: "h1-up-1m", what: "HTTP/1.1, requests of 1 MiB", port: plain, path: ordinary, upload: true, clients: 8},
 		{name: "h1-rate", what: "HTTP/1.1 at half of saturation", client: h2loadH1, port: plain, path: ordinary, clients: 32, half: "h1"},
+		{name: "slow", what: "HTTP/1.1 beside 2,000 slow connections", port: plain, path: ordinary, clients: 32, beside: slowConnections},
+		{name: "edits", what: "HTTP/1.1 beside 1,000 edits a minute", port: plain, path: ordinary, clients: 32, beside: edits},
 		{name: "https", what: "HTTPS/1.1", port: secure, tls: true, path: ordinary, clients: 32},
 		{name: "https-1m", what: "HTTPS/1.1, responses of 1 MiB", port: secure, tls: true, path: large, clients: 8},
 		{name: "https-rate", what: "HTTPS/1.1 at half of saturation", client: h2loadH1, port: secure, tls: true, path: ordinary, clients: 32, half: "https"},

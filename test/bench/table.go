@@ -28,6 +28,9 @@ func (r *result) print(w io.Writer) {
 		t.Flush()
 	}
 	for _, l := range r.Rows {
+		if l.Kept != nil {
+			fmt.Fprintf(w, "  %s beside that: requests/s × %s, CPU a request × %s\n", l.Proxy, interval(l.Kept), interval(l.Extra))
+		}
 		if l.Failed > 0 {
 			fmt.Fprintf(w, "  %s failed in %d of %d rounds: %s\n", l.Proxy, l.Failed, l.Failed+l.Good, l.Why)
 		}
@@ -92,6 +95,21 @@ func (r *report) markdown(w io.Writer) {
 	for _, s := range r.Scenarios {
 		if s.idle() && len(s.Rows) > 0 {
 			s.markdownIdle(w)
+		}
+	}
+	r.markdownBeside(w)
+}
+
+// markdownBeside writes what a proxy is worth with something beside the load,
+// against itself without.
+func (r *report) markdownBeside(w io.Writer) {
+	head := "\n| load | proxy | requests/s × calm | CPU a request × calm |\n|---|---|---|---|\n"
+	for _, s := range r.Scenarios {
+		for _, l := range s.Rows {
+			if l.Kept != nil {
+				fmt.Fprintf(w, "%s| %s | %s | %s | %s |\n", head, s.What, l.Proxy, interval(l.Kept), interval(l.Extra))
+				head = ""
+			}
 		}
 	}
 }

@@ -26,6 +26,8 @@ type conn struct {
 	pending []byte
 	// stall bounds a write that makes no progress; 0 is no bound.
 	stall time.Duration
+	// least is how many bytes of a write must be taken in a stall; 0 is any.
+	least int
 	// until is the deadline in force, in nanoseconds since the epoch; foreign is
 	// true where it is somebody else's.
 	until   atomic.Int64
@@ -85,15 +87,16 @@ func (c *conn) Close() error {
 	return err
 }
 
-// Write gives up on a client that takes not one byte in a stall. One that reads
-// slowly is not given up on.
+// Write gives up on a client that takes not one byte in a stall, or fewer than
+// the least. One that reads slowly, but not as slowly as that, is not given up
+// on.
 func (c *conn) Write(p []byte) (int, error) {
 	sent := 0
 	for {
 		c.extend()
 		n, err := c.raw.Write(p[sent:])
 		sent += n
-		if n == 0 || c.foreign.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n == 0 || n < c.least || c.foreign.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return sent, err
 		}
 	}

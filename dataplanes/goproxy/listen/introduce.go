@@ -12,6 +12,11 @@ var errNotForTLS = errors.New("the listener of this name passes TLS on")
 
 // introduce reads what comes before a connection's own bytes, and hands it on.
 func (s *socket) introduce(c *conn, port *Port) {
+	if !s.guard.Opening.Take(1) {
+		s.refuse(c, port, "opening")
+		return
+	}
+	defer s.guard.Opening.Give(1)
 	if port.Proxy.trusts(c.about.Client.Addr()) {
 		if err := c.readHeader(port.Proxy.Timeout); err != nil {
 			s.refuse(c, port, "proxy_header")

@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
 // observer counts what it is told.
-type observer struct{ opened, closed, refused chan string }
+type observer struct{ opened, closed, refused, failed chan string }
 
 func newObserver() *observer {
-	return &observer{make(chan string, 100), make(chan string, 100), make(chan string, 100)}
+	return &observer{make(chan string, 100), make(chan string, 100), make(chan string, 100), make(chan string, 100)}
 }
 
 var _ listen.Observer = (*observer)(nil)
@@ -25,9 +26,16 @@ var _ listen.Observer = (*observer)(nil)
 func (o *observer) ConnOpened(uint16)                { o.opened <- "" }
 func (o *observer) ConnClosed(uint16)                { o.closed <- "" }
 func (o *observer) ConnRefused(_ uint16, why string) { o.refused <- why }
+func (o *observer) AcceptFailed(uint16, error)       { o.failed <- "" }
 
 // bound applies one port at a free address and returns it.
 func bound(t *testing.T, o *observer, port *listen.Port) (*listen.Sockets, netip.AddrPort) {
+	t.Helper()
+	return guarded(t, o, guard.New(guard.Input{}), port)
+}
+
+// guarded is bound, with a guard.
+func guarded(t *testing.T, o *observer, g *guard.Guard, port *listen.Port) (*listen.Sockets, netip.AddrPort) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,7 +43,7 @@ func bound(t *testing.T, o *observer, port *listen.Port) (*listen.Sockets, netip
 	}
 	addr := netip.MustParseAddrPort(ln.Addr().String())
 	ln.Close()
-	s := listen.NewSockets(o)
+	s := listen.NewSockets(o, g)
 	if failed := s.Apply(map[netip.AddrPort]*listen.Port{addr: port}); len(failed) > 0 {
 		t.Fatal(failed)
 	}

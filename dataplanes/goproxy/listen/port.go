@@ -21,8 +21,8 @@ type Port struct {
 	Pass func(serverName string) bool
 	// Proxy is nil where no PROXY header is taken.
 	Proxy *ProxyProtocol
-	// MaxConnections bounds open connections; 0 is no bound. One more is closed
-	// at once.
+	// MaxConnections bounds open connections; 0 is no bound but the guard's. One
+	// more is closed at once.
 	MaxConnections int
 	// HandshakeTimeout bounds a TLS handshake; 0 is no bound.
 	HandshakeTimeout time.Duration
@@ -30,6 +30,8 @@ type Port struct {
 	// any connection of requests, tunnels included; 0 is no bound. It holds for
 	// connections that are accepted from now on.
 	Stall time.Duration
+	// Least is how many bytes of one write a client must take in a stall; 0 is any.
+	Least int
 	// Serve takes a connection that was let in, and returns soon. It is a
 	// *tls.Conn after its handshake, or plain; exchange.Carrier is found on it or
 	// below it.
@@ -60,7 +62,10 @@ func (p *ProxyProtocol) trusts(client netip.Addr) bool {
 type Observer interface {
 	ConnOpened(port uint16)
 	ConnClosed(port uint16)
-	// ConnRefused is told a reason from a fixed list: "limit", "handshake",
-	// "hello", "proxy_header".
+	// ConnRefused is told a reason from a fixed list: "limit", "descriptors",
+	// "opening", "handshake", "hello", "proxy_header".
 	ConnRefused(port uint16, reason string)
+	// AcceptFailed is told why the system has not handed a connection over, for
+	// each time that it was asked.
+	AcceptFailed(port uint16, err error)
 }

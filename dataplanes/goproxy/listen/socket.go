@@ -8,33 +8,41 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 )
 
 // socket is one bound address.
 type socket struct {
 	listener net.Listener
 	port     atomic.Pointer[Port]
-	open     atomic.Int64
+	open     guard.Budget
 	observer Observer
+	guard    *guard.Guard
 	// base is the same for the life of the socket, so that its session tickets
 	// survive a change of listeners.
 	base *tls.Config
 }
 
-func bind(addr netip.AddrPort, port *Port, observer Observer) (*socket, error) {
-	ln, err := net.Listen("tcp", addr.String())
-	if err != nil {
-		return nil, err
-	}
-	s := &socket{listener: ln, observer: observer}
+func (all *Sockets) newSocket(port *Port) *socket {
+	s := &socket{observer: all.observer, guard: all.guard}
 	s.base = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: s.forClient}
 	s.port.Store(port)
+	return s
+}
+
+// bind opens the socket, and takes connections from then on.
+func (s *socket) bind(addr netip.AddrPort) error {
+	var err error
+	if s.listener, err = net.Listen("tcp", addr.String()); err != nil {
+		return err
+	}
 	go s.accept()
-	return s, nil
+	return nil
 }
 
 // accept runs until the socket is closed. Other errors, such as a lack of file
-// descriptors, pass: it waits for a moment and goes on.
+// descriptors, pass: it tells, waits for a moment and goes on.
 func (s *socket) accept() {
 	const most = time.Second
 	wait := time.Duration(0)
@@ -44,6 +52,7 @@ func (s *socket) accept() {
 			return
 		}
 		if err != nil {
+			s.observer.AcceptFailed(s.port.Load().Number, err)
 			wait = min(max(2*wait, 5*time.Millisecond), most)
 			<-time.After(wait)
 			continue
@@ -55,23 +64,37 @@ func (s *socket) accept() {
 
 func (s *socket) admit(raw net.Conn) {
 	port := s.port.Load()
-	if n := s.open.Add(1); port.MaxConnections > 0 && n > int64(port.MaxConnections) {
-		s.open.Add(-1)
-		s.observer.ConnRefused(port.Number, "limit")
+	if refused := s.full(port); refused != "" {
+		s.observer.ConnRefused(port.Number, refused)
 		raw.Close()
 		return
 	}
 	s.observer.ConnOpened(port.Number)
 	c := newConn(raw, func() {
-		s.open.Add(-1)
+		s.open.Give(1)
+		s.guard.Clients.Give(1)
 		s.observer.ConnClosed(port.Number)
 	})
-	c.about.Port, c.stall = port.Number, port.Stall
+	c.about.Port, c.stall, c.least = port.Number, port.Stall, port.Least
 	if port.TLS == nil && port.Proxy == nil {
 		port.Serve(c)
 		return
 	}
 	go s.introduce(c, port)
+}
+
+// full takes a place for a connection, or says what there is none of. One more
+// is closed at once, and not left to wait for a place: its client can go to
+// another address, and the wait would look like a proxy that hangs.
+func (s *socket) full(port *Port) (refused string) {
+	if !s.open.TakeOf(1, int64(port.MaxConnections)) {
+		return "limit"
+	}
+	if !s.guard.Clients.Take(1) {
+		s.open.Give(1)
+		return "descriptors"
+	}
+	return ""
 }
 
 // forClient meets a client's hello with the listeners of now, and not with

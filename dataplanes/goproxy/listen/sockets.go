@@ -2,6 +2,8 @@ package listen
 
 import (
 	"net/netip"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 )
 
 // Sockets are the bound addresses of one unit. Its methods are called by one
@@ -9,11 +11,13 @@ import (
 type Sockets struct {
 	open     map[netip.AddrPort]*socket
 	observer Observer
+	guard    *guard.Guard
 }
 
-// NewSockets returns no sockets yet.
-func NewSockets(observer Observer) *Sockets {
-	return &Sockets{open: map[netip.AddrPort]*socket{}, observer: observer}
+// NewSockets returns no sockets yet. Their connections are taken from the guard's
+// clients.
+func NewSockets(observer Observer, g *guard.Guard) *Sockets {
+	return &Sockets{open: map[netip.AddrPort]*socket{}, observer: observer, guard: g}
 }
 
 // Apply binds, keeps and closes sockets until they are the wanted ones. It
@@ -32,8 +36,8 @@ func (s *Sockets) Apply(want map[netip.AddrPort]*Port) map[netip.AddrPort]error 
 			sock.port.Store(port)
 			continue
 		}
-		sock, err := bind(addr, port, s.observer)
-		if err != nil {
+		sock := s.newSocket(port)
+		if err := sock.bind(addr); err != nil {
 			failed[addr] = err
 			continue
 		}

@@ -72,11 +72,15 @@ var someTries = sync.Pool{New: func() any { return &tries{} }}
 func begin(call Call) *tries {
 	t := someTries.Get().(*tries) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
 	t.call = call
+	t.call.Request = call.Request.Strained()
 	return t
 }
 
 // end gives the storage back.
 func (t *tries) end() {
+	if t.tape != nil {
+		t.tape.settle()
+	}
 	clear(t.tried)
 	*t = tries{tried: t.tried[:0]}
 	someTries.Put(t)
@@ -95,6 +99,7 @@ func (t *tries) prepare(ctx context.Context) *Error {
 		}
 	}
 	t.tape = newTape(request, maxReplay)
+	t.tape.room = t.pool.tapes
 	return nil
 }
 

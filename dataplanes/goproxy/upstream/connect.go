@@ -43,7 +43,7 @@ func (p *Pool) newBackend(addr netip.AddrPort) exchange.Backend {
 		return &h1.Pool{
 			Dial:    func(ctx context.Context) (net.Conn, error) { return p.connectTo(ctx, address, alpn) },
 			Limits:  h1.Limits{HeadBytes: mostHeader, Fields: mostFields, NameBytes: mostHeader},
-			MaxIdle: mostIdle, IdleTimeout: idleTimeout,
+			MaxIdle: mostIdle, IdleTimeout: idleTimeout, Places: p.idle,
 		}
 	}
 	return &h2.Pool{

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -23,6 +24,8 @@ type Pool struct {
 	// invalid is why no request may be sent.
 	invalid error
 	connect atomic.Int64
+	tapes   *Tapes
+	idle    *guard.Budget
 	turn    atomic.Uint64
 	// due is when the first of the ejected endpoints may be tried, in Unix
 	// nanoseconds.
@@ -68,7 +71,7 @@ type roster struct {
 func newPool(b *ir.Backend, in *Input) *Pool {
 	p := &Pool{
 		backend: b, certificate: in.certificate(b), id: in.ID, place: in.Place, watcher: in.Watcher,
-		now: time.Now, random: rand.Uint64,
+		tapes: in.Tapes, idle: in.Idle, now: time.Now, random: rand.Uint64,
 	}
 	p.tls, p.invalid = clientTLS(b, p.certificate)
 	p.roster.Store(&roster{policy: policyOf(b)})

@@ -3,6 +3,7 @@ package upstream
 import (
 	"reflect"
 
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -22,6 +23,9 @@ type Input struct {
 	Place Place
 	// Watcher may be nil.
 	Watcher Watcher
+	// Tapes and Idle are the same for all generations; nil for no bound.
+	Tapes *Tapes
+	Idle  *guard.Budget
 	// ID names endpoints for session tokens.
 	ID func(ir.EndpointsKey, ir.Endpoint) ID
 }

@@ -28,6 +28,9 @@ type tape struct {
 	request exchange.Request
 	// first is the first player, and nearly always the last.
 	first player
+	// room is where what is kept is taken from, held how much is.
+	room *Tapes
+	held int
 	// kept is what was read from base on; base is above 0 once the beginning was
 	// lost.
 	kept  []byte
@@ -154,9 +157,34 @@ func (t *tape) advance() {
 		defer t.mu.Unlock()
 		t.busy, t.end = false, err
 		t.kept = append(t.kept, t.piece[:n]...)
-		t.lost = t.lost || len(t.kept) > t.limit
+		t.keep(n)
 		t.turn.Broadcast()
 	}()
+}
+
+// keep takes room for what came, or loses the beginning of the body.
+func (t *tape) keep(n int) {
+	switch {
+	case t.lost:
+	case len(t.kept) > t.limit || !t.room.take(n):
+		t.lose()
+	default:
+		t.held += n
+	}
+}
+
+func (t *tape) lose() {
+	t.lost = true
+	t.room.give(t.held)
+	t.held = 0
+}
+
+// settle says that no other try will come: what is kept is what the last one has
+// not read yet.
+func (t *tape) settle() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lose()
 }
 
 // Close ends the player, and leaves the source open: another try may want it,

@@ -47,7 +47,10 @@ func (s *Server) newHTTP1() *h1.Server {
 	header, t := s.headerBytes(), s.config.Timeouts
 	return &h1.Server{
 		Handler: s,
-		Limits:  h1.Limits{HeadBytes: header, TargetBytes: header, BodyBytes: s.config.Limits.RequestBodyBytes},
+		Limits: h1.Limits{
+			HeadBytes: header, TargetBytes: header, Fields: s.config.Limits.RequestHeaderCount,
+			BodyBytes: s.config.Limits.RequestBodyBytes, Rate: s.config.Limits.MinBodyBytesPerSecond,
+		},
 		Timeouts: h1.Timeouts{
 			Idle: time.Duration(t.Idle), Head: time.Duration(t.RequestHeader),
 			Read: time.Duration(t.Stall), Write: time.Duration(t.Stall),
@@ -64,7 +67,8 @@ func (s *Server) newHTTP2() *h2.Server {
 	return &h2.Server{
 		Handler: s,
 		Limits: h2.Limits{
-			HeadBytes: header, TargetBytes: header, BodyBytes: s.config.Limits.RequestBodyBytes,
+			HeadBytes: header, TargetBytes: header, Fields: s.config.Limits.RequestHeaderCount,
+			BodyBytes: s.config.Limits.RequestBodyBytes, Rate: s.config.Limits.MinBodyBytesPerSecond,
 			Streams: s.config.Limits.ConcurrentStreams,
 		},
 		Timeouts: h2.Timeouts{

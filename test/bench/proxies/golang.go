@@ -65,6 +65,17 @@ spec:
     backendRefs: [{name: app, port: 80}]
 {{end}}`
 
+// sluiceEdit is a route of its own, in a file of its own.
+const sluiceEdit = `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: edited}
+spec:
+  parentRefs: [{name: bench, sectionName: plain}]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: /edited/{{.N}}}}]
+    backendRefs: [{name: app, port: 80}]
+`
+
 type service struct {
 	Name, Protocol, App string
 	Port                int
@@ -104,6 +115,10 @@ func sluice(s Setup) (Launch, error) {
 		Args:    []string{s.Sluice, "run", s.Dir, "--admin", admin, "--access-log", "--no-color"},
 		Env:     []string{fmt.Sprintf("GOMAXPROCS=%d", s.Procs)},
 		Version: []string{s.Sluice, "version"},
+		Edit: func(n int) error {
+			_, err := s.write("edited.yaml", sluiceEdit, map[string]any{"N": n})
+			return err
+		},
 	}, err
 }
 

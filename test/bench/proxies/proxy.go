@@ -49,6 +49,9 @@ type Launch struct {
 	Args, Env []string
 	// Version says what is started.
 	Version []string
+	// Edit changes a route that the load does not take, for the n-th time; nil
+	// where a proxy cannot be changed while it runs.
+	Edit func(n int) error
 }
 
 // Proxy is one that can be measured.

@@ -16,6 +16,10 @@ type Limits struct {
 	TrailerBytes int
 	// BodyBytes bounds a request's content; 0 is no bound.
 	BodyBytes int64
+	// Rate is the least that a client must send of a body that is waited for, and
+	// take of an answer, in octets a second, once it was waited for longer than
+	// Timeouts.Read and Write; 0 is any.
+	Rate int
 }
 
 // methodBytes is longer than any method in the registry.

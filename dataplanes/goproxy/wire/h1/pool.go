@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
@@ -22,6 +23,9 @@ type Pool struct {
 	Answer, Read, Write time.Duration
 	// MaxIdle bounds idle connections; default 1024.
 	MaxIdle int
+	// Places are taken by idle connections of this pool and of others; nil is no
+	// bound.
+	Places *guard.Budget
 	// IdleTimeout is how long one is kept; default one minute.
 	IdleTimeout time.Duration
 
@@ -117,6 +121,7 @@ func (p *Pool) take(twice bool) *Upstream {
 	u := p.idle[n-1]
 	p.idle[n-1] = nil
 	p.idle = p.idle[:n-1]
+	p.Places.Give(1)
 	return u
 }
 
@@ -126,7 +131,7 @@ func (p *Pool) giveBack(u *Upstream, again bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle) >= p.MaxIdle {
+	if p.closed || len(p.idle) >= p.MaxIdle || !p.Places.Take(1) {
 		u.Close()
 		return
 	}
@@ -150,6 +155,7 @@ func (p *Pool) reap() {
 		}
 		kept = append(kept, u)
 	}
+	p.Places.Give(int64(len(p.idle) - len(kept)))
 	clear(p.idle[len(kept):])
 	if p.idle = kept; len(kept) > 0 && !p.closed {
 		p.reaper = time.AfterFunc(p.IdleTimeout/2, p.reap)
@@ -164,6 +170,7 @@ func (p *Pool) Close() {
 	for _, u := range p.idle {
 		u.Close()
 	}
+	p.Places.Give(int64(len(p.idle)))
 	p.idle = nil
 	if p.reaper != nil {
 		p.reaper.Stop()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
@@ -17,6 +18,11 @@ var errSource = errors.New("http/1.1: the content to send broke off")
 const largeSteps = 256 << 10
 
 var largeBuffers = sync.Pool{New: func() any { return new([largeSteps]byte) }}
+
+// larges bounds those in use, to 32 MiB: each is held for as long as its peer
+// takes what is in it, which a slow one chooses. Who finds none goes on in small
+// steps.
+var larges = guard.NewBudget(128)
 
 // sender writes content behind a head that is in out already.
 type sender struct {
@@ -83,6 +89,9 @@ func (s *sender) next() []byte {
 		return s.small
 	}
 	if s.large == nil {
+		if !larges.Take(1) {
+			return s.small
+		}
 		s.large = largeBuffers.Get().(*[largeSteps]byte)
 	}
 	return s.large[:0]
@@ -91,6 +100,7 @@ func (s *sender) next() []byte {
 func (s *sender) end() {
 	if s.large != nil {
 		largeBuffers.Put(s.large)
+		larges.Give(1)
 		s.large = nil
 	}
 }

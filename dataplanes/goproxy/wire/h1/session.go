@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/pace"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
@@ -26,6 +27,8 @@ type session struct {
 	in     stream
 	// patience is how long the next read may take.
 	patience time.Duration
+	// pace judges how fast a body comes that is read; the zero value nobody.
+	pace pace.Pace
 	// handOver is what was read of a connection that speaks HTTP/2.
 	handOver []byte
 	// waited counts the glances at a fresh connection of a server that drains.
@@ -53,7 +56,8 @@ const freshGlances = int(5 * time.Second / glance)
 func newSession(server *Server, c carried) *session {
 	s := &session{server: server, conn: rawconn.New(c.given), carried: c, about: rawconn.About(c.given)}
 	s.life.begin(c.ctx)
-	s.in.from = s
+	// A deadline may come a little early: see deadline.due.
+	s.in.from, s.conn.Least = s, pace.Over(server.limits.Rate, server.Timeouts.Write*3/4)
 	return s
 }
 
@@ -80,15 +84,24 @@ func (s *session) Read(p []byte) (int, error) {
 		if s.streams.Load() {
 			patience = 0
 		}
-		if err := s.conn.ReadWithin(time.Now(), patience); err != nil {
+		now := time.Now()
+		if err := s.conn.ReadWithin(now, patience); err != nil {
 			return 0, err
 		}
 		n, err := s.conn.Read(p)
+		if n > 0 && s.tooSlow(now, n) {
+			return 0, os.ErrDeadlineExceeded
+		}
 		again := patience > 0 && s.streams.Load() && !s.conn.Interrupted()
 		if n > 0 || !again || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
 	}
+}
+
+// tooSlow judges a client that was waited for since a time.
+func (s *session) tooSlow(since time.Time, n int) bool {
+	return s.pace.On() && !s.streams.Load() && s.pace.Waited(time.Since(since), n)
 }
 
 // serve runs a session until its connection has ended or was parked.
@@ -299,6 +312,7 @@ func (s *session) begin(w *work, n int) {
 		return
 	}
 	s.patience = s.server.Timeouts.Read
+	s.pace = pace.Pace{Least: s.server.limits.Rate, Grace: s.patience}
 	w.body = &requestBody{session: s, conn: s.conn, wait: w.head.Continue}
 	w.body.content.reset(contentInput{
 		stream: &s.in, framing: w.head.Framing, length: q.Length, limits: &s.server.limits, request: true,
@@ -316,6 +330,7 @@ func (s *session) finish(w *work) {
 		w.body = nil
 	}
 	s.streams.Store(false)
+	s.pace = pace.Pace{}
 }
 
 // plainAnswer answers with a status alone, and closes.

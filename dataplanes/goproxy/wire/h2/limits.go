@@ -18,6 +18,9 @@ type Limits struct {
 	NameBytes int
 	// BodyBytes bounds a request's content; 0 is no bound.
 	BodyBytes int64
+	// Rate is the least that a client must send of a body that is waited for, in
+	// octets a second, once it was waited for longer than Timeouts.Read; 0 is any.
+	Rate int
 	// Streams bounds the exchanges under way on a connection, those included whose
 	// client has reset them and whose handler has not noticed yet; default 128.
 	Streams int

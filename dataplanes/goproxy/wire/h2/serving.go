@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/pace"
 )
 
 // serving is a stream of a client. It outlives its exchange as an object, so
@@ -26,6 +27,8 @@ type serving struct {
 	status int
 	ender  exchange.Ender
 	answer *exchange.Response
+	// pace judges how fast the content comes.
+	pace pace.Pace
 }
 
 var (
@@ -41,6 +44,7 @@ func newServing(s *session, id uint32) *serving {
 	sv := &serving{session: s, head: heads.Get().(*requestHead)} //nolint:errcheck,forcetypeassert // The pool holds nothing else.
 	sv.init(&s.link, id)
 	sv.serving = sv
+	sv.pace = pace.Pace{Least: s.limits.Rate, Grace: s.timeouts.Read}
 	sv.ctx.Context = s.ctx //nolint:fatcontext // Each stream has one of its own.
 	return sv
 }
@@ -138,17 +142,30 @@ func (sv *serving) Read(p []byte) (int, error) {
 	if sv.expects {
 		sv.ask()
 	}
+	began := time.Now()
 	n, err := sv.readBody(p, bound{patience: sv.session.timeouts.Read})
 	if sv.over() {
 		return 0, exchange.ErrBodyTooLarge
 	}
 	switch {
+	case err == nil && sv.tooSlow(began, n):
+		return 0, exchange.ErrStalled
 	case err == io.EOF: //nolint:errorlint // It is never wrapped.
 		sv.gotTrailer = sv.trailer
 	case err == errSlow: //nolint:errorlint // It is never wrapped.
 		err = exchange.ErrStalled
 	}
 	return n, err
+}
+
+// tooSlow judges a client that was waited for since a time.
+func (sv *serving) tooSlow(since time.Time, n int) bool {
+	if !sv.pace.On() {
+		return false
+	}
+	sv.link.mu.Lock()
+	defer sv.link.mu.Unlock()
+	return !sv.patient && sv.pace.Waited(time.Since(since), n)
 }
 
 // over reports whether more has come than may.

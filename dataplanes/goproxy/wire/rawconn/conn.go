@@ -28,6 +28,10 @@ type Conn struct {
 	// carried that the connection has carried an exchange.
 	asked, carried bool
 
+	// Least is how many octets must be taken of what is sent in each time-out that
+	// it takes; 0 is any. It is set before the first Send.
+	Least int
+
 	reads, writes deadline
 	// interrupted stays true: reads of a connection that is on its way out are not
 	// given more time.
@@ -165,7 +169,8 @@ func (c *Conn) Control(f func(fd uintptr)) error {
 }
 
 // Send writes all of p, and gives up when not an octet of it was taken for a
-// time-out. What is below TLS must do that itself: TLS cannot go on after it.
+// time-out, or fewer than the least. What is below TLS must do that itself: TLS
+// cannot go on after it.
 func (c *Conn) Send(p []byte, now time.Time, timeout time.Duration) (int, error) {
 	if c.below != nil {
 		timeout = 0
@@ -176,7 +181,7 @@ func (c *Conn) Send(p []byte, now time.Time, timeout time.Duration) (int, error)
 		}
 		n, err := c.Write(p[sent:])
 		sent += n
-		if n == 0 || timeout <= 0 || c.aborted.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n == 0 || n < c.Least || timeout <= 0 || c.aborted.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return sent, err
 		}
 		now, c.writes.at = time.Now(), time.Time{}
