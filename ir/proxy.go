@@ -64,6 +64,16 @@ type Settings struct {
 	Path      PathSettings   `json:"path,omitzero"`
 	// ProxyProtocol is empty where no PROXY header is taken.
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitzero"`
+	HTTP3         HTTP3         `json:"http3,omitzero"`
+}
+
+// HTTP3 says whether HTTP/3 is served on the UDP side of ports with listeners of
+// HTTPS. Where a listener of UDP has the same port, HTTP/3 is not served there.
+type HTTP3 struct {
+	Enabled bool `json:"enabled"`
+	// AltSvcMaxAge is for how long clients may remember that it is, in whole
+	// seconds (RFC 7838, section 3.1).
+	AltSvcMaxAge Duration `json:"altSvcMaxAge"`
 }
 
 // PathSettings say how the paths of requests are read, beyond what
@@ -144,7 +154,8 @@ type Limits struct {
 	Requests int `json:"requests"`
 	// Connections bounds the connections of one listener port; one more is closed.
 	Connections int `json:"connections"`
-	// ConcurrentStreams bounds the requests under way on an HTTP/2 connection.
+	// ConcurrentStreams bounds the requests under way on a connection of HTTP/2 or
+	// HTTP/3.
 	ConcurrentStreams int `json:"concurrentStreams"`
 	// DatagramSessions bounds the sessions of one UDP listener: one is a client's
 	// address and port. Datagrams of further clients are dropped.

@@ -52,6 +52,9 @@ type ProxyParameters struct {
 	// TLS holds for every listener that terminates TLS.
 	// +optional
 	TLS *TLSParameters `json:"tls,omitempty"`
+	// HTTP3 serves HTTP/3 at the ports of HTTPS.
+	// +optional
+	HTTP3 *HTTP3Parameters `json:"http3,omitempty"`
 	// Path says how the paths of requests are read. A GatewayClass's alone.
 	// +optional
 	Path *PathParameters `json:"path,omitempty"`
@@ -238,8 +241,8 @@ type LimitParameters struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	Connections *int32 `json:"connections,omitempty"`
-	// ConcurrentStreams bounds the requests under way on one HTTP/2 connection.
-	// Default: 100.
+	// ConcurrentStreams bounds the requests under way on one connection of HTTP/2
+	// or HTTP/3. Default: 100.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional

@@ -20,9 +20,9 @@ type datagrams struct {
 
 var _ datagram.Handler = (*datagrams)(nil)
 
-// bindDatagrams binds, keeps and closes UDP sockets until they are the
-// generation's, and moves sessions that the generation leads elsewhere.
-func (u *unit) bindDatagrams(g *generation) {
+// wantedDatagrams are the addresses of the generation's listeners of UDP. Those
+// that are not wanted any more are closed: HTTP/3 may want them.
+func (u *unit) wantedDatagrams(g *generation) map[netip.AddrPort]uint16 {
 	want := map[netip.AddrPort]uint16{}
 	for _, p := range g.config.Ports {
 		if addr := g.address(p.Port); addr.IsValid() && p.Protocol == ir.UDP {
@@ -35,6 +35,12 @@ func (u *unit) bindDatagrams(g *generation) {
 			d.server.Close()
 		}
 	}
+	return want
+}
+
+// bindDatagrams binds the sockets that are wanted, and moves sessions that the
+// generation leads elsewhere.
+func (u *unit) bindDatagrams(want map[netip.AddrPort]uint16) {
 	u.failedDatagrams = map[netip.AddrPort]error{}
 	for addr, port := range want {
 		if d := u.datagrams[addr]; d != nil {

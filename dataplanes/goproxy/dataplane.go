@@ -40,7 +40,7 @@ var served = []feature.Name{
 	feature.Gateway, feature.GatewayAddressEmpty, feature.GatewayStaticAddresses, feature.GatewayInfrastructure,
 	feature.GatewayPort8080, feature.GatewayHTTPListenerIsolation, feature.GatewayHTTPSListenerDetectMisdirectedRequests,
 	feature.GatewayFrontendClientCertificateValidation, feature.GatewayFrontendInsecureFallback,
-	feature.GatewayBackendClientCertificate, feature.ListenerSet, feature.ReferenceGrant, feature.BackendTLSPolicy,
+	feature.GatewayBackendClientCertificate, feature.HTTP3, feature.ListenerSet, feature.ReferenceGrant, feature.BackendTLSPolicy,
 	feature.BackendTLSPolicySANValidation, feature.HTTPRoute, feature.HTTPRouteMethodMatching, feature.HTTPRouteQueryParamMatching,
 	feature.RegularExpressions, feature.HTTPRouteNamedRouteRule, feature.HTTPRouteParentRefPort,
 	feature.HTTPRouteResponseHeaderModification, feature.HTTPRouteHostRewrite, feature.HTTPRoutePathRewrite,

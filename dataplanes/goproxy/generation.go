@@ -110,7 +110,7 @@ func (g *generation) listeners(last *generation) {
 			g.names[l.Key] = listenerName(l.Key)
 			if l.Protocol == ir.HTTPS || l.Protocol == ir.TLS && l.TLS != nil && l.TLS.Mode != ir.Passthrough {
 				g.prepare(last, listen.TLSInput{
-					Listener: l, Certificates: namedBy(l, certificates), Settings: g.config.Settings.TLS,
+					Listener: l, Certificates: namedBy(l, certificates), Settings: g.config.Settings.TLS, QUIC: port.HTTP3,
 				})
 			}
 		}

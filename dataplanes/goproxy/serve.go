@@ -67,6 +67,9 @@ func (u *unit) Serve(ctx context.Context, in exchange.Incoming) exchange.Answer 
 	forwarding := filter.Forwarding{TrustedHops: t.settings().ClientIP.TrustedHops}
 	forwarding.Apply(in.Request, requestID())
 	response := t.admitted(ctx, &u.requests)
+	if announced := u.announced.Load(); announced != nil {
+		announce(*announced, in, response)
+	}
 	t.status, whole = response.Status, true
 	return exchange.Answer{Response: response, Ender: t}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/pace"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h3"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
 	translator "github.com/sluice-gateway/sluice/translators/goproxy"
@@ -41,6 +42,11 @@ type unit struct {
 	// datagrams are the sockets of UDP, failedDatagrams those not bound.
 	datagrams       map[netip.AddrPort]*datagrams
 	failedDatagrams map[netip.AddrPort]error
+	// failedQUIC are addresses at which HTTP/3 is not served, though it is asked for.
+	failedQUIC map[netip.AddrPort]error
+	// announced are the values of Alt-Svc by listener port; nil where HTTP/3 is
+	// served at none.
+	announced atomic.Pointer[map[uint16]string]
 }
 
 var _ exchange.Handler = (*unit)(nil)
@@ -55,6 +61,8 @@ type portServers struct {
 	// streams are the connections that carry no requests; nil while there were
 	// none.
 	streams *streams
+	// h3 is nil while the socket had no connections of HTTP/3.
+	h3 *h3.Server
 }
 
 // serve hands a connection to the server of now, which is not the one of when
@@ -99,13 +107,16 @@ func (u *unit) apply(a dataplanes.Assignment) dataplanes.Outcome {
 // rebind tries addresses again that could not be bound, and says whether that
 // changed anything.
 func (u *unit) rebind() bool {
-	before := len(u.failed) + len(u.failedDatagrams)
+	before := u.unbound()
 	if before == 0 {
 		return false
 	}
 	u.bind(u.current.Load())
-	return len(u.failed)+len(u.failedDatagrams) != before
+	return u.unbound() != before
 }
+
+// unbound is how many sockets could not be bound.
+func (u *unit) unbound() int { return len(u.failed) + len(u.failedDatagrams) + len(u.failedQUIC) }
 
 func (u *unit) bind(g *generation) {
 	want := map[netip.AddrPort]*listen.Port{}
@@ -121,7 +132,7 @@ func (u *unit) bind(g *generation) {
 			u.drain(servers, g.config.Settings.Timeouts.Drain)
 		}
 	}
-	u.bindDatagrams(g)
+	u.bindUDP(g, want)
 }
 
 func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *listen.Port {
@@ -130,6 +141,9 @@ func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *lis
 		Number: p.Port, MaxConnections: g.config.Settings.Limits.Connections,
 		HandshakeTimeout: handshake, Stall: time.Duration(g.config.Settings.Timeouts.Stall),
 		Serve: u.serves(g, p, addr), Proxy: g.proxyProtocol(p.Port),
+	}
+	if p.HTTP3 {
+		port.QUIC = u.quic(g, addr)
 	}
 	port.Least = pace.Over(g.config.Settings.Limits.MinBodyBytesPerSecond, port.Stall)
 	if p.Protocol == ir.HTTPS || p.Protocol == ir.TLS {
@@ -220,6 +234,9 @@ func (p *portServers) all() []drainer {
 	if p.streams != nil {
 		all = append(all, p.streams)
 	}
+	if p.h3 != nil {
+		all = append(all, p.h3)
+	}
 	return all
 }
 
@@ -275,17 +292,22 @@ func (u *unit) outcome() dataplanes.Outcome {
 	out.Problems = append(out.Problems, g.problems...)
 	for _, p := range g.config.Ports {
 		addr := g.address(p.Port)
-		message := u.bindMessage(p, addr, g.assignment.PortOffset)
-		if message == "" {
-			continue
-		}
-		for _, l := range p.All() {
-			out.Problems = append(out.Problems, ir.Problem{
-				Origin: ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}, Message: message,
-			})
-		}
+		out.Problems = append(out.Problems, aboutAll(p.All(), u.bindMessage(p, addr, g.assignment.PortOffset))...)
+		out.Problems = append(out.Problems, aboutAll(p.Requests(), u.http3Message(p, addr))...)
 	}
 	return out
+}
+
+// aboutAll says the same of several listeners; nothing where there is no message.
+func aboutAll(listeners []*ir.Listener, message string) []ir.Problem {
+	if message == "" {
+		return nil
+	}
+	var all []ir.Problem
+	for _, l := range listeners {
+		all = append(all, ir.Problem{Origin: ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}, Message: message})
+	}
+	return all
 }
 
 func (u *unit) bindMessage(p *translator.Port, addr netip.AddrPort, offset int) string {

@@ -57,6 +57,7 @@ const (
 // stay out of a GatewayClass's supportedFeatures.
 const (
 	RegularExpressions       Name = "RegularExpressionMatching"
+	HTTP3                    Name = "HTTP3"
 	SessionPersistence       Name = "SessionPersistence"
 	SessionPersistenceHeader Name = "SessionPersistenceHeader"
 	ExternalAuthHTTP         Name = "HTTPRouteExternalAuthHTTP"

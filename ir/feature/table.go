@@ -26,6 +26,7 @@ var table = []Feature{
 	{GatewayFrontendClientCertificateValidation, true, false, "client certificates are validated"},
 	{GatewayFrontendInsecureFallback, true, false, "client certificates are asked for, and none is needed"},
 	{GatewayBackendClientCertificate, true, false, "backends are shown a client certificate"},
+	{HTTP3, false, false, "HTTP/3 at the ports of HTTPS"},
 	{ListenerSet, true, false, "listeners of ListenerSets"},
 	{ReferenceGrant, true, false, "references into other namespaces"},
 	{BackendTLSPolicy, true, false, "TLS to backends"},

@@ -182,6 +182,7 @@ func (b *frameBuilder) parameters() {
 		b.effective.lay(own)
 	}
 	b.settings = b.effective.settings
+	b.settings.HTTP3 = b.http3()
 }
 
 // unsupported refuses the fields of the experimental channel that Sluice does

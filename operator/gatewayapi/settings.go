@@ -65,6 +65,7 @@ func (e *effective) lay(p *v1alpha1.ProxyParameters) {
 	e.layLimits(p.Limits)
 	e.layTLS(p.TLS)
 	e.layProxyProtocol(p.ProxyProtocol)
+	e.layHTTP3(p.HTTP3)
 	e.layBalancing(p.Balancing)
 	e.layEjection(p.Ejection)
 	over(&e.endpoints, p.Endpoints)

@@ -24,7 +24,7 @@ func TestBadObjects(t *testing.T) {
 	defer cancel()
 	p := start(t, map[string]string{"base.yaml": base, "route.yaml": edited(0), "layer4.yaml": layer4(t)})
 	p.waitServing(ctx, t, host)
-	clients := fourClients(p, host)
+	clients := allClients(p, host)
 	streams := openStreams(p)
 	halt := sendAll(ctx, clients)
 	began := time.Now()

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/quic-go/quic-go/http3"
 )
 
 // every is the pace of a client: 250 requests a second where the machine keeps
@@ -73,24 +75,26 @@ func (c *client) once() error {
 	return nil
 }
 
-// fourClients are those that every promise about changes is held to.
-func fourClients(p *program, host string) []*client {
+// allClients are those that every promise about changes is held to.
+func allClients(p *program, host string) []*client {
 	plain, secure := "http://"+p.at(plainPort)+"/live", "https://"+p.at(securePort)+"/live"
 	h2 := &http.Transport{
 		ForceAttemptHTTP2: true,
 		// The certificate was made on the spot; this test is not about trust.
 		TLSClientConfig: &tls.Config{ServerName: host, InsecureSkipVerify: true},
 	}
+	h3 := &http3.Transport{TLSClientConfig: &tls.Config{ServerName: host, InsecureSkipVerify: true}}
 	raw := &rawClient{address: p.at(plainPort), request: "GET /live HTTP/1.1\r\nHost: " + host + "\r\n\r\n"}
 	return []*client{
 		{name: "new connections", ask: through(&http.Transport{DisableKeepAlives: true}, plain, host)},
 		{name: "keep-alive", ask: through(&http.Transport{}, plain, host)},
 		{name: "h2", ask: through(h2, secure, host)},
+		{name: "h3", ask: through(h3, "https://"+p.at(quicPort)+"/live", host)},
 		{name: "raw without retries", ask: raw.ask},
 	}
 }
 
-func through(transport *http.Transport, url, host string) func(context.Context) (*http.Response, error) {
+func through(transport http.RoundTripper, url, host string) func(context.Context) (*http.Response, error) {
 	return func(ctx context.Context) (*http.Response, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {

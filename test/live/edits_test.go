@@ -23,7 +23,7 @@ const (
 	host           = "live.localhost"
 )
 
-// TestEditsUnderLoad edits a route again and again under four clients, a gRPC
+// TestEditsUnderLoad edits a route again and again under five clients, a gRPC
 // stream, a WebSocket, a connection of TLS that is passed on and a session of
 // UDP. Each edit changes what the route answers with, how it
 // splits its traffic, and by turns its backends and its rules; the next one
@@ -33,7 +33,7 @@ func TestEditsUnderLoad(t *testing.T) {
 	defer cancel()
 	p := start(t, map[string]string{"base.yaml": base, "route.yaml": edited(0), "layer4.yaml": layer4(t)})
 	p.waitServing(ctx, t, host)
-	clients := fourClients(p, host)
+	clients := allClients(p, host)
 	began := time.Now()
 	streams := openStreams(p)
 	halt := sendAll(ctx, clients)

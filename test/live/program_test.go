@@ -21,6 +21,8 @@ import (
 const (
 	plainPort  = 80
 	securePort = 443
+	// quicPort has HTTP/3: on the UDP side of the other is a listener.
+	quicPort   = 444
 	portOffset = 20000
 )
 

@@ -28,11 +28,11 @@ func (p *play) http(ctx context.Context, id string, r *Request) ([]*answer, int,
 	if err != nil {
 		return nil, 0, err
 	}
-	transport, err := request.transport(l)
+	transport, closing, err := request.transport(l)
 	if err != nil {
 		return nil, 0, err
 	}
-	defer transport.CloseIdleConnections()
+	defer closing()
 	once := func() *answer { return p.exchange(ctx, id, &request, transport) }
 	// The first goes alone: a client that has no connection yet opens one for
 	// each request, even of HTTP/2.
@@ -78,7 +78,8 @@ func or(text, otherwise string) string {
 	return text
 }
 
-func (r *Request) transport(l *link) (*http.Transport, error) {
+// transport makes a step's client, and what closes its connections.
+func (r *Request) transport(l *link) (client http.RoundTripper, closing func(), err error) {
 	protocols := new(http.Protocols)
 	switch r.Protocol {
 	case "http1":
@@ -87,10 +88,13 @@ func (r *Request) transport(l *link) (*http.Transport, error) {
 		protocols.SetHTTP2(true)
 	case "h2c":
 		protocols.SetUnencryptedHTTP2(true)
+	case "h3":
+		client, closing = l.http3()
+		return client, closing, nil
 	default:
-		return nil, fmt.Errorf("protocol %q is none of http1, h2, h2c", r.Protocol)
+		return nil, nil, fmt.Errorf("protocol %q is none of http1, h2, h2c, h3", r.Protocol)
 	}
-	return &http.Transport{
+	overTCP := &http.Transport{
 		Protocols:       protocols,
 		TLSClientConfig: l.tls,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -99,11 +103,12 @@ func (r *Request) transport(l *link) (*http.Transport, error) {
 		DisableCompression:    true,
 		ExpectContinueTimeout: patience,
 		MaxIdleConnsPerHost:   64,
-	}, nil
+	}
+	return overTCP, overTCP.CloseIdleConnections, nil
 }
 
 // exchange makes one request.
-func (p *play) exchange(ctx context.Context, id string, r *Request, transport *http.Transport) *answer {
+func (p *play) exchange(ctx context.Context, id string, r *Request, transport http.RoundTripper) *answer {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	a := &answer{}

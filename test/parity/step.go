@@ -62,7 +62,7 @@ type Request struct {
 	// Chunked sends the body without saying its length.
 	Chunked  bool     `json:"chunked,omitempty"`
 	Trailers []string `json:"trailers,omitempty"`
-	// Protocol is http1, h2 or h2c. Default: http1.
+	// Protocol is http1, h2, h2c or h3. Default: http1.
 	Protocol string `json:"protocol,omitempty"`
 	// Times is how often the request is made; Concurrency of them at once.
 	Times       int `json:"times,omitempty"`

@@ -24,6 +24,8 @@ type Port struct {
 	// Protocol is the same for all listeners of the port but refused ones, except
 	// that HTTPS and TLS go together: where there is one of each it is HTTPS.
 	Protocol ir.Protocol
+	// HTTP3 is true where HTTP/3 is served on the UDP side of the port.
+	HTTP3 bool
 	// Listeners are those of HTTP and HTTPS, ordered by hostname, the most
 	// specific first.
 	Listeners []*order.Listener
@@ -31,12 +33,18 @@ type Port struct {
 	Streams []*order.Stream
 }
 
-// All returns every listener of the port.
-func (p *Port) All() []*ir.Listener {
+// Requests returns the listeners of HTTP and HTTPS.
+func (p *Port) Requests() []*ir.Listener {
 	all := make([]*ir.Listener, 0, len(p.Listeners)+len(p.Streams))
 	for _, l := range p.Listeners {
 		all = append(all, l.Listener)
 	}
+	return all
+}
+
+// All returns every listener of the port.
+func (p *Port) All() []*ir.Listener {
+	all := p.Requests()
 	for _, s := range p.Streams {
 		all = append(all, s.Listener)
 	}

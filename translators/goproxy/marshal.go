@@ -23,6 +23,7 @@ type (
 	portView struct {
 		Port      uint16         `json:"port"`
 		Protocol  ir.Protocol    `json:"protocol"`
+		HTTP3     bool           `json:"http3,omitempty"`
 		Listeners []listenerView `json:"listeners,omitempty"`
 		Streams   []streamView   `json:"streams,omitempty"`
 	}
@@ -84,7 +85,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 
 // MarshalJSON writes the port with its listeners, hosts and rows.
 func (p *Port) MarshalJSON() ([]byte, error) {
-	view := portView{Port: p.Port, Protocol: p.Protocol}
+	view := portView{Port: p.Port, Protocol: p.Protocol, HTTP3: p.HTTP3}
 	for _, l := range p.Listeners {
 		view.Listeners = append(view.Listeners, viewListener(l))
 	}

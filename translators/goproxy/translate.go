@@ -13,9 +13,13 @@ import (
 // over from it by pointer, and what is compiled from them stays valid.
 func Translate(unit *ir.Unit, last *Config) *Config {
 	proxy := unit.Proxy
+	all := ports(order.Group(proxy, last.listeners()), order.Streams(proxy))
+	if proxy.Settings.HTTP3.Enabled {
+		offerHTTP3(all)
+	}
 	return &Config{
 		Owner:        proxy.Owner,
-		Ports:        ports(order.Group(proxy, last.listeners()), order.Streams(proxy)),
+		Ports:        all,
 		Backends:     proxy.Backends,
 		Certificates: proxy.Certificates,
 		Endpoints:    unit.Endpoints,

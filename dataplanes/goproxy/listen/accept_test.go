@@ -2,6 +2,7 @@ package listen
 
 import (
 	"net"
+	"net/netip"
 	"syscall"
 	"testing"
 
@@ -47,7 +48,7 @@ func TestAcceptOutlivesALackOfDescriptors(t *testing.T) {
 	from.conns <- ours
 	close(from.conns)
 	observer, served := &told{}, 0
-	s := NewSockets(observer, guard.New(guard.Input{})).newSocket(&Port{Serve: func(c net.Conn) {
+	s := NewSockets(observer, guard.New(guard.Input{})).newSocket(netip.AddrPort{}, &Port{Serve: func(c net.Conn) {
 		served++
 		c.Close()
 	}})

@@ -4,6 +4,10 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
 
 // Port is what is asked of the connections of one socket. It is immutable; a
@@ -36,6 +40,16 @@ type Port struct {
 	// *tls.Conn after its handshake, or plain; exchange.Carrier is found on it or
 	// below it.
 	Serve func(net.Conn)
+	// QUIC is nil where the UDP side of the port is not this one's.
+	QUIC *QUIC
+}
+
+// QUIC is what is asked of the connections of the UDP side of a port.
+type QUIC struct {
+	// Config is what a new connection is told, and held to.
+	Config func() *quic.Config
+	// Serve takes a connection after its handshake, and returns when it has ended.
+	Serve func(*quic.Conn, *exchange.Conn)
 }
 
 // ProxyProtocol says whose PROXY headers are taken.

@@ -16,7 +16,7 @@ import (
 type socket struct {
 	listener net.Listener
 	port     atomic.Pointer[Port]
-	open     guard.Budget
+	open     *guard.Budget
 	observer Observer
 	guard    *guard.Guard
 	// base is the same for the life of the socket, so that its session tickets
@@ -24,8 +24,8 @@ type socket struct {
 	base *tls.Config
 }
 
-func (all *Sockets) newSocket(port *Port) *socket {
-	s := &socket{observer: all.observer, guard: all.guard}
+func (all *Sockets) newSocket(addr netip.AddrPort, port *Port) *socket {
+	s := &socket{observer: all.observer, guard: all.guard, open: all.count(addr)}
 	s.base = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: s.forClient}
 	s.port.Store(port)
 	return s

@@ -20,6 +20,8 @@ type TLSListener struct {
 	// Stream is true for a listener of TLS: what is decrypted goes to a backend as
 	// it is.
 	Stream bool
+	// QUIC is Config for handshakes over QUIC; nil where there are none.
+	QUIC *tls.Config
 }
 
 // TLSInput is what a listener's handshakes are made of.
@@ -27,6 +29,8 @@ type TLSInput struct {
 	Listener     *ir.Listener
 	Certificates map[ir.CertificateKey]*ir.Certificate
 	Settings     ir.TLSSettings
+	// QUIC asks for a configuration for QUIC too.
+	QUIC bool
 }
 
 // NewTLSListener prepares a listener for handshakes. With an error, the result
@@ -51,10 +55,22 @@ func NewTLSListener(in TLSInput) (TLSListener, error) {
 	if config.Certificates, err = keyPairs(in); err != nil {
 		return refused, err
 	}
-	return TLSListener{
+	made := TLSListener{
 		Config: config, Stream: refused.Stream,
 		Validation: demandClientCertificate(config, in.Listener.TLS.ClientValidation),
-	}, nil
+	}
+	if in.QUIC && !made.Stream {
+		made.QUIC = forQUIC(config)
+	}
+	return made, nil
+}
+
+// forQUIC returns the configuration for TLS 1.3, which QUIC is made for, and
+// HTTP/3 alone (RFC 9114, section 3.1).
+func forQUIC(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	config.MinVersion, config.NextProtos = tls.VersionTLS13, []string{"h3"}
+	return config
 }
 
 func minVersion(v ir.TLSVersion) uint16 {

@@ -21,12 +21,26 @@ func listening(u *engine.Unit) []string {
 		if !portExists(u, l) {
 			continue
 		}
-		text := fmt.Sprintf("%s %s", l.Protocol, netip.AddrPortFrom(u.Address, uint16(int(l.Port)+u.PortOffset)))
+		text := fmt.Sprintf("%s %s%s", l.Protocol, netip.AddrPortFrom(u.Address, uint16(int(l.Port)+u.PortOffset)), http3(u.Output.Proxy, l))
 		if !slices.Contains(list, text) {
 			list = append(list, text)
 		}
 	}
 	return list
+}
+
+// http3 says whether HTTP/3 is served beside a listener, where it is asked for.
+func http3(proxy *ir.Proxy, l *ir.Listener) string {
+	if !proxy.Settings.HTTP3.Enabled || l.Protocol != ir.HTTPS || l.Refused != "" {
+		return ""
+	}
+	taken := slices.ContainsFunc(proxy.Listeners, func(other *ir.Listener) bool {
+		return other.Protocol == ir.UDP && other.Port == l.Port
+	})
+	if taken {
+		return " (without HTTP/3: a listener of UDP has its port)"
+	}
+	return " and HTTP/3"
 }
 
 // mostHosts is how many hosts of one listener are shown.

@@ -3,6 +3,7 @@ package terminal
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -182,5 +183,27 @@ func TestURLs(t *testing.T) {
 	beyond := &engine.Unit{Address: loopback, PortOffset: 60000, Output: gatewayapi.Output{Proxy: &ir.Proxy{Listeners: []*ir.Listener{l}}}}
 	if list := append(addressesToTry(beyond), listening(beyond)...); len(list) > 0 {
 		t.Errorf("there is no such port: %v", list)
+	}
+}
+
+func TestListeningTellsOfHTTP3(t *testing.T) {
+	proxy := &ir.Proxy{Listeners: []*ir.Listener{
+		{Port: 443, Protocol: ir.HTTPS}, {Port: 444, Protocol: ir.HTTPS}, {Port: 444, Protocol: ir.UDP}, {Port: 80, Protocol: ir.HTTP},
+	}}
+	unit := &engine.Unit{Address: loopback, Output: gatewayapi.Output{Proxy: proxy}}
+	for _, c := range []struct {
+		enabled bool
+		want    []string
+	}{
+		{false, []string{"HTTPS 127.0.0.1:443", "HTTPS 127.0.0.1:444", "UDP 127.0.0.1:444", "HTTP 127.0.0.1:80"}},
+		{true, []string{
+			"HTTPS 127.0.0.1:443 and HTTP/3", "HTTPS 127.0.0.1:444 (without HTTP/3: a listener of UDP has its port)",
+			"UDP 127.0.0.1:444", "HTTP 127.0.0.1:80",
+		}},
+	} {
+		proxy.Settings.HTTP3.Enabled = c.enabled
+		if got := listening(unit); !slices.Equal(got, c.want) {
+			t.Errorf("%t: got %q, want %q", c.enabled, got, c.want)
+		}
 	}
 }

@@ -56,6 +56,43 @@ func TestUnwritableAnswer(t *testing.T) {
 	want{}.living(t, p)
 }
 
+// TestLentContentStaysAsItIs has a client that resets a request whose content is
+// being looked at, and sends another's.
+func TestLentContentStaysAsItIs(t *testing.T) {
+	come, reset := make(chan struct{}), make(chan struct{})
+	got := make(chan string, 1)
+	r := newRig(t, func(ctx context.Context, q *exchange.Request) *exchange.Response {
+		if _, first := q.Header.Get("x-first"); !first {
+			return answering(ctx, q)
+		}
+		for {
+			if whole, ok := q.Whole(); ok {
+				close(come)
+				<-ctx.Done()
+				<-reset
+				got <- string(whole)
+				return &exchange.Response{Status: 204}
+			}
+		}
+	}).start()
+	p := r.dial().hello()
+	p.post(1, "x-first", "1")
+	p.framer.WriteData(1, true, []byte("mine"))
+	<-come
+	p.framer.WriteRSTStream(1, http2.ErrCodeCancel)
+	for id := uint32(3); id < 9; id += 2 {
+		p.post(id)
+		p.framer.WriteData(id, true, []byte("yours"))
+		if got := p.status(); got != 200 {
+			t.Fatalf("got %d", got)
+		}
+	}
+	close(reset)
+	if got := <-got; got != "mine" {
+		t.Errorf("got %q, want %q", got, "mine")
+	}
+}
+
 // TestLastAnswer has an answer that asks its client to go: what is on its way is
 // served still.
 func TestLastAnswer(t *testing.T) {

@@ -2,6 +2,7 @@ package h2
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http2"
@@ -138,15 +139,28 @@ func (cl *calling) head(block *fieldBlock) *Error {
 	return cl.complete(block.end)
 }
 
-// hint hands on what comes before the final response.
+// hint keeps what comes before the final response for the caller to hand on: the
+// reader of the connection waits for no client.
 func (cl *calling) hint() *Error {
 	if cl.interim++; cl.interim > mostInterim {
 		return errInterim
 	}
-	if to := cl.request.Interim; to != nil && cl.response.Status > 100 {
-		to.Send(cl.response.Status, cl.response.Header)
+	if p := &cl.response; cl.request.Interim != nil && p.Status > 100 {
+		cl.hints = append(cl.hints, exchange.Response{Status: p.Status, Header: slices.Clone(p.Header)})
+		cl.cond.Broadcast()
 	}
 	return nil
+}
+
+// handOn sends the hints that have come, without the lock.
+func (cl *calling) handOn() {
+	hints := cl.hints
+	cl.hints = nil
+	cl.link.mu.Unlock()
+	defer cl.link.mu.Lock()
+	for _, p := range hints {
+		cl.request.Interim.Send(p.Status, p.Header)
+	}
 }
 
 // mostInterim bounds the responses before the final one.

@@ -121,6 +121,7 @@ func (sv *serving) finish() {
 	if sv.dead == nil && !sv.remoteEnd {
 		sv.reset(errAnswered)
 	}
+	sv.in.reclaim()
 	sv.discard()
 	if sv.timer != nil {
 		sv.timer.Stop()
@@ -198,6 +199,7 @@ func (sv *serving) Whole() ([]byte, bool) {
 		int64(sv.in.n) != sv.received || limit > 0 && sv.received > limit {
 		return nil, false
 	}
+	sv.in.lent = true
 	return sv.in.front(), true
 }
 
@@ -243,8 +245,7 @@ func (sv *serving) refuse(why *Error) {
 	q.Body, q.Trailer, q.Length, q.Upgrade = exchange.NoBody{}, nil, 0, ""
 }
 
-// Send sends a response before the final one. It waits for nobody: the lock of a
-// connection with a backend may be held.
+// Send sends a response before the final one, if there is room for it.
 func (sv *serving) Send(status int, header exchange.Header) {
 	l := sv.link
 	l.mu.Lock()
