@@ -80,12 +80,10 @@ func (b *inbox) read(p []byte) int {
 	return total
 }
 
-// drop throws everything away and returns how much it was.
-func (b *inbox) drop() int {
-	n := b.n
+// drop throws everything away.
+func (b *inbox) drop() {
 	for _, c := range b.chunks {
 		buffers.Put(c)
 	}
 	*b = inbox{}
-	return n
 }

@@ -117,6 +117,7 @@ func (sv *serving) finish() {
 	if sv.dead == nil && !sv.remoteEnd {
 		sv.reset(errAnswered)
 	}
+	sv.lent = false
 	sv.discard()
 	if sv.timer != nil {
 		sv.timer.Stop()
@@ -171,7 +172,8 @@ func (sv *serving) Close() error {
 	return nil
 }
 
-// Whole returns the content, if all of it has come and nothing was read of it.
+// Whole returns the content, if all of it has come and nothing was read of it. It
+// stays where it is until the exchange ends, whatever its client does.
 func (sv *serving) Whole() ([]byte, bool) {
 	l := sv.link
 	l.mu.Lock()
@@ -181,6 +183,7 @@ func (sv *serving) Whole() ([]byte, bool) {
 		int64(sv.in.n) != sv.received || limit > 0 && sv.received > limit {
 		return nil, false
 	}
+	sv.lent = true
 	return sv.in.front(), true
 }
 
