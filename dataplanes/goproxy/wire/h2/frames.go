@@ -145,7 +145,7 @@ func (l *link) data(f *http2.DataFrame) *Error {
 	s := l.streams[f.StreamID]
 	if s == nil || s.remoteEnd {
 		l.creditUnread(n)
-		return l.late(f.StreamID, s)
+		return l.late(f, s)
 	}
 	if n > s.recvWindow {
 		return errStreamFlow
@@ -182,17 +182,22 @@ func (s *stream) data(f *http2.DataFrame) *Error {
 }
 
 // late judges content on a stream that takes none any more (RFC 9113, section
-// 5.1).
-func (l *link) late(id uint32, s *stream) *Error {
-	switch {
-	case s != nil:
+// 5.1). What was on its way when we ended a stream is not the peer's fault, and
+// a backend's connection has the exchanges of others.
+func (l *link) late(f *http2.DataFrame, s *stream) *Error {
+	if s != nil {
 		return errStreamClosed
-	case l.isIdle(id):
+	}
+	if l.isIdle(f.StreamID) {
 		return errIdleStream
-	case l.closed.how(id) == byUs:
-		return l.pay(costFrame)
-	default:
+	}
+	switch how := l.closed.how(f.StreamID); {
+	case how == byEnd || how == byPeer:
 		return errStreamClosed
+	case len(f.Data()) == 0:
+		return l.pay(costPing)
+	default:
+		return nil
 	}
 }
 
