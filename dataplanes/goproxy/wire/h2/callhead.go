@@ -2,6 +2,7 @@ package h2
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http2"
@@ -138,15 +139,32 @@ func (cl *calling) head(block *fieldBlock) *Error {
 	return cl.complete(block.end)
 }
 
-// hint hands on what comes before the final response.
+// hint is a response before the final one.
+type hint struct {
+	status int
+	header exchange.Header
+}
+
+// hint keeps one for who waits for the final response. The reader does not hand
+// it on itself: a client that takes nothing would stop all other streams.
 func (cl *calling) hint() *Error {
 	if cl.interim++; cl.interim > mostInterim {
 		return errInterim
 	}
-	if to := cl.request.Interim; to != nil && cl.response.Status > 100 {
-		to.Send(cl.response.Status, cl.response.Header)
+	if p := &cl.response; cl.request.Interim != nil && p.Status > 100 {
+		cl.hints = append(cl.hints, hint{p.Status, slices.Clone(p.Header)})
+		cl.cond.Broadcast()
 	}
 	return nil
+}
+
+// handOn tells the client of the first hint, without the lock.
+func (cl *calling) handOn() {
+	first := cl.hints[0]
+	cl.hints = cl.hints[1:]
+	cl.link.mu.Unlock()
+	defer cl.link.mu.Lock()
+	cl.request.Interim.Send(first.status, first.header)
 }
 
 // mostInterim bounds the responses before the final one.

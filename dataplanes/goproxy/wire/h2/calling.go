@@ -22,7 +22,10 @@ type calling struct {
 	response exchange.Response
 	store    [16]exchange.Field
 	// headed says that the head of the final response has come.
-	headed     bool
+	headed bool
+	// hints are the responses before it that were not handed on yet; interim counts
+	// all.
+	hints      []hint
 	interim    int
 	gotTrailer exchange.Header
 	pump       *pump
@@ -107,8 +110,10 @@ func (cl *calling) await() error {
 	l := cl.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for !cl.headed && cl.dead == nil {
-		if cl.wait(cl.until) != nil {
+	for len(cl.hints) > 0 || !cl.headed && cl.dead == nil {
+		if len(cl.hints) > 0 {
+			cl.handOn()
+		} else if cl.wait(cl.until) != nil {
 			cl.reset(errBackendSlow)
 		}
 	}

@@ -229,8 +229,7 @@ func (sv *serving) refuse(why *Error) {
 	q.Body, q.Trailer, q.Length, q.Upgrade = exchange.NoBody{}, nil, 0, ""
 }
 
-// Send sends a response before the final one. It waits for nobody: the lock of a
-// connection with a backend may be held.
+// Send sends a response before the final one. It waits for nobody.
 func (sv *serving) Send(status int, header exchange.Header) {
 	l := sv.link
 	l.mu.Lock()
