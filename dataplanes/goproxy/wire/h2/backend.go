@@ -111,6 +111,13 @@ func (b *backend) free() bool {
 	return !b.gone && b.dead == nil && b.busy < b.most()
 }
 
+// stays reports whether streams may begin, now or later.
+func (b *backend) stays() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.gone && b.dead == nil
+}
+
 func (b *backend) most() int { return int(min(b.peer.streams, uint32(b.limits.Streams))) }
 
 // giveUp gives a place back of which nothing was made.
@@ -156,6 +163,7 @@ func (b *backend) goAway(last uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.gone = true
+	b.pool.signal()
 	for id, s := range b.streams {
 		if id > last {
 			b.forget(s, byPeer)

@@ -27,7 +27,8 @@ type Pool struct {
 	// Ping is the silence after which a connection with streams is asked whether it
 	// lives, and how long it then has; default 15 s.
 	Ping time.Duration
-	// MaxConns bounds the connections; default 64. Over it, requests wait.
+	// MaxConns bounds the connections, but for those that the backend has asked to
+	// leave; default 64. Over it, requests wait.
 	MaxConns int
 	// IdleTimeout is how long a connection without streams is kept; default one
 	// minute.
@@ -159,7 +160,7 @@ func (p *Pool) wanting() *dialing {
 	switch {
 	case p.dialing != nil:
 		return p.dialing
-	case len(p.conns) < p.MaxConns:
+	case p.staying() < p.MaxConns:
 		p.dialing = &dialing{done: make(chan struct{})}
 		go p.dial(p.dialing)
 		return p.dialing
@@ -175,6 +176,18 @@ func (p *Pool) wanting() *dialing {
 		}
 	}
 	return p.changed
+}
+
+// staying counts the connections that are not on their way out: those may take as
+// long as their longest exchange.
+func (p *Pool) staying() int {
+	n := 0
+	for _, c := range p.conns {
+		if c.stays() {
+			n++
+		}
+	}
+	return n
 }
 
 // past is what nobody has to wait for.
