@@ -18,8 +18,9 @@ type Limits struct {
 	NameBytes int
 	// BodyBytes bounds a request's content; 0 is no bound.
 	BodyBytes int64
-	// Streams bounds the exchanges under way on a connection, those included whose
-	// client has reset them and whose handler has not noticed yet; default 128.
+	// Streams bounds the streams of a connection; default 128. Those whose stream has
+	// ended and whose handler has not, because its client has reset it or because it
+	// is about to return, may be as many again.
 	Streams int
 	// StreamWindow is how much of one message may be held that nobody has read;
 	// default 262144.

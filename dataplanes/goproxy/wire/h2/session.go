@@ -212,7 +212,7 @@ func (s *session) head(b *fieldBlock) *Error {
 	switch {
 	case b.self:
 		return errSelf
-	case s.active >= s.limits.Streams || len(s.streams) >= s.limits.Streams:
+	case len(s.streams) >= s.limits.Streams || s.active >= 2*s.limits.Streams:
 		return errRefused
 	}
 	return s.begin(b)
