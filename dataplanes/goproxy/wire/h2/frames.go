@@ -15,7 +15,7 @@ func (l *link) step() *Error {
 	if err != nil {
 		return l.unread(err)
 	}
-	l.in.large = l.in.large || h.Length > 1<<10
+	l.in.large, l.in.content = l.in.large || h.Length > 1<<10, h.Type == http2.FrameData
 	f, err := l.framer.ReadFrameForHeader(h)
 	var why *Error
 	switch {

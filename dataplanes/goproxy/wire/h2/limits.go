@@ -65,8 +65,8 @@ func (l Limits) withDefaults() Limits {
 type Timeouts struct {
 	// Idle is how long a connection may have no stream.
 	Idle time.Duration
-	// Head is how long the preface may take, and each field block from its first
-	// octet to its last.
+	// Head is how long the preface may take, and each field block and each frame that
+	// is not content from its first octet to its last.
 	Head time.Duration
 	// Read is how long a body's next octets may take.
 	Read time.Duration

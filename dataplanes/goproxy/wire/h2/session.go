@@ -123,6 +123,9 @@ func (s *session) due() time.Time {
 	switch {
 	case !s.ready:
 		return later(s.began, t.Head)
+	case !s.in.between && s.in.content:
+		// Its reader has run out of time before.
+		return later(s.in.last, 2*max(t.Read, t.Head))
 	case !s.in.between:
 		return later(s.in.frameSince, t.Head)
 	case len(s.streams) == 0:
@@ -151,6 +154,8 @@ func (s *session) late(now time.Time) *Error {
 	switch {
 	case !s.ready:
 		return errPrefaceSlow
+	case !s.in.between && s.in.content:
+		return errContentSlow
 	case !s.in.between:
 		return errBlockSlow
 	case len(s.streams) == 0:
@@ -204,11 +209,12 @@ func (s *session) head(b *fieldBlock) *Error {
 	if b.stream <= s.lastID {
 		return s.again(b.stream)
 	}
+	s.lastID = b.stream
 	if s.leaving {
-		// The client was told not to wait for an answer.
+		// The client was told not to wait for an answer; more of it may be on its way.
+		s.closed.bury(b.stream, byUs)
 		return s.pay(costReset)
 	}
-	s.lastID = b.stream
 	switch {
 	case b.self:
 		return errSelf
