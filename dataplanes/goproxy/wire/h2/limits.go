@@ -31,7 +31,7 @@ type Limits struct {
 	// Patience is how much useless work a peer may cause at once, and PatienceRate
 	// how much of that is forgotten in a second; default 2000 and 200. An ordinary
 	// useless frame costs 1, a stream that is reset before its answer 5. Each frame
-	// of an answer earns 2, and each KiB of its content 1.
+	// of an answer earns 8, and each KiB of its content 1.
 	Patience, PatienceRate int
 }
 
