@@ -33,6 +33,7 @@ func (p *rawPeer) content(n int, end bool) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
+		p.learn(f)
 		switch f := f.(type) {
 		case *http2.DataFrame:
 			got, ended = got+len(f.Data()), f.StreamEnded()
