@@ -2,6 +2,7 @@ package h2
 
 import (
 	"context"
+	"net"
 	"sync"
 	"testing"
 
@@ -47,4 +48,27 @@ func TestLateRequestsOfADrain(t *testing.T) {
 	if got := p.status(); got != 204 {
 		t.Errorf("got %d", got)
 	}
+}
+
+// TestDrainBeforeTheGreeting has a connection that was taken when its server
+// begins to drain: SETTINGS come first all the same.
+func TestDrainBeforeTheGreeting(t *testing.T) {
+	r := newRig(t, answering)
+	r.server.prepared.Do(r.server.prepare)
+	ours, theirs := net.Pipe()
+	s := newSession(t.Context(), r.server, ours)
+	if !r.server.add(s) {
+		t.Fatal("the server takes no connections")
+	}
+	r.server.Drain()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.run()
+	}()
+	if f, err := newRawPeer(t, theirs).framer.ReadFrame(); err != nil || f.Header().Type != http2.FrameSettings {
+		t.Errorf("got %v, %v, want SETTINGS", f, err)
+	}
+	theirs.Close()
+	<-ended
 }

@@ -41,7 +41,23 @@ func newSession(ctx context.Context, server *Server, c net.Conn) *session {
 	s.limits, s.timeouts, s.role = &server.limits, server.Timeouts, s
 	s.drained.L = &s.mu
 	s.prepare(c)
+	s.introduce()
 	return s
+}
+
+// introduce says what we allow, before anything else can be said (RFC 9113,
+// section 3.4). It is written by greet.
+func (s *session) introduce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.limits
+	s.out.buf = appendSettings(s.out.room(), []http2.Setting{
+		{ID: http2.SettingMaxConcurrentStreams, Val: uint32(l.Streams)},
+		{ID: http2.SettingInitialWindowSize, Val: uint32(l.StreamWindow)},
+		{ID: http2.SettingMaxHeaderListSize, Val: l.listBytes()},
+		{ID: http2.SettingEnableConnectProtocol, Val: 1},
+	})
+	s.open(int64(l.ConnWindow))
 }
 
 func (s *session) run() {
@@ -65,17 +81,10 @@ func (s *session) run() {
 	}
 }
 
-// greet says what we allow and reads the preface (RFC 9113, section 3.4).
+// greet sends our half of the preface and reads the other (RFC 9113, section
+// 3.4).
 func (s *session) greet() *Error {
 	s.mu.Lock()
-	l := s.limits
-	s.out.buf = appendSettings(s.out.room(), []http2.Setting{
-		{ID: http2.SettingMaxConcurrentStreams, Val: uint32(l.Streams)},
-		{ID: http2.SettingInitialWindowSize, Val: uint32(l.StreamWindow)},
-		{ID: http2.SettingMaxHeaderListSize, Val: l.listBytes()},
-		{ID: http2.SettingEnableConnectProtocol, Val: 1},
-	})
-	s.open(int64(l.ConnWindow))
 	s.kick()
 	s.mu.Unlock()
 	got := make([]byte, len(preface))
