@@ -97,7 +97,7 @@ func (b *backend) close() {
 func (b *backend) reserve() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.gone || b.dead != nil || b.busy >= b.most() {
+	if !b.hasPlace() {
 		return false
 	}
 	b.busy++
@@ -108,7 +108,13 @@ func (b *backend) reserve() bool {
 func (b *backend) free() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.gone && b.dead == nil && b.busy < b.most()
+	return b.hasPlace()
+}
+
+// hasPlace looks at what waits to be written too: requests that are given up make
+// room for others at once, but what was said for them is still there.
+func (b *backend) hasPlace() bool {
+	return !b.gone && b.dead == nil && b.busy < b.most() && len(b.out.buf) <= outMost
 }
 
 // stays reports whether streams may begin, now or later.
@@ -152,9 +158,7 @@ func (b *backend) ask() {
 	b.conn.SetReadDeadline(now.Add(b.timeouts.Ping))
 }
 
-func (b *backend) settled() {
-	b.pool.signal()
-}
+func (b *backend) eased() { b.pool.signal() }
 
 func (b *backend) pong([8]byte) {}
 

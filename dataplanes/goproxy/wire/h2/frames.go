@@ -65,6 +65,7 @@ func (l *link) refuse(id uint32, why *Error) *Error {
 		s.reset(why)
 	} else {
 		l.out.buf = appendReset(l.out.room(), id, why.Code)
+		l.out.provoked++
 		if l.closed.how(id) == unknown {
 			l.closed.bury(id, byUs)
 		}
@@ -82,7 +83,7 @@ func (l *link) spend(cost int) bool {
 
 // pay counts useless work, and what waits to be written for it.
 func (l *link) pay(cost int) *Error {
-	if !l.patience.spend(cost) || len(l.out.buf) > outMost {
+	if !l.patience.spend(cost) || l.out.provoked > mostProvoked {
 		return errFlood
 	}
 	return nil
@@ -261,6 +262,7 @@ func (l *link) ping(f *http2.PingFrame) *Error {
 		return l.pay(costFrame)
 	}
 	l.out.buf = appendPing(l.out.room(), f.Data, http2.FlagPingAck)
+	l.out.provoked++
 	l.kick()
 	return l.pay(costPing)
 }
@@ -277,7 +279,8 @@ func (l *link) settings(f *http2.SettingsFrame) *Error {
 		}
 	}
 	l.out.buf = appendSettingsAck(l.out.room())
-	l.role.settled()
+	l.out.provoked++
+	l.role.eased()
 	l.wakeWaiting()
 	l.kick()
 	return l.pay(costSettings + f.NumSettings())

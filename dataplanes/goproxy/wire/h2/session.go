@@ -109,7 +109,7 @@ func (s *session) greet() *Error {
 	return s.take(f)
 }
 
-func (s *session) settled() {}
+func (s *session) eased() {}
 func (s *session) goAway(uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
