@@ -43,6 +43,9 @@ type Options struct {
 	Admin netip.AddrPort
 	// AccessLog receives the access log, one JSON object a line; nil is none.
 	AccessLog interface{ Write([]byte) (int, error) }
+	// Zone and Node are where the proxy runs, as hints of endpoints name it
+	// (topology.kubernetes.io/zone, kubernetes.io/hostname). Empty is unknown.
+	Zone, Node string
 }
 
 // Assignment is a unit and where its listeners are to listen.

@@ -35,6 +35,12 @@ type Backend struct {
 	Key BackendKey `json:"key"`
 	// TLS is nil for plain text.
 	TLS *BackendTLS `json:"tls,omitempty"`
+	// Balancing chooses among the endpoints. Slow start is off: an endpoint has its
+	// full share from the first request on.
+	Balancing Balancing `json:"balancing,omitzero"`
+	// Ejection is nil where no endpoint is ever left out, as of UDP, where nothing
+	// tells whether one is reached.
+	Ejection *Ejection `json:"ejection,omitempty"`
 }
 
 // BackendTLS is how a backend's certificate is checked and ours is shown
@@ -88,6 +94,12 @@ type Endpoint struct {
 	Port    uint16 `json:"port"`
 	// Zone is the topology zone; empty where unknown.
 	Zone string `json:"zone,omitempty"`
+	// ForZones and ForNodes are the zones and the nodes whose proxies should use
+	// the endpoint. A proxy that knows its node follows ForNodes where every
+	// endpoint that does not drain has some, and one of them names its node; else
+	// one that knows its zone follows ForZones, likewise; else all are alike.
+	ForZones []string `json:"forZones,omitempty"`
+	ForNodes []string `json:"forNodes,omitempty"`
 	// Draining endpoints are terminating but still serving: used only where no
 	// other endpoint is left.
 	Draining bool `json:"draining,omitempty"`

@@ -62,6 +62,12 @@ type ProxyParameters struct {
 	// listeners send them on. A GatewayClass's alone.
 	// +optional
 	ProxyProtocol *ProxyProtocolParameters `json:"proxyProtocol,omitempty"`
+	// Balancing says which endpoint of a backend serves a request.
+	// +optional
+	Balancing *BalancingParameters `json:"balancing,omitempty"`
+	// Ejection leaves endpoints out that cannot be connected to.
+	// +optional
+	Ejection *EjectionParameters `json:"ejection,omitempty"`
 	// AllowExternalName lets routes use Services of type ExternalName. The names
 	// are resolved by Sluice, and addresses that are loopback, link-local or a
 	// cloud's metadata service are refused. A GatewayClass's alone. Default:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/datagram"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -62,7 +63,9 @@ func (d *datagrams) Dropped(reason string) { d.unit.shared.metrics.DatagramDropp
 func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 	g := d.unit.current.Load()
 	p := newPassage(g, ir.UDP, client.Addr())
-	if flag := d.choose(g, p); flag != "" {
+	session, flag := d.choose(g, p)
+	if flag != "" {
+		session.Release()
 		// Not logged: anybody can send any number of datagrams that lead nowhere.
 		d.Dropped(flag)
 		return datagram.Target{}, false
@@ -73,6 +76,7 @@ func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 		Endpoint: p.endpoint, Idle: time.Duration(g.config.Settings.Timeouts.DatagramIdle),
 		Keep: func() bool { return d.keeps(p) },
 		Done: func(r datagram.Result) {
+			session.Release()
 			p.toBackend, p.toClient, p.flag = r.ToBackend, r.ToClient, string(r.End)
 			metrics.StreamMoved(name, r.ToBackend, r.ToClient)
 			metrics.StreamEnded(p.metric())
@@ -82,24 +86,25 @@ func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 }
 
 // choose fills a passage in, and says why it cannot.
-func (d *datagrams) choose(g *generation, p *passage) (flag string) {
+func (d *datagrams) choose(g *generation, p *passage) (session upstream.Session, flag string) {
 	l, rule := d.find(g)
 	switch {
 	case l == nil:
-		return "no_listener"
+		return session, "no_listener"
 	case rule == nil:
-		return "no_route"
+		return session, "no_route"
 	}
 	p.meets(g, l)
 	if flag := p.choose(rule); flag != "" {
-		return flag
+		return session, flag
 	}
-	var err error
 	p.tries = 1
-	if p.endpoint, err = g.pools.Endpoint(*p.backend); err != nil {
-		return failureKind(err)
+	session, err := g.pools.Endpoint(*p.backend, p.client)
+	if err != nil {
+		return session, failureKind(err)
 	}
-	return ""
+	p.endpoint = session.Endpoint
+	return session, ""
 }
 
 // find returns the port's listener and its rule; nil where there is none.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
@@ -36,7 +35,7 @@ type generation struct {
 
 // build compiles an assignment. It never fails as a whole: what cannot be
 // served is a problem, and is refused when it is asked for.
-func build(a dataplanes.Assignment, last *generation, sessions *filter.Sessions) *generation {
+func build(a dataplanes.Assignment, last *generation, shared *shared) *generation {
 	g := &generation{
 		assignment: a, tls: map[ir.ListenerKey]prepared{},
 		validation: map[ir.ListenerKey]string{}, names: map[ir.ListenerKey]string{},
@@ -51,9 +50,9 @@ func build(a dataplanes.Assignment, last *generation, sessions *filter.Sessions)
 	g.table, g.problems = table.Compile(g.config, lastTable)
 	g.pools = upstream.Next(lastPools, upstream.Input{
 		Backends: g.config.Backends, Certificates: byKey(g.config.Certificates), Endpoints: g.config.Endpoints,
-		Connect: g.config.Settings.Timeouts.Connect,
+		Connect: g.config.Settings.Timeouts.Connect, Place: shared.place, Watcher: watcher{shared.metrics},
 		ID: func(of ir.EndpointsKey, e ir.Endpoint) upstream.ID {
-			return upstream.ID(sessions.ID(of, e))
+			return upstream.ID(shared.sessions.ID(of, e))
 		},
 	})
 	g.listeners(last)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
@@ -119,6 +120,43 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 	}
 	// By HTTP/1.1 to the first.
 	say(t, dialSocket(t, far), "by HTTP/1.1")
+}
+
+// TestTimeOutsEndTunnels has tunnels that are open when the time of their request
+// is over.
+func TestTimeOutsEndTunnels(t *testing.T) {
+	inner, outer := newRig(t), newRig(t)
+	near := inner.listen("http")
+	inner.route("http", &ir.Rule{Backends: to(inner.backend("ws", ir.BackendHTTP1, echoSocket(t)))})
+	inner.must()
+	far := outer.listen("http")
+	soon := ir.RuleTimeouts{Request: ir.Duration(200 * time.Millisecond)}
+	for path, protocol := range map[string]ir.BackendProtocol{"/one": ir.BackendHTTP1, "/two": ir.BackendH2C} {
+		outer.route("http", &ir.Rule{
+			Backends: to(outer.backend("gw"+path[1:], protocol, near)), Timeouts: soon,
+			Matches: []ir.Match{{Path: ir.PathMatch{Kind: ir.Exact, Value: path}}},
+		})
+	}
+	outer.must()
+	for _, path := range []string{"/one", "/two"} {
+		f := dialH2(t, far)
+		f.request(1, false, ":method: CONNECT", ":protocol: websocket", ":scheme: http", ":authority: x", ":path: "+path,
+			"sec-websocket-version: 13")
+		for _, want := range []string{"200", "reset"} {
+			if got := f.status(); got != want {
+				t.Errorf("HTTP/2 to %s: got %s, want %s", path, got, want)
+			}
+		}
+		c, _, err := websocket.Dial(t.Context(), "ws://"+far+path, nil) //nolint:bodyclose // The package closes it.
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.Read(t.Context()); err == nil {
+			t.Errorf("HTTP/1.1 to %s: a message", path)
+		}
+		c.CloseNow()
+	}
+	eventually(t, "four tunnels in the log", func() bool { return strings.Count(outer.log.String(), `"flags":"timeout"`) == 4 })
 }
 
 // TestFloodsAreCounted has a client that does nothing but ask for answers.

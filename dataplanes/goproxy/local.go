@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/mirror"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -23,6 +24,7 @@ type shared struct {
 	log      *accesslog.Log
 	mirrors  *mirror.Mirrors
 	sessions *filter.Sessions
+	place    upstream.Place
 	draining sync.WaitGroup
 	// stopping is set when the whole proxy stops.
 	stopping atomic.Bool
@@ -50,7 +52,7 @@ type local struct {
 var _ dataplanes.Local = (*local)(nil)
 
 func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
-	s := &shared{sessions: filter.NewSessions(randomKey())}
+	s := &shared{sessions: filter.NewSessions(randomKey()), place: upstream.Place{Zone: opts.Zone, Node: opts.Node}}
 	if opts.AccessLog != nil {
 		s.log = accesslog.New(opts.AccessLog)
 	}

@@ -61,6 +61,8 @@ func TestStatusesOfOurOwn(t *testing.T) {
 		{"connection refused", func(r *rig) *ir.Rule { return &ir.Rule{Backends: to(r.backend("b", ir.BackendHTTP1, dead(t)))} }, 503, "connection_failure"},
 		{"no endpoints", func(r *rig) *ir.Rule { return &ir.Rule{Backends: to(r.backend("b", ir.BackendHTTP1))} }, 503, "no_endpoints"},
 		{"broken response", func(r *rig) *ir.Rule { return &ir.Rule{Backends: to(r.backend("b", ir.BackendHTTP1, broken))} }, 502, "backend_reset"},
+		{"connection refused, HTTP/2", func(r *rig) *ir.Rule { return &ir.Rule{Backends: to(r.backend("b", ir.BackendH2C, dead(t)))} }, 503, "connection_failure"},
+		{"broken response, HTTP/2", func(r *rig) *ir.Rule { return &ir.Rule{Backends: to(r.backend("b", ir.BackendH2C, broken))} }, 502, "backend_reset"},
 		{"no backends", func(*rig) *ir.Rule { return &ir.Rule{} }, 500, "no_backend"},
 		{"unresolved backend", func(*rig) *ir.Rule { return &ir.Rule{Backends: []ir.BackendUse{{Weight: 1}}} }, 500, "no_backend"},
 		{"refused rule", func(*rig) *ir.Rule { return &ir.Rule{Refused: "because"} }, 500, "refused_rule"},
@@ -75,6 +77,36 @@ func TestStatusesOfOurOwn(t *testing.T) {
 			}
 			eventually(t, "the flag in the log", func() bool { return strings.Contains(r.log.String(), `"flags":"`+c.flag+`"`) })
 		})
+	}
+}
+
+// TestResponsesThatTakeTooLong has backends that begin an answer and never end it.
+func TestResponsesThatTakeTooLong(t *testing.T) {
+	hanging := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "begun")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	for _, protocol := range []ir.BackendProtocol{ir.BackendHTTP1, ir.BackendH2C} {
+		for name, client := range map[string]*http.Client{"HTTP/1.1": plain(t), "h2c": h2c(t)} {
+			t.Run(name+" to "+string(protocol), func(t *testing.T) {
+				r, addr := one(t, func(r *rig) *ir.Rule {
+					return &ir.Rule{
+						Backends: to(r.backend("b", protocol, hanging)),
+						Timeouts: ir.RuleTimeouts{Request: ir.Duration(200 * time.Millisecond)},
+					}
+				})
+				res, err := client.Get("http://" + addr + "/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer res.Body.Close()
+				if got, err := io.ReadAll(res.Body); err == nil || string(got) != "begun" {
+					t.Errorf("got %q, %v, want an answer that breaks off", got, err)
+				}
+				eventually(t, "the flag in the log", func() bool { return strings.Contains(r.log.String(), `"flags":"timeout"`) })
+			})
+		}
 	}
 }
 

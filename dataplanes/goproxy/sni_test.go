@@ -49,7 +49,7 @@ func sniGeneration(hostnames []string) *generation {
 		})
 	}
 	a := dataplanes.Assignment{Unit: &ir.Unit{Proxy: proxy}, Address: netip.IPv6Loopback()}
-	g := build(a, nil, filter.NewSessions(nil))
+	g := build(a, nil, &shared{sessions: filter.NewSessions(nil)})
 	for key := range g.tls {
 		// What the handshake is given stands for itself, without certificates.
 		g.tls[key] = prepared{TLSListener: listen.TLSListener{Validation: key.Section}}

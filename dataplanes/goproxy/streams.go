@@ -223,7 +223,7 @@ func (p *passage) choose(rule *table.Rule) (flag string) {
 
 // connect opens the backend's side, with whom it speaks for where it asks.
 func (s *stream) connect() (flag string) {
-	opening := upstream.Opening{Backend: *s.passage.backend}
+	opening := upstream.Opening{Backend: *s.passage.backend, Client: s.passage.client}
 	if version := s.listener.Config.SendProxyProtocol; version != "" {
 		opening.Greeting = proxyproto.Append(nil, version, proxyproto.Header{Source: s.about.Client, Destination: s.about.Local})
 	}

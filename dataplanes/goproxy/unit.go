@@ -77,7 +77,7 @@ func newUnit(s *shared) *unit {
 // before its requests can be answered.
 func (u *unit) apply(a dataplanes.Assignment) dataplanes.Outcome {
 	last := u.current.Load()
-	next := build(a, last, u.shared.sessions)
+	next := build(a, last, u.shared)
 	u.current.Store(next)
 	if last != nil {
 		last.pools.Retire(next.pools)

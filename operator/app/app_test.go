@@ -131,6 +131,17 @@ func TestAdminPortIsReserved(t *testing.T) {
 	}
 }
 
+func TestTheProxyIsToldWhereItIs(t *testing.T) {
+	f := &runFlags{bind: "127.0.0.1", admin: "127.0.0.1:0", zone: "a", node: "a-1"}
+	opts, err := f.engineOptions(Streams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := opts.Local; got.Zone != "a" || got.Node != "a-1" {
+		t.Errorf("the proxy is told that it is in zone %q on node %q, want a and a-1", got.Zone, got.Node)
+	}
+}
+
 func TestTranslatePrintsNoSecrets(t *testing.T) {
 	for _, to := range []string{"ir", "goproxy"} {
 		code, out, errs := command(t, "translate", "--to", to, example("quickstart"))

@@ -23,6 +23,8 @@ type runFlags struct {
 	once       bool
 	admin      string
 	accessLog  bool
+	zone       string
+	node       string
 	echo       bool
 	noColor    bool
 	output     string
@@ -54,6 +56,8 @@ func newRun(streams Streams) *cobra.Command {
 	flags.BoolVar(&f.once, "once", false, "check the directory, print every status and exit: 1 if anything is not accepted")
 	flags.StringVar(&f.admin, "admin", "127.0.0.1:0", "address of /metrics, /healthz and /readyz (port 0 turns them off)")
 	flags.BoolVar(&f.accessLog, "access-log", false, "write the access log to standard error, one JSON object a line")
+	flags.StringVar(&f.zone, "zone", "", "topology zone of this machine, for zone hints of EndpointSlices (default: hints are not followed)")
+	flags.StringVar(&f.node, "node", "", "node name of this machine, for node hints of EndpointSlices (default: hints are not followed)")
 	flags.BoolVar(&f.echo, "echo", false, "an echo server for every Service without EndpointSlices")
 	flags.BoolVar(&f.noColor, "no-color", false, "no colours (so does NO_COLOR in the environment)")
 	flags.StringVarP(&f.output, "output", "o", "text", "with --once: text or json")
@@ -104,7 +108,7 @@ func (f *runFlags) engineOptions(streams Streams) (engine.Options, error) {
 	if err != nil {
 		return opts, fmt.Errorf("--admin is %q: want an address with a port, such as 127.0.0.1:9901", f.admin)
 	}
-	opts.Local = dataplanes.Options{Admin: admin}
+	opts.Local = dataplanes.Options{Admin: admin, Zone: f.zone, Node: f.node}
 	if f.accessLog {
 		opts.Local.AccessLog = streams.Err
 	}

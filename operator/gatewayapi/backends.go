@@ -129,6 +129,7 @@ func (b *routeBuilder) backend(use backendUse, svc *service, id serviceID) (*ir.
 		EndpointsKey: ir.EndpointsKey{Namespace: id.key.Namespace, Service: id.key.Name, Port: id.port},
 		Protocol:     protocol,
 	}, TLS: tls}
+	b.routing.balance(made)
 	if tls != nil && tls.Invalid != "" {
 		return made, newFinding(findings.BackendRefusedByPolicy, use.field,
 			"%v cannot be reached over TLS, so its requests fail: %s", id.key, tls.Invalid)

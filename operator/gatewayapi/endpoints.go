@@ -102,11 +102,12 @@ func slicePorts(slice *discoveryv1.EndpointSlice, port *corev1.ServicePort) []ui
 	return numbers
 }
 
-// sliceEndpoints reads one endpoint. Ready is true where nothing says
-// otherwise; what is terminating but still serves is Draining.
+// sliceEndpoints reads one endpoint as kube-proxy does. Ready and serving are
+// true where nothing says otherwise; what is terminating but still serves is
+// Draining.
 func sliceEndpoints(e *discoveryv1.Endpoint, port uint16) []ir.Endpoint {
 	ready := orDefault(e.Conditions.Ready, true)
-	draining := !ready && orDefault(e.Conditions.Serving, false) && orDefault(e.Conditions.Terminating, false)
+	draining := !ready && orDefault(e.Conditions.Serving, true) && orDefault(e.Conditions.Terminating, false)
 	if !ready && !draining {
 		return nil
 	}
@@ -116,9 +117,25 @@ func sliceEndpoints(e *discoveryv1.Endpoint, port uint16) []ir.Endpoint {
 		if err != nil || !mayServe(addr) {
 			continue
 		}
-		found = append(found, ir.Endpoint{Address: addr.String(), Port: port, Zone: orDefault(e.Zone, ""), Draining: draining})
+		made := ir.Endpoint{Address: addr.String(), Port: port, Zone: orDefault(e.Zone, ""), Draining: draining}
+		readHints(&made, e.Hints)
+		found = append(found, made)
 	}
 	return found
+}
+
+// readHints reads for whom an endpoint is meant. Which endpoints a proxy uses is
+// decided where its place is known.
+func readHints(made *ir.Endpoint, hints *discoveryv1.EndpointHints) {
+	if hints == nil {
+		return
+	}
+	for _, zone := range hints.ForZones {
+		made.ForZones = append(made.ForZones, zone.Name)
+	}
+	for _, node := range hints.ForNodes {
+		made.ForNodes = append(made.ForNodes, node.Name)
+	}
 }
 
 // mayServe refuses what no Pod has: whoever writes EndpointSlices must not lead

@@ -51,6 +51,9 @@ type routing struct {
 	clientCertificateBroken bool
 	endpoints               v1alpha1.EndpointsMode
 	allowExternalName       bool
+	balancing               ir.Balancing
+	// ejection is nil where it is off.
+	ejection *ir.Ejection
 }
 
 // parent is a Gateway or a ListenerSet as its routes see it.
@@ -252,6 +255,8 @@ func (b *frameBuilder) makeRouting() {
 		clientCertificateBroken: b.clientBroken,
 		endpoints:               b.effective.endpoints,
 		allowExternalName:       b.effective.allowExternalName,
+		balancing:               b.effective.balancing,
+		ejection:                b.effective.ejects(),
 	}
 	if b.clientCertificate != nil {
 		r.clientCertificate = &b.clientCertificate.Key

@@ -25,6 +25,7 @@ func checkParameters(p *v1alpha1.ProxyParameters, ref string, found *notes) {
 	c := parametersCheck{ref: ref, found: found}
 	for _, check := range []func(*v1alpha1.ProxyParameters){
 		c.clientIP, c.timeouts, c.limits, c.tls, c.proxyProtocol, c.endpoints, c.path,
+		c.balancing, c.ejection,
 	} {
 		check(p)
 	}

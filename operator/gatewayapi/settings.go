@@ -17,6 +17,9 @@ type effective struct {
 	allowExternalName bool
 	// sendProxy says which listeners send PROXY headers on.
 	sendProxy []v1alpha1.SendProxyProtocol
+	balancing ir.Balancing
+	// ejection has no failures where it is off.
+	ejection ir.Ejection
 }
 
 // defaults are as api/v1alpha1 documents them.
@@ -37,6 +40,7 @@ func defaults() effective {
 			AccessLog: ir.AccessLog{Enabled: true},
 		},
 		endpoints: v1alpha1.EndpointsPods,
+		ejection:  defaultEjection,
 	}
 }
 
@@ -58,6 +62,8 @@ func (e *effective) lay(p *v1alpha1.ProxyParameters) {
 	e.layLimits(p.Limits)
 	e.layTLS(p.TLS)
 	e.layProxyProtocol(p.ProxyProtocol)
+	e.layBalancing(p.Balancing)
+	e.layEjection(p.Ejection)
 	over(&e.endpoints, p.Endpoints)
 	over(&e.allowExternalName, p.AllowExternalName)
 }

@@ -22,6 +22,9 @@ type Backend struct {
 	// Draining are the numbers of endpoints that are about to end: no longer
 	// ready, still serving.
 	Draining []int `json:"draining,omitempty"`
+	// Zones are those that the endpoints' hints name, one each; the proxy is in the
+	// zone "here".
+	Zones []string `json:"zones,omitempty"`
 	// Certificate makes the endpoints speak TLS.
 	Certificate *pki.Leaf `json:"certificate,omitempty"`
 	// ClientCA is the authority that a client's certificate must come from.
@@ -75,7 +78,7 @@ func (r *running) stop() {
 // start starts the endpoints of a Service, unless the same ones run already.
 func (w *world) start(service object, spec Backend) ([]object, error) {
 	placed := spec
-	placed.Draining = nil
+	placed.Draining, placed.Zones = nil, nil
 	text := fmt.Sprintf("%+v", placed)
 	run := w.peers[service.id()]
 	if run == nil || run.spec != text {
@@ -95,6 +98,9 @@ func (w *world) start(service object, spec Backend) ([]object, error) {
 		slice := endpointSlice(service, i, e.Port)
 		if slices.Contains(spec.Draining, i) {
 			slice.drain()
+		}
+		if i < len(spec.Zones) {
+			slice.hint(spec.Zones[i])
 		}
 		made = append(made, slice)
 	}

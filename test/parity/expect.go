@@ -61,6 +61,9 @@ type Expect struct {
 	SameEndpoint bool `json:"sameEndpoint,omitempty"`
 	// Connections is the number of connections that the client opened.
 	Connections int `json:"connections,omitempty"`
+	// Tries is how many endpoints each request was sent to, as the access log says.
+	// The request needs a path of its own: lines of steps before may come late.
+	Tries int `json:"tries,omitempty"`
 }
 
 // PerEndpoint bounds the number of answers of each endpoint.

@@ -153,6 +153,12 @@ func (o object) drain() {
 	endpoint["conditions"] = map[string]any{"ready": false, "serving": true, "terminating": true}
 }
 
+// hint says for which zone the endpoint of a slice is meant.
+func (o object) hint(zone string) {
+	endpoint := o["endpoints"].([]any)[0].(map[string]any)
+	endpoint["hints"] = map[string]any{"forZones": []any{map[string]any{"name": zone}}}
+}
+
 func className(controller string, class object) object {
 	if class == nil {
 		class = object{

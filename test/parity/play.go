@@ -135,6 +135,7 @@ func (p *play) judge(id string, s *Step, answers []*answer, connections int) err
 	expect := p.filled(s.Expect)
 	j := &judge{want: &expect}
 	j.all(answers, connections)
+	p.tried(s.Request, len(answers), j)
 	p.save(s.Save, answers[len(answers)-1], j)
 	for i := range s.Arrived {
 		p.awaitArrived(id, &s.Arrived[i], j)

@@ -60,6 +60,9 @@ type ProxyOptions struct {
 	Catalog *schema.Catalog
 }
 
+// zone is where every proxy under test is.
+const zone = "here"
+
 // StartProxy serves a directory until Stop.
 func StartProxy(opts ProxyOptions) (*Proxy, error) {
 	bind, err := netip.ParseAddr(opts.Address)
@@ -79,7 +82,7 @@ func StartProxy(opts ProxyOptions) (*Proxy, error) {
 		Indexes:    gatewayapi.Indexes(),
 		Dataplanes: map[gatewayv1.GatewayController]dataplanes.Dataplane{controller: opts.Dataplane},
 		Sink:       p, Bind: bind, PortOffset: portOffset,
-		Local:   dataplanes.Options{AccessLog: p},
+		Local:   dataplanes.Options{AccessLog: p, Zone: zone},
 		Resolve: opts.Resolve,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

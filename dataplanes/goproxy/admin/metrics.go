@@ -10,6 +10,7 @@ import (
 // Metrics are what is counted. Its methods do not block.
 type Metrics struct {
 	*Streams
+	*Ejections
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -46,7 +47,7 @@ func NewMetrics(logDropped func() uint64) *Metrics {
 	}
 	m.logLost = prometheus.NewCounterFunc(opts("access_log_dropped_total", "Lines that the access log has lost."),
 		func() float64 { return float64(logDropped()) })
-	m.Streams = newStreams(m.registry)
+	m.Streams, m.Ejections = newStreams(m.registry), newEjections(m.registry)
 	m.registry.MustRegister(m.requests, m.duration, m.active, m.failures, m.retries, m.conns, m.refused, m.mirrors, m.swaps, m.logLost)
 	return m
 }

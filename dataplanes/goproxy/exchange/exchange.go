@@ -52,6 +52,9 @@ type Request struct {
 	// Words keeps texts that are made for this exchange; nil where each is a string
 	// of its own.
 	Words *Words
+
+	// vouched are names that no trailer may have: see Vouch.
+	vouched []string
 }
 
 // Interim hands the responses before the final one on (RFC 9110, section 15.2):

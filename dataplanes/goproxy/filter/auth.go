@@ -197,7 +197,7 @@ func (h *httpAuth) verdict(x *Exchange, answer *exchange.Response) *exchange.Res
 	for _, name := range h.accept {
 		// What the server vouches for must not come from the client.
 		if !describesBody(name) {
-			header.DelDisguised(name)
+			x.Request.Vouch(name)
 			header.Del(name)
 		}
 	}
@@ -208,7 +208,7 @@ func (h *httpAuth) verdict(x *Exchange, answer *exchange.Response) *exchange.Res
 			continue
 		}
 		if !copied[name] {
-			header.DelDisguised(name)
+			x.Request.Vouch(name)
 			header.Del(name)
 			copied[name] = true
 		}

@@ -119,13 +119,13 @@ func (g *grpcAuth) verdict(x *Exchange, answer *exchange.Response) *exchange.Res
 	}
 	for _, name := range ok.GetHeadersToRemove() {
 		if !describesBody(strings.ToLower(name)) {
-			x.Request.Header.DelDisguised(name)
+			x.Request.Vouch(name)
 			x.Request.Header.Del(name)
 		}
 	}
 	for _, option := range ok.GetHeaders() {
 		if name := option.GetHeader().GetKey(); !appends(option) && !describesBody(strings.ToLower(name)) {
-			x.Request.Header.DelDisguised(name)
+			x.Request.Vouch(name)
 		}
 	}
 	applyOptions(&x.Request.Header, ok.GetHeaders())

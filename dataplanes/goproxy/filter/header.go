@@ -22,10 +22,10 @@ func (e *edit) request(_ context.Context, x *Exchange) *exchange.Response {
 		return nil
 	}
 	for _, name := range e.Remove {
-		x.Request.Header.DelDisguised(name)
+		x.Request.Vouch(name)
 	}
 	for _, f := range e.Set {
-		x.Request.Header.DelDisguised(f.Name)
+		x.Request.Vouch(f.Name)
 	}
 	e.apply(&x.Request.Header)
 	return nil

@@ -76,7 +76,7 @@ func (s *Sessions) Read(session *ir.Session, r *exchange.Request, now time.Time)
 		return EndpointID{}, false
 	}
 	if session.Header {
-		r.Header.DelDisguised(session.Name)
+		r.Vouch(session.Name)
 		r.Header.Del(session.Name)
 	} else {
 		dropCookie(&r.Header, session.Name, text)

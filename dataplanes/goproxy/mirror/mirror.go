@@ -59,7 +59,7 @@ func (m *Mirrors) Copy(r *exchange.Request, sends []Send) (end func()) {
 		launch(nil)
 		return func() {}
 	}
-	t := &tee{ReadCloser: r.Body, mirrors: m, launch: launch, copies: len(sends)}
+	t := &tee{ReadCloser: r.Body, mirrors: m, launch: launch, copies: len(sends), length: r.Length}
 	r.Body = t
 	return t.abandon
 }
@@ -111,6 +111,8 @@ type tee struct {
 	mirrors *Mirrors
 	launch  func([]byte)
 	copies  int
+	// length is the body's; -1 is unknown.
+	length int64
 
 	mu   sync.Mutex
 	kept bytes.Buffer
@@ -143,6 +145,10 @@ func (t *tee) keep(b []byte, err error) {
 	if t.kept.Len() > maxBody || held > maxHeld {
 		t.giveUp()
 		return
+	}
+	// Who knows the length of a body may not ask for the end behind it.
+	if err == nil && int64(t.kept.Len()) == t.length {
+		err = io.EOF
 	}
 	switch err {
 	case nil:

@@ -114,3 +114,21 @@ func TestBodiesUnderWayCount(t *testing.T) {
 		t.Errorf("%d sent after the others had ended, want 2", sent.Load())
 	}
 }
+
+// Who sends a body of known length on reads that much, and no end behind it.
+func TestBodyOfKnownLengthNeedsNoEnd(t *testing.T) {
+	m := mirror.New(t.Context(), func() { t.Error("the copy was dropped") })
+	got := make(chan string, 1)
+	r := &exchange.Request{Method: "POST", Body: io.NopCloser(strings.NewReader("copy me")), Length: 7}
+	end := m.Copy(r, []mirror.Send{func(_ context.Context, c *exchange.Request) {
+		body, _ := io.ReadAll(c.Body)
+		got <- string(body)
+	}})
+	if _, err := io.ReadFull(r.Body, make([]byte, 7)); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	if m.Wait(); len(got) != 1 || <-got != "copy me" {
+		t.Error("the copy did not come whole")
+	}
+}

@@ -72,6 +72,7 @@ var someTries = sync.Pool{New: func() any { return &tries{} }}
 func begin(call Call) *tries {
 	t := someTries.Get().(*tries) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
 	t.call = call
+	t.call.Request = call.Request.Strained()
 	return t
 }
 
@@ -133,6 +134,7 @@ func (t *tries) run(ctx context.Context) (Reply, error) {
 		t.reply.Endpoint, t.reply.Name, t.reply.ID = e.addr, e.name, e.id
 		t.tried = append(t.tried, e)
 		response, err := t.try(ctx, e)
+		t.heard(e, err)
 		if !t.again(ctx, response, err) {
 			t.reply.Response = response
 			return t.reply, orNil(err)
@@ -154,13 +156,15 @@ func orNil(err *Error) error {
 // next returns an endpoint that was not tried; where all were, Retry may send
 // to one of them again.
 func (t *tries) next(last *Error) *endpoint {
-	if e := t.pool.pick(t.call.Pinned, t.tried); e != nil {
+	w := want{t.call.Pinned, t.pool.keyOf(t.call.Request), t.tried}
+	if e := t.pool.pick(w); e != nil {
 		return e
 	}
 	if len(t.tried) == 0 || t.spent == 0 && last != nil && last.Kind == NoConnection && !last.unseen() {
 		return nil
 	}
-	return t.pool.pick(t.call.Pinned, nil)
+	w.tried = nil
+	return t.pool.pick(w)
 }
 
 func (t *tries) exhausted(last *Error) *Error {
@@ -193,7 +197,7 @@ func (t *tries) elsewhere(err *Error) bool {
 	if t.connects++; t.connects > maxConnects {
 		return false
 	}
-	return err.unseen() || t.pool.pick(ID{}, t.tried) != nil
+	return err.unseen() || t.pool.hasMore(t.tried)
 }
 
 func counts(r *ir.Retry, response *exchange.Response, err *Error) bool {

@@ -21,6 +21,7 @@ type endpoint struct {
 	// closes what leads to it and nothing else.
 	backend exchange.Backend
 	active  atomic.Int64
+	health  health
 	retired atomic.Bool
 	// released is release, made once.
 	released func()

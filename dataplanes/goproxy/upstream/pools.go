@@ -18,12 +18,17 @@ type Input struct {
 	Certificates map[ir.CertificateKey]*ir.Certificate
 	Endpoints    []*ir.Endpoints
 	Connect      ir.Duration
+	// Place is where this proxy runs.
+	Place Place
+	// Watcher may be nil.
+	Watcher Watcher
 	// ID names endpoints for session tokens.
 	ID func(ir.EndpointsKey, ir.Endpoint) ID
 }
 
 // Next returns the pools of the next generation. A backend whose definition is
-// the same keeps its pool, connections included; with last nil, all are new.
+// the same, but for how endpoints are chosen, keeps its pool, connections
+// included; with last nil, all are new.
 // Endpoints are in force at once, for both generations. Call Retire on the last
 // one when the new one is in use.
 func Next(last *Pools, in Input) *Pools {
@@ -38,7 +43,7 @@ func Next(last *Pools, in Input) *Pools {
 			pool = newPool(b, &in)
 		}
 		pool.connect.Store(int64(in.Connect))
-		pool.swap(endpoints[b.Key.EndpointsKey])
+		pool.swap(endpoints[b.Key.EndpointsKey], policyOf(b))
 		pools.byKey[b.Key] = pool
 	}
 	return pools
@@ -56,10 +61,16 @@ func (p *Pools) same(b *ir.Backend, certificate *ir.Certificate) *Pool {
 		return nil
 	}
 	pool := p.byKey[b.Key]
-	if pool == nil || !reflect.DeepEqual(pool.backend, b) || !reflect.DeepEqual(pool.certificate, certificate) {
+	if pool == nil || !sameConnections(pool.backend, b) || !reflect.DeepEqual(pool.certificate, certificate) {
 		return nil
 	}
 	return pool
+}
+
+// sameConnections says whether two definitions of a backend differ at most in how
+// its endpoints are chosen.
+func sameConnections(a, b *ir.Backend) bool {
+	return a.Key == b.Key && reflect.DeepEqual(a.TLS, b.TLS)
 }
 
 // Retire closes, as they become idle, the connections of pools that next has

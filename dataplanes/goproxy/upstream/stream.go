@@ -32,6 +32,8 @@ func (s *Stream) Release() {
 // Opening asks for a connection.
 type Opening struct {
 	Backend ir.BackendKey
+	// Client is the client's address, for a consistent hash.
+	Client netip.Addr
 	// Greeting is written first, in plain text; empty for none.
 	Greeting []byte
 }
@@ -49,18 +51,23 @@ func (p *Pools) Open(ctx context.Context, o Opening) (*Stream, error) {
 		return s, err
 	}
 	last := &Error{Kind: NoEndpoints, Backend: o.Backend, Err: errors.New("there is no endpoint")}
-	var tried []*endpoint
+	w := want{key: addressKey(o.Client)}
 	for range maxConnects {
-		e := pool.pick(ID{}, tried)
+		e := pool.pick(w)
 		if e == nil || ctx.Err() != nil {
 			break
 		}
-		tried = append(tried, e)
+		w.tried = append(w.tried, e)
 		s.Tries, s.Endpoint = s.Tries+1, e.addr
+		e.acquire()
 		if s.Conn, err = pool.open(ctx, e, o.Greeting); err == nil {
-			e.acquire()
+			pool.reached(e)
 			s.release = sync.OnceFunc(e.release)
 			return s, nil
+		}
+		e.release()
+		if ctx.Err() == nil {
+			pool.missed(e, err)
 		}
 		last = &Error{Kind: NoConnection, Backend: o.Backend, Err: err}
 	}
@@ -102,18 +109,32 @@ func (p *Pool) open(ctx context.Context, e *endpoint, greeting []byte) (net.Conn
 	return secure, nil
 }
 
+// Session is an endpoint that a client's datagrams go to.
+type Session struct {
+	Endpoint netip.AddrPort
+	release  func()
+}
+
+// Release says that the session has ended, or has never begun.
+func (s Session) Release() {
+	if s.release != nil {
+		s.release()
+	}
+}
+
 // Endpoint returns an endpoint of a backend for a session of datagrams, where
-// nothing tells whether it is reached.
-func (p *Pools) Endpoint(key ir.BackendKey) (netip.AddrPort, error) {
+// nothing tells whether it is reached. The caller releases it.
+func (p *Pools) Endpoint(key ir.BackendKey, client netip.Addr) (Session, error) {
 	pool, err := p.usable(key)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return Session{}, err
 	}
-	e := pool.pick(ID{}, nil)
+	e := pool.pick(want{key: addressKey(client)})
 	if e == nil {
-		return netip.AddrPort{}, &Error{Kind: NoEndpoints, Backend: key, Err: errors.New("there is no endpoint")}
+		return Session{}, &Error{Kind: NoEndpoints, Backend: key, Err: errors.New("there is no endpoint")}
 	}
-	return e.addr, nil
+	e.acquire()
+	return Session{e.addr, sync.OnceFunc(e.release)}, nil
 }
 
 // Serves says whether an address is still an endpoint of a backend.

@@ -36,7 +36,7 @@ func (s *session) answer(w *work, answer exchange.Answer) bool {
 	s.streams.Store(p.Length < 0 && snd.framing != NoBody)
 	err := s.write(w, &out, &snd)
 	broken := 0
-	if err != nil && !snd.wrote {
+	if err != nil && !snd.wrote && !connectionLost(err) {
 		broken = brokenStatus(err)
 	}
 	if answer.Ender != nil {
@@ -69,6 +69,13 @@ func (s *session) write(w *work, out *ResponseOutput, snd *sender) error {
 	}
 	err = snd.send(head)
 	return err
+}
+
+// connectionLost reports whether it was the client that an answer could not be
+// sent to: there is nobody to tell.
+func connectionLost(err error) bool {
+	var why *Error
+	return !errors.Is(err, errSource) && !errors.As(err, &why)
 }
 
 // brokenStatus is what is answered in the place of an answer of which nothing

@@ -3,7 +3,9 @@ package h1
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
@@ -68,4 +70,33 @@ func TestDrainGivesFreshConnectionsAMoment(t *testing.T) {
 			t.Error("the drain did not end")
 		}
 	})
+}
+
+// sentTo is told of the end of an exchange.
+type sentTo chan exchange.Sent
+
+func (s sentTo) Done(sent exchange.Sent) { s <- sent }
+
+// A client that can be told nothing any more was told nothing: its answer keeps
+// its status, and is no failure of the proxy's.
+func TestAnswerToNobodyKeepsItsStatus(t *testing.T) {
+	for name, length := range map[string]int64{"sized": 2, "chunked": -1} {
+		t.Run(name, func(t *testing.T) {
+			asked, told := make(chan struct{}), make(sentTo, 1)
+			p := newProxy(t, "", ways["raw"])
+			p.server.Handler = asIs(func(ctx context.Context, _ exchange.Incoming) exchange.Answer {
+				close(asked)
+				<-ctx.Done()
+				response := &exchange.Response{Status: 200, Length: length, Body: io.NopCloser(strings.NewReader("ok"))}
+				return exchange.Answer{Response: response, Ender: told}
+			})
+			c := p.start().dial().send(getOne)
+			<-asked
+			c.Conn.(*net.TCPConn).SetLinger(0)
+			c.Close()
+			if sent := <-told; sent.Err == nil || sent.Status != 0 {
+				t.Errorf("the client was told %d (%v), want nothing", sent.Status, sent.Err)
+			}
+		})
+	}
 }

@@ -22,15 +22,16 @@ var _ exchange.Watcher = (*life)(nil)
 
 func (l *life) begin(ctx context.Context) { l.Context, l.end = context.WithCancel(ctx) }
 
-// cut ends the life, and whatever waits for a backend in it.
+// cut ends the life, and then whatever waits for a backend in it: who is woken
+// by that sees why.
 func (l *life) cut() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.over = true
+	l.end()
 	if l.awaits != nil {
 		l.awaits.Abort()
 	}
-	l.mu.Unlock()
-	l.end()
 }
 
 // Watch has an exchange with a backend cut off when the life ends.

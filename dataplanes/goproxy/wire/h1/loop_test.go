@@ -279,3 +279,49 @@ func TestTrailersAndChunksGoThrough(t *testing.T) {
 	}
 	c.ended()
 }
+
+// asIs is a Handler that is asked about refused requests too.
+type asIs func(context.Context, exchange.Incoming) exchange.Answer
+
+var _ exchange.Handler = asIs(nil)
+
+func (f asIs) Serve(ctx context.Context, in exchange.Incoming) exchange.Answer { return f(ctx, in) }
+
+// What is told of a refused head lies in no buffer that was given back, however
+// often the head had to move before it was refused.
+func TestRefusedLongHeadKeepsItsMethod(t *testing.T) {
+	method := make(chan string, 1)
+	p := newProxy(t, "", ways["raw"])
+	p.server.Limits.HeadBytes = 4 * bufferSize
+	p.server.Handler = asIs(func(_ context.Context, in exchange.Incoming) exchange.Answer {
+		for range 8 {
+			b := buffers.Get().(*[bufferSize]byte)
+			for i := range b {
+				b[i] = 'X'
+			}
+		}
+		method <- strings.Clone(in.Request.Method)
+		return exchange.Answer{Response: &exchange.Response{Status: in.Refused}}
+	})
+	c := p.start().dial().send("DELETE / HTTP/1.1\r\nHost: a\r\nX-Long: ")
+	for range 5 * bufferSize / 1000 {
+		c.send(strings.Repeat("a", 1000))
+	}
+	if got := <-method; got != "DELETE" {
+		t.Errorf("the method of the refused request is %q", got)
+	}
+}
+
+// Old clients send an empty line behind a body. It asks for nothing, so that
+// nothing is answered when no request follows.
+func TestEmptyLineIsNoRequest(t *testing.T) {
+	p := newProxy(t, backend(t, func(c *client) {
+		for c.request() != nil {
+			c.send(okAnswer)
+		}
+	}), ways["raw"])
+	p.server.Timeouts.Head = 50 * time.Millisecond
+	c := p.start().dial()
+	c.send(postOne+"\r\n").answer("POST", 200)
+	c.ended()
+}

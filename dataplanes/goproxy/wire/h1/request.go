@@ -123,6 +123,9 @@ func (r *RequestHead) message(s string) (rest string, err error) {
 
 func (r *RequestHead) firstLine(line string) error {
 	_, err := r.requestLine(line)
+	// A head that is refused before it is whole may have moved to another buffer
+	// by then.
+	r.Request.Method = strings.Clone(r.Request.Method)
 	return err
 }
 

@@ -1,7 +1,9 @@
 package h1
 
 import (
+	"errors"
 	"io"
+	"os"
 	"sync"
 	"time"
 )
@@ -66,7 +68,18 @@ func (t *upstreamTunnel) Read(p []byte) (int, error) {
 		in.take(n)
 		return n, nil
 	}
-	return t.answer.up.conn.Read(p)
+	n, err := t.answer.up.conn.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) && t.outOfTime() {
+		err = errBackendTimeout
+	}
+	return n, err
+}
+
+// outOfTime reports whether the time of the exchange is over, which ends tunnels
+// that are in use too.
+func (t *upstreamTunnel) outOfTime() bool {
+	until := t.answer.up.until
+	return !until.IsZero() && time.Until(until) < time.Millisecond
 }
 
 // Write sends to the backend.
@@ -85,5 +98,11 @@ func (t *upstreamTunnel) Close() error {
 func (t *upstreamTunnel) Abort() { t.answer.up.conn.Abort() }
 
 func (t *upstreamTunnel) ReadWithin(now time.Time, timeout time.Duration) error {
+	if until := t.answer.up.until; !until.IsZero() {
+		now = time.Now()
+		if left := max(until.Sub(now), 1); timeout <= 0 || left < timeout {
+			timeout = left
+		}
+	}
 	return t.answer.up.conn.ReadWithin(now, timeout)
 }

@@ -3,6 +3,7 @@ package h1
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -270,6 +271,11 @@ func (s *session) readHead(w *work) (int, error) {
 			s.patience = max(time.Until(until), 1)
 		}
 		if err = s.in.fill(); err != nil {
+			// An empty line behind a request is none: an answer to it could be taken for
+			// the next one's.
+			if s.served && strings.Trim(inPlace(s.in.buffered()), "\r\n") == "" {
+				return 0, io.EOF
+			}
 			return 0, headError(err)
 		}
 		n, err = w.head.Parse(s.in.buffered())
@@ -296,10 +302,6 @@ func (s *session) begin(w *work, n int) {
 		return
 	}
 	s.patience = s.server.Timeouts.Read
-	if q.GRPC {
-		// A call may be silent for as long as it likes.
-		s.patience = 0
-	}
 	w.body = &requestBody{session: s, conn: s.conn, wait: w.head.Continue}
 	w.body.content.reset(contentInput{
 		stream: &s.in, framing: w.head.Framing, length: q.Length, limits: &s.server.limits, request: true,

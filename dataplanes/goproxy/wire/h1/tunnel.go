@@ -107,7 +107,7 @@ func (t *tunnel) copy(to io.Writer, from io.Reader, buf []byte) (total int64, er
 		switch {
 		case err == io.EOF:
 			return total, nil
-		case errors.Is(err, os.ErrDeadlineExceeded) && t.idle > 0 && t.quiet() < t.idle:
+		case errors.Is(err, os.ErrDeadlineExceeded) && t.quiet() < t.idle && !t.client.Aborted():
 		case err != nil:
 			return total, err
 		}

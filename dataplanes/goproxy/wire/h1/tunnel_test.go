@@ -66,6 +66,39 @@ func TestTunnelIdle(t *testing.T) {
 	c.ended()
 }
 
+// The time of an exchange bounds its tunnel, whoever talks on it.
+func TestTunnelOutOfTime(t *testing.T) {
+	for name, idle := range map[string]time.Duration{"no other bound": 0, "long idle": time.Hour, "short idle": 20 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			p := newProxy(t, backend(t, func(c *client) {
+				c.request()
+				for _, err := io.WriteString(c, switching); err == nil; _, err = io.WriteString(c, "x") {
+					<-time.After(time.Millisecond)
+				}
+			}), ways["raw"])
+			p.server.Timeouts.Tunnel = idle
+			p.handle(func(ctx context.Context, q *exchange.Request) *exchange.Response {
+				answer, err := p.pool.Do(ctx, exchange.Ask{Request: q, Until: time.Now().Add(100 * time.Millisecond)})
+				if err != nil {
+					return &exchange.Response{Status: 504}
+				}
+				return answer
+			})
+			p.start()
+			c := p.dial().send(upgradeRequest)
+			if _, err := io.Copy(io.Discard, c.r); isTimeout(err) {
+				t.Fatal("the tunnel did not end")
+			}
+			eventually(t, "no connections", func() bool { return p.server.Open() == 0 })
+			p.log.mu.Lock()
+			defer p.log.mu.Unlock()
+			if len(p.log.errors) == 1 && p.log.errors[0] != errBackendTimeout {
+				t.Errorf("the tunnel ended with %v", p.log.errors[0])
+			}
+		})
+	}
+}
+
 // What a client says before it was answered is the first of its tunnel, and
 // never a request.
 func TestEarlyOctetsBehindAnUpgrade(t *testing.T) {

@@ -308,6 +308,7 @@ func (a *answer) finish(again bool) {
 	answers.Put(a)
 	u.served++
 	u.since = now
+	u.conn.Carried()
 	if again && len(u.in.buffered()) > 0 {
 		again = false
 	}

@@ -86,8 +86,7 @@ func (sv *serving) substitute(err error) bool {
 // breakOff resets a stream whose answer is not whole: the client must see that.
 func (sv *serving) breakOff(err error) {
 	why := errSource
-	errors.As(err, &why)
-	if why.Scope != OfStream {
+	if !errors.Is(err, errSource) && (!errors.As(err, &why) || why.Scope != OfStream) {
 		why = errSource
 	}
 	l := sv.link

@@ -104,6 +104,13 @@ func (b *backend) reserve() bool {
 	return true
 }
 
+// leaves reports whether no stream can begin any more.
+func (b *backend) leaves() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gone || b.dead != nil
+}
+
 // free reports whether there is a place.
 func (b *backend) free() bool {
 	b.mu.Lock()
@@ -115,13 +122,6 @@ func (b *backend) free() bool {
 // room for others at once, but what was said for them is still there.
 func (b *backend) hasPlace() bool {
 	return !b.gone && b.dead == nil && b.busy < b.most() && len(b.out.buf) <= outMost
-}
-
-// stays reports whether streams may begin, now or later.
-func (b *backend) stays() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return !b.gone && b.dead == nil
 }
 
 func (b *backend) most() int { return int(min(b.peer.streams, uint32(b.limits.Streams))) }

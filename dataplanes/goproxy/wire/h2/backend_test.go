@@ -198,6 +198,69 @@ func TestGoAway(t *testing.T) {
 	}
 }
 
+// stuck is a client that takes no hint until it is let go.
+type stuck struct{ come, release chan struct{} }
+
+func (s *stuck) Send(int, exchange.Header) {
+	close(s.come)
+	<-s.release
+}
+
+// TestClientsThatTakeNoHints has one of two requests on a connection wait for its
+// client.
+func TestClientsThatTakeNoHints(t *testing.T) {
+	pool, peers := scripted(t)
+	s := &stuck{make(chan struct{}), make(chan struct{})}
+	results := make(chan string, 2)
+	q := plainGet()
+	q.Interim = s
+	go func() { results <- fetch(pool, q) }()
+	p := <-peers
+	first := p.request()
+	p.head(first, false, ":status", "103", "link", "x")
+	<-s.come
+	go func() { results <- fetch(pool, plainGet()) }()
+	second := p.request()
+	p.head(second, false, ":status", "200")
+	p.framer.WriteData(second, true, []byte("second"))
+	if got := <-results; got != "second" {
+		t.Errorf("got %q", got)
+	}
+	close(s.release)
+	p.head(first, false, ":status", "200")
+	p.framer.WriteData(first, true, []byte("first"))
+	if got := <-results; got != "first" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestLeavingConnectionsTakeNoPlace has a backend that leaves with each request and
+// answers none of them.
+func TestLeavingConnectionsTakeNoPlace(t *testing.T) {
+	pool, peers := scripted(t)
+	pool.MaxConns = 2
+	results := make(chan string, 4)
+	var kept []*rawPeer
+	for range cap(results) {
+		go func() { results <- fetch(pool, plainPost("x")) }()
+		p := <-peers
+		p.framer.WriteGoAway(p.request(), http2.ErrCodeNo, nil)
+		waitFor(t, func() bool {
+			pool.mu.Lock()
+			defer pool.mu.Unlock()
+			return pool.living() == 0
+		})
+		kept = append(kept, p)
+	}
+	for _, p := range kept {
+		p.head(1, false, ":status", "200")
+		p.framer.WriteData(1, true, []byte("late"))
+		if got := <-results; got != "late" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
 // TestUnreadResponseStopsNobodyElse has a response that nobody reads.
 func TestUnreadResponseStopsNobodyElse(t *testing.T) {
 	pool, peers := scripted(t)

@@ -19,6 +19,8 @@ type inbox struct {
 	r, w int
 	n    int
 	one  [1]*[bufferSize]byte
+	// lent says that somebody may be looking at the octets themselves.
+	lent bool
 }
 
 func (b *inbox) put(p []byte) {
@@ -80,10 +82,20 @@ func (b *inbox) read(p []byte) int {
 	return total
 }
 
-// drop throws everything away.
-func (b *inbox) drop() {
+// drop throws everything away and returns how much it was. What is lent is given
+// back only by the drop behind reclaim: another stream's content would be seen in
+// its place.
+func (b *inbox) drop() int {
+	n := b.n
+	if b.n = 0; b.lent {
+		return n
+	}
 	for _, c := range b.chunks {
 		buffers.Put(c)
 	}
 	*b = inbox{}
+	return n
 }
+
+// reclaim says that nobody looks any more.
+func (b *inbox) reclaim() { b.lent = false }

@@ -139,32 +139,28 @@ func (cl *calling) head(block *fieldBlock) *Error {
 	return cl.complete(block.end)
 }
 
-// hint is a response before the final one.
-type hint struct {
-	status int
-	header exchange.Header
-}
-
-// hint keeps one for who waits for the final response. The reader does not hand
-// it on itself: a client that takes nothing would stop all other streams.
+// hint keeps what comes before the final response for the caller to hand on: the
+// reader of the connection waits for no client.
 func (cl *calling) hint() *Error {
 	if cl.interim++; cl.interim > mostInterim {
 		return errInterim
 	}
 	if p := &cl.response; cl.request.Interim != nil && p.Status > 100 {
-		cl.hints = append(cl.hints, hint{p.Status, slices.Clone(p.Header)})
+		cl.hints = append(cl.hints, exchange.Response{Status: p.Status, Header: slices.Clone(p.Header)})
 		cl.cond.Broadcast()
 	}
 	return nil
 }
 
-// handOn tells the client of the first hint, without the lock.
+// handOn sends the hints that have come, without the lock.
 func (cl *calling) handOn() {
-	first := cl.hints[0]
-	cl.hints = cl.hints[1:]
+	hints := cl.hints
+	cl.hints = nil
 	cl.link.mu.Unlock()
 	defer cl.link.mu.Lock()
-	cl.request.Interim.Send(first.status, first.header)
+	for _, p := range hints {
+		cl.request.Interim.Send(p.Status, p.Header)
+	}
 }
 
 // mostInterim bounds the responses before the final one.
@@ -271,8 +267,8 @@ type backendTunnel struct{ *calling }
 
 var _ io.ReadWriteCloser = (*backendTunnel)(nil)
 
-// Read reads what the backend sends, for as long as it takes.
-func (t *backendTunnel) Read(p []byte) (int, error) { return t.readBody(p, bound{}) }
+// Read reads what the backend sends, until the time of the exchange is over.
+func (t *backendTunnel) Read(p []byte) (int, error) { return t.calling.Read(p) }
 
 // Write sends to the backend.
 func (t *backendTunnel) Write(p []byte) (int, error) {

@@ -22,11 +22,10 @@ type calling struct {
 	response exchange.Response
 	store    [16]exchange.Field
 	// headed says that the head of the final response has come.
-	headed bool
-	// hints are the responses before it that were not handed on yet; interim counts
-	// all.
-	hints      []hint
-	interim    int
+	headed  bool
+	interim int
+	// hints came before the final response and were not handed on yet.
+	hints      []exchange.Response
 	gotTrailer exchange.Header
 	pump       *pump
 	tie        exchange.Tie
@@ -111,7 +110,7 @@ func (cl *calling) await() error {
 	l := cl.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(cl.hints) > 0 || !cl.headed && cl.dead == nil {
+	for !cl.headed && cl.dead == nil || len(cl.hints) > 0 {
 		if len(cl.hints) > 0 {
 			cl.handOn()
 		} else if cl.wait(cl.until) != nil {

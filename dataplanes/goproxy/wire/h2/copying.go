@@ -49,7 +49,7 @@ func (c *copying) piece() (done bool, _ error) {
 	n, err := c.body.Read(c.buf)
 	c.sent += int64(n)
 	if done, c.source = c.ended(err); c.source != nil {
-		return false, errors.Join(errSource, c.source)
+		return false, errors.Join(c.source, errSource)
 	}
 	if err := c.begin(); err != nil {
 		return false, err

@@ -160,7 +160,7 @@ func (p *Pool) wanting() *dialing {
 	switch {
 	case p.dialing != nil:
 		return p.dialing
-	case p.staying() < p.MaxConns:
+	case p.living() < p.MaxConns:
 		p.dialing = &dialing{done: make(chan struct{})}
 		go p.dial(p.dialing)
 		return p.dialing
@@ -178,12 +178,11 @@ func (p *Pool) wanting() *dialing {
 	return p.changed
 }
 
-// staying counts the connections that are not on their way out: those may take as
-// long as their longest exchange.
-func (p *Pool) staying() int {
-	n := 0
-	for _, c := range p.conns {
-		if c.stays() {
+// living counts the connections that can have more streams: those that leave may
+// have some for as long as they like.
+func (p *Pool) living() (n int) {
+	for _, b := range p.conns {
+		if !b.leaves() {
 			n++
 		}
 	}

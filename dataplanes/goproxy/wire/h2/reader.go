@@ -37,7 +37,9 @@ var (
 func (r *reader) Read(p []byte) (int, error) {
 	if len(r.early) > 0 {
 		n := copy(p, r.early)
-		r.early = r.early[n:]
+		if r.early = r.early[n:]; len(r.early) == 0 {
+			r.early = nil
+		}
 		return n, nil
 	}
 	if r.r == r.w {

@@ -117,7 +117,7 @@ func (sv *serving) finish() {
 	if sv.dead == nil && !sv.remoteEnd {
 		sv.reset(errAnswered)
 	}
-	sv.lent = false
+	sv.in.reclaim()
 	sv.discard()
 	if sv.timer != nil {
 		sv.timer.Stop()
@@ -183,7 +183,7 @@ func (sv *serving) Whole() ([]byte, bool) {
 		int64(sv.in.n) != sv.received || limit > 0 && sv.received > limit {
 		return nil, false
 	}
-	sv.lent = true
+	sv.in.lent = true
 	return sv.in.front(), true
 }
 
@@ -229,7 +229,7 @@ func (sv *serving) refuse(why *Error) {
 	q.Body, q.Trailer, q.Length, q.Upgrade = exchange.NoBody{}, nil, 0, ""
 }
 
-// Send sends a response before the final one. It waits for nobody.
+// Send sends a response before the final one, if there is room for it.
 func (sv *serving) Send(status int, header exchange.Header) {
 	l := sv.link
 	l.mu.Lock()

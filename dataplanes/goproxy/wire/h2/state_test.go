@@ -282,38 +282,6 @@ func TestHandlerPanics(t *testing.T) {
 	want{}.living(t, p)
 }
 
-// TestContentBreaksOff has a source that has too little or too much: what was not
-// begun is answered otherwise, what was begun is reset.
-func TestContentBreaksOff(t *testing.T) {
-	for name, c := range map[string]struct {
-		length int64
-		want   reaction
-	}{
-		"too long":  {3, reaction{status: "502"}},
-		"too short": {9, reaction{reset: 1, code: http2.ErrCodeInternal}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, func(context.Context, *exchange.Request) *exchange.Response {
-				return &exchange.Response{Status: 200, Length: c.length, Body: io.NopCloser(strings.NewReader("seven!!"))}
-			}).start()
-			p := r.dial().hello()
-			p.get(1)
-			got := p.next()
-			if got.status == "200" {
-				got = p.next()
-			}
-			if got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
-			}
-			waitFor(t, func() bool {
-				r.log.mu.Lock()
-				defer r.log.mu.Unlock()
-				return len(r.log.answered) == 1 && r.log.answered[0].Err != nil
-			})
-		})
-	}
-}
-
 func TestContinue(t *testing.T) {
 	r := newRig(t, answering).start()
 	p := r.dial().hello()

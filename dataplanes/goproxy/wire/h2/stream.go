@@ -26,8 +26,6 @@ type stream struct {
 	// and not given back yet.
 	recvWindow, unreported int64
 	in                     inbox
-	// lent says that somebody may look at what lies in the inbox, without the lock.
-	lent bool
 	// length is what the peer has said that its content has; -1 for nothing.
 	length, received int64
 	// deaf says that nobody will read what still comes, patient that the peer may
@@ -164,11 +162,7 @@ func (s *stream) consumed(n int) {
 // discard throws away what nobody will read.
 func (s *stream) discard() {
 	s.deaf = true
-	n := s.in.n
-	if s.in.n = 0; !s.lent {
-		s.in.drop()
-	}
-	if n > 0 && !s.link.eager {
+	if n := s.in.drop(); n > 0 && !s.link.eager {
 		s.link.credit(int64(n))
 	}
 	s.cond.Broadcast()

@@ -144,6 +144,15 @@ func (t *tunnel) downward() error {
 	buf := buffers.Get().(*[bufferSize]byte) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
 	defer buffers.Put(buf)
 	for {
+		if timed, ok := t.backend.(interface {
+			ReadWithin(now time.Time, timeout time.Duration) error
+		}); ok {
+			// What the exchange is bounded by holds for its tunnel.
+			if err := timed.ReadWithin(time.Time{}, 0); err != nil {
+				t.cut(errTunnel)
+				return err
+			}
+		}
 		n, err := t.backend.Read(buf[:])
 		end := err == io.EOF //nolint:errorlint // It is never wrapped.
 		if n > 0 || end {

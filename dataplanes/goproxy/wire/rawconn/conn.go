@@ -24,8 +24,9 @@ type Conn struct {
 	// first is read into where there is no buffer yet.
 	first [64]byte
 
-	// asked says that the last request to be written has been written whole.
-	asked bool
+	// asked says that the last request to be written has been written whole, and
+	// carried that the connection has carried an exchange.
+	asked, carried bool
 
 	reads, writes deadline
 	// interrupted stays true: reads of a connection that is on its way out are not
@@ -102,7 +103,8 @@ func (c *Conn) Stale() bool {
 	case c.raw != nil:
 		return c.raw.stale()
 	case c.below != nil:
-		return c.below.Stale()
+		// Behind the handshake come tickets, which are nobody's answer.
+		return c.carried && c.below.Stale()
 	default:
 		return false
 	}
@@ -260,14 +262,17 @@ func (c *Conn) Await(l Lender) (int, error) {
 // Asked reports whether the last request of Ask was written whole.
 func (c *Conn) Asked() bool { return c.asked }
 
+// Carried says that the connection has carried an exchange: see Stale.
+func (c *Conn) Carried() { c.carried = true }
+
+// Aborted reports whether reads and writes have been ended.
+func (c *Conn) Aborted() bool { return c.aborted.Load() }
+
 // Interrupted reports whether reads have been ended.
 func (c *Conn) Interrupted() bool { return c.interrupted.Load() }
 
 // Raw reports whether reads and writes go to the socket at once.
 func (c *Conn) Raw() bool { return c.raw != nil }
-
-// Aborted reports whether reads and writes have been ended.
-func (c *Conn) Aborted() bool { return c.aborted.Load() }
 
 // Hurried has the next bound of reads set anew, as one came too early that was
 // set in steps.
