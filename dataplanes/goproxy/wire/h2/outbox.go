@@ -94,9 +94,12 @@ func (l *link) wrote(err error) {
 }
 
 // endWrites ends our side, and gives the peer a moment to end its own: closing
-// a connection with unread octets resets it, and the peer may never see why.
+// a connection with unread octets resets it, and the peer may never see why. TLS
+// writes when it ends, and may have to wait: the lock is left meanwhile.
 func (l *link) endWrites() {
+	l.mu.Unlock()
 	_ = l.conn.CloseWrite()
+	l.mu.Lock()
 	l.lingering = true
 	l.conn.SetReadDeadline(time.Now().Add(lingerTime))
 }

@@ -100,7 +100,7 @@ func (p *Pool) Do(ctx context.Context, ask exchange.Ask) (*exchange.Response, er
 		case errors.Is(err, errUnbegun) && try < mostTries:
 		case errors.Is(err, errUnbegun):
 			return nil, errUnprocessed
-		case errors.Is(err, errGone) && twice && try == 1:
+		case (errors.Is(err, errGone) || errors.Is(err, errSilent)) && twice && try == 1:
 		default:
 			return response, err
 		}
