@@ -66,11 +66,11 @@ func (t *turn) run() {
 		l.out.spare = b[:0]
 		l.wrote(err)
 	}
-	l.out.writing = false
 	if l.out.closeAfter && l.out.err == nil {
 		l.out.err = errClosed
 		l.endWrites()
 	}
+	l.out.writing = false
 	if len(l.streams) == 0 || l.out.err != nil {
 		l.out.free()
 	}
