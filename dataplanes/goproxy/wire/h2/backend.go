@@ -124,6 +124,13 @@ func (b *backend) hasPlace() bool {
 	return !b.gone && b.dead == nil && b.busy < b.most() && len(b.out.buf) <= outMost
 }
 
+// bars reports whether the backend allows no stream.
+func (b *backend) bars() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.gone && b.dead == nil && b.most() == 0
+}
+
 func (b *backend) most() int { return int(min(b.peer.streams, uint32(b.limits.Streams))) }
 
 // giveUp gives a place back of which nothing was made.

@@ -40,3 +40,23 @@ func TestLeavingWakesWhoWaits(t *testing.T) {
 		}
 	}
 }
+
+// TestBackendThatTakesNothingForNow is asked again when it takes something, and
+// over the connection that it has.
+func TestBackendThatTakesNothingForNow(t *testing.T) {
+	pool, peers := scripted(t, http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0})
+	result := make(chan string, 1)
+	go func() { result <- fetch(pool, plainGet()) }()
+	p := <-peers
+	waitFor(t, pool.waited.Load)
+	if n := pool.Open(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	p.framer.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 1})
+	id := p.request()
+	p.head(id, false, ":status", "200")
+	p.framer.WriteData(id, true, []byte("body"))
+	if got := <-result; got != "body" {
+		t.Errorf("got %q", got)
+	}
+}

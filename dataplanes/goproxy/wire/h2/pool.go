@@ -160,7 +160,7 @@ func (p *Pool) wanting() *dialing {
 	switch {
 	case p.dialing != nil:
 		return p.dialing
-	case p.living() < p.MaxConns:
+	case p.living() < p.MaxConns && !p.barred():
 		p.dialing = &dialing{done: make(chan struct{})}
 		go p.dial(p.dialing)
 		return p.dialing
@@ -187,6 +187,17 @@ func (p *Pool) living() (n int) {
 		}
 	}
 	return n
+}
+
+// barred reports whether the backend takes no stream at all for now: over another
+// connection it would take no more.
+func (p *Pool) barred() bool {
+	for _, c := range p.conns {
+		if c.bars() {
+			return true
+		}
+	}
+	return false
 }
 
 // past is what nobody has to wait for.
