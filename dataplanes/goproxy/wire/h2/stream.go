@@ -275,7 +275,8 @@ func (s *stream) allowance(n int) (int, error) {
 		}
 		may := min(int64(n), s.sendWindow, l.sendWindow, l.peer.frame)
 		if (may > 0 || n == 0) && len(l.out.buf) < outLimit {
-			return int(may), nil
+			// An end needs no window, which may be below zero.
+			return int(max(may, 0)), nil
 		}
 		if first {
 			until = after(l.timeouts.Write)

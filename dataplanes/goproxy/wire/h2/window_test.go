@@ -1,0 +1,90 @@
+package h2
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"golang.org/x/net/http2"
+
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+)
+
+// ackOf reads up to the acknowledgement of settings.
+func (p *rawPeer) ackOf() {
+	p.t.Helper()
+	for {
+		f, err := p.framer.ReadFrame()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if s, ok := f.(*http2.SettingsFrame); ok && s.IsAck() {
+			return
+		}
+	}
+}
+
+// content reads n octets of content, and an end behind them where it is asked
+// for.
+func (p *rawPeer) content(n int, end bool) {
+	p.t.Helper()
+	for got, ended := 0, false; got < n || end && !ended; {
+		f, err := p.framer.ReadFrame()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.learn(f)
+		switch f := f.(type) {
+		case *http2.DataFrame:
+			got, ended = got+len(f.Data()), f.StreamEnded()
+		case *http2.RSTStreamFrame:
+			p.t.Fatalf("reset with %v", f.ErrCode)
+		}
+	}
+}
+
+// TestEndBehindANegativeWindow has a peer that takes back what it has allowed: an
+// end needs no window (RFC 9113, section 6.9.2).
+func TestEndBehindANegativeWindow(t *testing.T) {
+	none := http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}
+	t.Run("backend", func(t *testing.T) {
+		pool, peers := scripted(t)
+		in, out := io.Pipe()
+		q := plainPost("")
+		q.Length, q.Body = -1, in
+		answered := make(chan error, 1)
+		go func() {
+			p, err := pool.Do(t.Context(), exchange.Ask{Request: q})
+			if err == nil {
+				p.Body.Close()
+			}
+			answered <- err
+		}()
+		p := <-peers
+		id := p.request()
+		io.WriteString(out, "some content")
+		p.content(len("some content"), false)
+		p.framer.WriteSettings(none)
+		p.ackOf()
+		out.Close()
+		p.content(0, true)
+		p.head(id, true, ":status", "204")
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("client", func(t *testing.T) {
+		in, out := io.Pipe()
+		r := newRig(t, func(context.Context, *exchange.Request) *exchange.Response {
+			return &exchange.Response{Status: 200, Length: -1, Body: in}
+		}).start()
+		p := r.dial().hello()
+		p.get(1)
+		io.WriteString(out, "some content")
+		p.content(len("some content"), false)
+		p.framer.WriteSettings(none)
+		p.ackOf()
+		out.Close()
+		p.content(0, true)
+	})
+}
