@@ -36,7 +36,7 @@ func newBackend(p *Pool, c net.Conn) *backend {
 	b.out.buf = append(b.out.room(), preface...)
 	b.out.buf = appendSettings(b.out.buf, []http2.Setting{
 		{ID: http2.SettingEnablePush, Val: 0},
-		{ID: http2.SettingInitialWindowSize, Val: uint32(p.limits.StreamWindow)},
+		{ID: http2.SettingInitialWindowSize, Val: uint32(p.limits.firstWindow())},
 		{ID: http2.SettingMaxHeaderListSize, Val: p.limits.listBytes()},
 	})
 	b.open(int64(p.limits.ConnWindow))

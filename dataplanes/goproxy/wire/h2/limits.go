@@ -26,7 +26,8 @@ type Limits struct {
 	// is about to return, may be as many again.
 	Streams int
 	// StreamWindow is how much of one message may be held that nobody has read;
-	// default 262144.
+	// default 262144. A stream begins with a quarter of that, and gets the rest as
+	// its reader keeps up.
 	StreamWindow int
 	// ConnWindow is the same for all requests of a connection; default 1048576.
 	// Responses of backends are bounded by StreamWindow alone.
@@ -43,6 +44,9 @@ type Limits struct {
 func (l *Limits) listBytes() uint32 {
 	return uint32(min(l.HeadBytes+32*(l.Fields+pseudoFields), mostWindow))
 }
+
+// firstWindow is what a stream begins with.
+func (l *Limits) firstWindow() int64 { return int64(max(l.StreamWindow/4, 1)) }
 
 func (l Limits) withDefaults() Limits {
 	fill := func(n *int, def int) {

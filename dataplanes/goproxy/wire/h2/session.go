@@ -53,7 +53,7 @@ func (s *session) introduce() {
 	l := s.limits
 	s.out.buf = appendSettings(s.out.room(), []http2.Setting{
 		{ID: http2.SettingMaxConcurrentStreams, Val: uint32(l.Streams)},
-		{ID: http2.SettingInitialWindowSize, Val: uint32(l.StreamWindow)},
+		{ID: http2.SettingInitialWindowSize, Val: uint32(l.firstWindow())},
 		{ID: http2.SettingMaxHeaderListSize, Val: l.listBytes()},
 		{ID: http2.SettingEnableConnectProtocol, Val: 1},
 	})

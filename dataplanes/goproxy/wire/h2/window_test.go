@@ -88,3 +88,38 @@ func TestEndBehindANegativeWindow(t *testing.T) {
 		p.content(0, true)
 	})
 }
+
+// A stream's window grows while its reader keeps up, to its bound and no more,
+// and stays small otherwise.
+func TestWindowGrowsWithItsReader(t *testing.T) {
+	const most = 64 << 10
+	for name, c := range map[string]struct {
+		behind int
+		want   int64
+	}{
+		"a reader who keeps up": {0, most},
+		"a reader who does not": {1, most / 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &link{limits: &Limits{StreamWindow: most, ConnWindow: 1 << 20}}
+			// Nobody writes.
+			l.out.writing = true
+			s := &stream{}
+			s.init(l, 1)
+			for range 64 {
+				n := min(s.recvWindow, 1000)
+				s.recvWindow -= n
+				s.in.n = c.behind
+				l.mu.Lock()
+				s.consumed(int(n))
+				l.mu.Unlock()
+			}
+			if s.window != c.want {
+				t.Errorf("a window of %d, want %d", s.window, c.want)
+			}
+			if got := s.recvWindow + s.unreported; got != s.window {
+				t.Errorf("%d to be sent and given back, of %d", got, s.window)
+			}
+		})
+	}
+}
