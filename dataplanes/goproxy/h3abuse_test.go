@@ -90,6 +90,7 @@ var aborts = map[string]func(t *testing.T, s *quic.Stream, header []byte){
 	"a header":      func(_ *testing.T, s *quic.Stream, header []byte) { _, _ = s.Write(header) },
 	"half a body":   func(_ *testing.T, s *quic.Stream, header []byte) { _, _ = s.Write(append(header, 0, 100, 'x')) },
 	"half an answer": func(t *testing.T, s *quic.Stream, header []byte) {
+		t.Helper()
 		_, _ = s.Write(header)
 		s.Close()
 		firstStatus(t, s)
