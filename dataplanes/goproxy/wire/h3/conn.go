@@ -51,14 +51,15 @@ func newConn(s *Server, q *quic.Conn, about *exchange.Conn) *conn {
 	return c
 }
 
-// headerBytes is what quic-go may read of a header. It is several times the
-// limit, which is held at the door, where refusals are logged.
+// headerBytes is what quic-go may read of a header. It is twice the limit, which
+// is held at the door, where refusals are logged: quic-go counts 32 octets more
+// for each field, and may hold so much for each header that has not come whole.
 func headerBytes(config *Config) int {
 	const none = 1 << 20
 	if config.Limits.RequestHeaderBytes <= 0 {
 		return none
 	}
-	return 4 * config.Limits.RequestHeaderBytes
+	return 2 * config.Limits.RequestHeaderBytes
 }
 
 func (c *conn) serve() {

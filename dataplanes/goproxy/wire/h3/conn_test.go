@@ -3,7 +3,19 @@ package h3
 import (
 	"testing"
 	"time"
+
+	"github.com/sluice-gateway/sluice/ir"
 )
+
+// TestHeaderBytes leaves room for a header as long as may be, in as many fields.
+func TestHeaderBytes(t *testing.T) {
+	for limit, most := range map[int]int{8 << 10: 16 << 10, 64 << 10: 128 << 10, 0: 1 << 20} {
+		got := headerBytes(&Config{Limits: ir.Limits{RequestHeaderBytes: limit}})
+		if got < limit+32*mostFields || got > most {
+			t.Errorf("%d of a header of %d may be read, want no more than %d", got, limit, most)
+		}
+	}
+}
 
 // TestConnCountsRequests has more under way than may be.
 func TestConnCountsRequests(t *testing.T) {
