@@ -127,3 +127,50 @@ func TestRefusedWebSocketOverHTTP3(t *testing.T) {
 		}
 	}
 }
+
+// TestHTTP3SocketsLeaveNothing ends WebSockets in every way that there is.
+func TestHTTP3SocketsLeaveNothing(t *testing.T) {
+	r := newH3Rig(t)
+	r.https("a", "a.example", r.ca.issue("a", "a.example"))
+	r.unit.Proxy.Routes[0].Rules[0].Backends = to(r.backend("ws", ir.BackendHTTP1, echoSocket(t)))
+	r.must()
+	const each = 20
+	for name, end := range map[string]func(c *quic.Conn, s *socket3){
+		"the client's end": func(_ *quic.Conn, s *socket3) { s.stream.Close() },
+		"a reset": func(_ *quic.Conn, s *socket3) {
+			s.stream.CancelRead(0x10c)
+			s.stream.CancelWrite(0x10c)
+		},
+		"half of one":            func(_ *quic.Conn, s *socket3) { s.stream.CancelWrite(0x10c) },
+		"the connection's end":   func(c *quic.Conn, _ *socket3) { _ = c.CloseWithError(0x100, "") },
+		"a message that is none": func(_ *quic.Conn, s *socket3) { _, _ = s.stream.Write(frame(0, bytes.Repeat([]byte{0xff}, 20))) },
+		"no data":                func(_ *quic.Conn, s *socket3) { _, _ = s.stream.Write(frame(4, nil)) },
+		"the listener's end":     func(*quic.Conn, *socket3) {},
+	} {
+		c, err := r.dialQUIC("a.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var open []*socket3
+		for range each {
+			s, opened := openSocket3(t, c)
+			if opened.status != 200 {
+				t.Fatalf("%s: %+v", name, opened)
+			}
+			open = append(open, s)
+		}
+		for _, s := range open {
+			end(c, s)
+		}
+		if name == "the listener's end" {
+			listeners := r.unit.Proxy.Listeners
+			r.unit.Proxy.Listeners = nil
+			r.must()
+			eventually(t, name+": nothing at work", func() bool { return serving3() == 0 })
+			r.unit.Proxy.Listeners = listeners
+			r.must()
+		}
+		eventually(t, name+": nothing at work", func() bool { return serving3() == 0 })
+	}
+	eventually(t, "no request under way", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
+}

@@ -80,12 +80,12 @@ func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reject(w)
 		return
 	}
+	reset := false
 	defer func() {
-		reset := r.Context().Err() != nil
 		// Quic-go writes what it has buffered after this; the context ends with that.
 		context.AfterFunc(r.Context(), func() { c.done(reset) })
 	}()
-	c.exchange(w, r)
+	c.exchange(w, r, &reset)
 }
 
 // begin is false where too many requests are under way: a client that takes them
@@ -204,8 +204,9 @@ func (c *conn) client() netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// exchange takes one request in and its response out.
-func (c *conn) exchange(w http.ResponseWriter, r *http.Request) {
+// exchange takes one request in and its response out. It says whether the client
+// has taken the request back before there was one.
+func (c *conn) exchange(w http.ResponseWriter, r *http.Request, reset *bool) {
 	config := c.server.config.Load()
 	control := http.NewResponseController(w)
 	wait := newStall(control, config)
@@ -215,6 +216,7 @@ func (c *conn) exchange(w http.ResponseWriter, r *http.Request) {
 	in := d.read()
 	out.key = d.key
 	answer := config.Handler.Serve(r.Context(), *in)
+	*reset = r.Context().Err() != nil
 	out.response = answer.Response
 	if out.response.Close {
 		c.goAway()
