@@ -41,10 +41,15 @@ func (o *outgoing) end() {
 
 // finish sends the response, and tells what became of it.
 func (o *outgoing) finish(answer exchange.Answer) {
+	// The response is another's once either of them was closed.
+	body, backend := o.response.Body, o.response.Tunnel
 	sent := o.send()
 	answer.Ender.Done(sent)
-	if o.response.Body != nil {
-		o.response.Body.Close()
+	if body != nil {
+		body.Close()
+	}
+	if backend != nil {
+		backend.Close()
 	}
 	if sent.Err != nil {
 		// Clients must see that the response is not whole.

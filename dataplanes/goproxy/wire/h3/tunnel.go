@@ -29,8 +29,6 @@ func accepts(key string) string {
 
 // tunnel joins the client's stream and the backend's connection.
 func (o *outgoing) tunnel() exchange.Sent {
-	backend := o.response.Tunnel
-	defer backend.Close()
 	if o.key == "" {
 		return exchange.Sent{Err: errTunnel}
 	}
@@ -52,7 +50,7 @@ func (o *outgoing) tunnel() exchange.Sent {
 		return exchange.Sent{Err: err}
 	}
 	o.stall.forgive()
-	t := &tunnel{client: client, backend: backend, stall: o.stall}
+	t := &tunnel{client: client, backend: o.response.Tunnel, stall: o.stall}
 	n, err := t.run(o.request.Context())
 	return exchange.Sent{Bytes: n, Status: http.StatusOK, Err: err}
 }
