@@ -35,6 +35,8 @@ type health struct {
 	probed bool
 	// times counts ejections in a row.
 	times int
+	// last is the failure of a call's connection that was counted last.
+	last error
 }
 
 // heard takes note of how a try at an endpoint ended. Whoever answers is there;
@@ -43,9 +45,21 @@ func (t *tries) heard(e *endpoint, err *Error) {
 	switch {
 	case err == nil:
 		t.pool.reached(e)
-	case err.Kind == NoConnection && !err.unseen():
+	case err.Kind == NoConnection && !err.unseen() && t.pool.isNews(e, err.Err):
 		t.pool.missed(e, err.Err)
 	}
+}
+
+// isNews says whether a failed connection was not told of before. Over HTTP/2 all
+// calls that have waited for one are told, by the same error, and it failed once.
+func (p *Pool) isNews(e *endpoint, why error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.health.last == why { //nolint:errorlint // It is asked whether it is the same, and not what it is.
+		return false
+	}
+	e.health.last = why
+	return true
 }
 
 // ourOwn are failures to connect that are of this machine's making: descriptors,
