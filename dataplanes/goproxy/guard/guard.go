@@ -13,7 +13,7 @@ type Input struct {
 // Guard is one process's.
 type Guard struct {
 	// Clients are connections of clients and sessions of UDP clients: each holds a
-	// descriptor.
+	// descriptor, but for those of QUIC, which nothing else would bound.
 	Clients *Budget
 	// Opening are those of them whose first bytes have not come whole: handshakes
 	// of TLS, hellos, PROXY headers. A flood of them leaves most places to others.
