@@ -290,7 +290,7 @@ func (r *leakRig) leavesNothingOpen(t *testing.T) {
 	_, _ = half.Read(make([]byte, 10))
 	r.unit.Proxy.Listeners, r.unit.Proxy.Routes, r.unit.Proxy.Backends = nil, nil, nil
 	r.must()
-	for _, share := range []string{"requests", "clients", "opening", "idle_backends"} {
+	for _, share := range []string{"requests", "clients", "opening", "udp_sessions", "idle_backends"} {
 		eventually(t, "no "+share, func() bool { return r.share(share) == "0" })
 	}
 	for _, gauge := range []string{"sluice_proxy_connections{", "sluice_proxy_active_streams{", "sluice_proxy_active_requests "} {
