@@ -18,7 +18,7 @@ import (
 // leakRig has a way in of every kind.
 type leakRig struct {
 	*tlsRig
-	web, few, tcp, deadTCP, udp, header string
+	web, tcp, deadTCP, udp, header string
 }
 
 func newLeakRig(t *testing.T) *leakRig {
@@ -119,7 +119,7 @@ func (r *leakRig) share(name string) string {
 const getHead = " HTTP/1.1\r\nHost: x\r\n"
 
 // paths are the ways in which something can begin and end.
-func (r *leakRig) paths() map[string]func(t *testing.T, n int) {
+func (r *leakRig) paths() map[string]func(*testing.T) {
 	t := r.t.(*testing.T)
 	plainClient, prior := plain(t), h2c(t)
 	ask := func(c *http.Client, method, url, body string) {
@@ -132,7 +132,7 @@ func (r *leakRig) paths() map[string]func(t *testing.T, n int) {
 			res.Body.Close()
 		}
 	}
-	m := map[string]func(*testing.T, int){}
+	m := map[string]func(*testing.T){}
 	for name, text := range map[string]string{
 		"get":       "GET /" + getHead + "Connection: close\r\n\r\n",
 		"retried":   "GET /503" + getHead + "Connection: close\r\n\r\n",
@@ -146,29 +146,31 @@ func (r *leakRig) paths() map[string]func(t *testing.T, n int) {
 		"refusedws": "GET /" + getHead + "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
 		"rudews":    "GET /ws" + getHead + "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
 	} {
-		m[name] = func(*testing.T, int) { r.rude(r.web, text, 12) }
-		m["proxied "+name] = func(*testing.T, int) { r.rude(r.header, "PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n"+text, 12) }
+		m[name] = func(*testing.T) { r.rude(r.web, text, 12) }
+		m["proxied "+name] = func(*testing.T) { r.rude(r.header, "PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n"+text, 12) }
 	}
 	for name, text := range map[string]string{
 		"nothing": "", "part of a head": "GET / HT", "hang": "GET /hang" + getHead + "\r\n", "h2 preface": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 		"body that breaks off": "POST /read" + getHead + "Content-Length: 1000000\r\n\r\nabc",
 	} {
-		m[name] = func(*testing.T, int) { r.rude(r.web, text, 0) }
+		m[name] = func(*testing.T) { r.rude(r.web, text, 0) }
 	}
-	m["no PROXY header"] = func(*testing.T, int) { r.rude(r.header, "GET /"+getHead+"\r\n", 1) }
-	m["no hello"] = func(*testing.T, int) { r.rude(r.addr(), "GET /"+getHead+"\r\n", 1) }
-	m["part of a hello"] = func(*testing.T, int) { r.rude(r.addr(), "\x16\x03\x01", 0) }
-	m["keep-alive"] = func(*testing.T, int) { ask(plainClient, "POST", "http://"+r.web+"/read", "body") }
-	m["keep-alive endless"] = func(*testing.T, int) { ask(plainClient, "GET", "http://"+r.web+"/endless", "") }
+	m["no PROXY header"] = func(*testing.T) { r.rude(r.header, "GET /"+getHead+"\r\n", 1) }
+	m["no hello"] = func(*testing.T) { r.rude(r.addr(), "GET /"+getHead+"\r\n", 1) }
+	m["part of a hello"] = func(*testing.T) { r.rude(r.addr(), "\x16\x03\x01", 0) }
+	m["keep-alive"] = func(*testing.T) { ask(plainClient, "POST", "http://"+r.web+"/read", "body") }
+	m["keep-alive endless"] = func(*testing.T) { ask(plainClient, "GET", "http://"+r.web+"/endless", "") }
 	for _, path := range []string{"/", "/503", "/read", "/endless", "/break", "/half", "/dead", "/h2c", "/h2c/break", "/h2c/endless", "/h2c/read"} {
-		m["h2c "+path] = func(*testing.T, int) { ask(prior, "POST", "http://"+r.web+path, "body") }
+		m["h2c "+path] = func(*testing.T) { ask(prior, "POST", "http://"+r.web+path, "body") }
 	}
-	m["h2c fresh"] = func(t *testing.T, _ int) {
+	m["h2c fresh"] = func(t *testing.T) {
+		t.Helper()
 		c := h2c(t)
 		ask(c, "GET", "http://"+r.web+"/", "")
 		c.CloseIdleConnections()
 	}
-	m["websocket"] = func(t *testing.T, _ int) {
+	m["websocket"] = func(t *testing.T) {
+		t.Helper()
 		c := dialSocket(t, r.web+"/ws")
 		say(t, c, "hi")
 		_ = c.CloseNow()
@@ -179,7 +181,7 @@ func (r *leakRig) paths() map[string]func(t *testing.T, n int) {
 			if sni != "secure.example" {
 				protos = nil
 			}
-			m["tls "+sni+" "+proto] = func(*testing.T, int) {
+			m["tls "+sni+" "+proto] = func(*testing.T) {
 				if c, err := r.shake(sni, protos...); err == nil {
 					if proto == "http/1.1" {
 						_, _ = io.WriteString(c, "GET /"+getHead+"\r\n")
@@ -191,22 +193,23 @@ func (r *leakRig) paths() map[string]func(t *testing.T, n int) {
 		}
 	}
 	http3 := r.client3("secure.example")
-	m["h3"] = func(*testing.T, int) { ask(http3, "GET", "https://secure.example/", "") }
-	m["h3 fresh"] = func(*testing.T, int) {
+	m["h3"] = func(*testing.T) { ask(http3, "GET", "https://secure.example/", "") }
+	m["h3 fresh"] = func(*testing.T) {
 		fresh := r.transport3("secure.example")
 		ask(&http.Client{Transport: fresh, Timeout: patience}, "GET", "https://secure.example/", "")
 		fresh.Close()
 	}
-	m["tcp"] = func(*testing.T, int) { r.rude(r.tcp, "x", 5) }
-	m["tcp reset"] = func(*testing.T, int) {
+	m["tcp"] = func(*testing.T) { r.rude(r.tcp, "x", 5) }
+	m["tcp reset"] = func(*testing.T) {
 		if c, err := net.Dial("tcp", r.tcp); err == nil {
 			_, _ = io.WriteString(c, "x")
 			_ = c.(*net.TCPConn).SetLinger(0)
 			c.Close()
 		}
 	}
-	m["tcp to nobody"] = func(*testing.T, int) { r.rude(r.deadTCP, "x", 1) }
-	m["udp"] = func(t *testing.T, _ int) {
+	m["tcp to nobody"] = func(*testing.T) { r.rude(r.deadTCP, "x", 1) }
+	m["udp"] = func(t *testing.T) {
+		t.Helper()
 		c, err := net.Dial("udp", r.udp)
 		if err != nil {
 			t.Error(err)
@@ -231,8 +234,8 @@ func TestNothingLeaks(t *testing.T) {
 			var all sync.WaitGroup
 			for range atOnce {
 				all.Go(func() {
-					for n := range work {
-						once(t, n)
+					for range work {
+						once(t)
 					}
 				})
 			}
