@@ -34,7 +34,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 20, "rounds of each scenario at most; fewer where the interval is narrow")
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "of a round, in whole seconds")
 	f.DurationVar(&o.budget, "budget", 90*time.Minute, "bound of the whole run, shared among the scenarios")
-	f.IntVar(&o.idle, "idle", 10_000, "connections of the scenario idle")
+	f.IntVar(&o.idle, "idle", 8_000, "connections of the scenarios idle and idle-https; figures are scaled to 10,000")
 	f.IntVar(&o.routes, "routes", 1000, "routes of the scenario h1-routes")
 	f.IntVar(&o.procs, "procs", 1, "processors that each proxy uses")
 	f.Float64Var(&o.rate, "rate", 0, "requests a second of the scenarios at a rate (default half of what the first proxy does at most)")

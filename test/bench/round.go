@@ -119,7 +119,7 @@ func (r *rig) idleRound(ctx context.Context, c *candidate, s scenario) (sample, 
 	if err != nil {
 		return sample{}, err
 	}
-	idle, err := load.Open(ctx, local(s.port(c.setup.Ports)), r.idle)
+	idle, err := load.Open(ctx, load.Idlers{Address: local(s.port(c.setup.Ports)), TLS: s.tls, Count: r.idle})
 	if err != nil {
 		return sample{}, err
 	}

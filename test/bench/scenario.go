@@ -79,6 +79,7 @@ func scenarios() []scenario {
 		{name: "pass-1m", what: "TLS passed through by SNI, answers of 1 MiB", port: pass, tls: true, raw: true, path: large, clients: 8},
 		{name: "udp", what: "UDP, there and back", client: datagrams, port: udp, raw: true, clients: 16},
 		{name: "idle", what: "idle HTTP/1.1 connections", client: idlers, port: plain, path: ordinary},
+		{name: "idle-https", what: "idle HTTPS/1.1 connections", client: idlers, port: secure, tls: true, path: ordinary},
 	}
 }
 

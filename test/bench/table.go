@@ -88,12 +88,12 @@ func (r *report) markdown(w io.Writer) {
 	}
 	fmt.Fprint(w, "\n| load | proxy | rounds | requests/s | CPU µs a request | × the first | p50 ms | p99 ms | × the first | RSS MiB | allocations |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, s := range r.Scenarios {
-		if s.Name != "idle" {
+		if !s.idle() {
 			s.markdownRows(w)
 		}
 	}
 	for _, s := range r.Scenarios {
-		if s.Name == "idle" && len(s.Rows) > 0 {
+		if s.idle() && len(s.Rows) > 0 {
 			s.markdownIdle(w)
 		}
 	}
@@ -131,8 +131,11 @@ func (r *result) markdownRows(w io.Writer) {
 	}
 }
 
+// idle says whether it is memory that was measured.
+func (r *result) idle() bool { return strings.HasPrefix(r.Name, "idle") }
+
 func (r *result) markdownIdle(w io.Writer) {
-	fmt.Fprint(w, "\n| proxy | MiB for 10,000 idle connections | × the first |\n|---|---|---|\n")
+	fmt.Fprintf(w, "\n| proxy | MiB for 10,000 %s | × the first |\n|---|---|---|\n", r.What)
 	for _, l := range r.Rows {
 		fmt.Fprintf(w, "| %s | %s | %s |\n", l.Proxy, number(l.Median.Idle/(1<<20), "%.1f"), interval(l.Idle))
 	}

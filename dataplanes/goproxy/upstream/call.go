@@ -16,6 +16,10 @@ import (
 // beyond its tries.
 const maxConnects = 10
 
+// maxUnseen bounds how often a request is sent again that was refused unseen,
+// where there is no other endpoint.
+const maxUnseen = 3
+
 // Call is one request to one backend. The context of Do bounds it as a whole.
 type Call struct {
 	Backend ir.BackendKey
@@ -196,12 +200,13 @@ func (t *tries) again(ctx context.Context, response *exchange.Response, err *Err
 
 // elsewhere says whether a failed connection costs nothing but a look at the
 // next endpoint. What an endpoint of HTTP/2 has refused unseen may go to it again,
-// over a connection that it does not leave.
+// over a connection that it does not leave, but not often: it may have too much to
+// do.
 func (t *tries) elsewhere(err *Error) bool {
 	if t.connects++; t.connects > maxConnects {
 		return false
 	}
-	return err.unseen() || t.pool.hasMore(t.tried)
+	return err.unseen() && t.connects <= maxUnseen || t.pool.hasMore(t.tried)
 }
 
 func counts(r *ir.Retry, response *exchange.Response, err *Error) bool {

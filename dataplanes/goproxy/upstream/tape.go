@@ -151,8 +151,10 @@ func (t *tape) advance() {
 		t.piece = make([]byte, pieceSize)
 	}
 	t.busy = true
+	// When the goroutine begins, the exchange may be over, and the request another's.
+	body := t.source.Body
 	go func() {
-		n, err := t.source.Body.Read(t.piece)
+		n, err := body.Read(t.piece)
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.busy, t.end = false, err

@@ -56,6 +56,7 @@ func (s *Server) newHTTP1() *h1.Server {
 			Read: time.Duration(t.Stall), Write: time.Duration(t.Stall),
 		},
 		Slashes: s.config.Slashes,
+		Ended:   s.holders.remove,
 		Preface: func(c net.Conn, read []byte) { go s.serveHTTP2(c, read) },
 	}
 }
@@ -114,11 +115,7 @@ func (s *Server) ServeConn(c net.Conn) bool {
 		go s.serveHTTP2(c, nil)
 		return true
 	}
-	go func() {
-		if s.one.Serve(context.Background(), c) {
-			s.holders.remove()
-		}
-	}()
+	go s.one.Serve(context.Background(), c)
 	return true
 }
 

@@ -101,7 +101,7 @@ func TestIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { _ = backend.HTTP1(l) }()
-	idle, err := Open(t.Context(), l.Addr().String(), 100)
+	idle, err := Open(t.Context(), Idlers{Address: l.Addr().String(), Count: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestIdle(t *testing.T) {
 		t.Error("a closed connection counts as alive")
 	}
 	l.Close()
-	if _, err := Open(context.Background(), l.Addr().String(), 100); err == nil {
+	if _, err := Open(context.Background(), Idlers{Address: l.Addr().String(), Count: 100}); err == nil {
 		t.Error("no error where nothing listens")
 	}
 }

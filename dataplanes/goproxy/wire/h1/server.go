@@ -26,6 +26,9 @@ type Server struct {
 	// Panicked is told of a handler that did, if it is not nil. Its connection is
 	// closed.
 	Panicked func(value any)
+	// Ended is told once of each connection that has ended here, if it is not nil;
+	// not of those that Preface has taken.
+	Ended func()
 	// Preface takes a connection without TLS over that begins with the preface of
 	// HTTP/2, of which read is what has come. Nil refuses it.
 	Preface func(c net.Conn, read []byte)
@@ -35,7 +38,11 @@ type Server struct {
 	draining atomic.Bool
 	mu       sync.Mutex
 	sessions map[*session]struct{}
-	watching bool
+	// fresh and served are parked, and are no sessions.
+	fresh, served row
+	watching      bool
+	// waited counts the glances since the server began to drain.
+	waited int
 	// empty is closed when a server that drains has no connection left.
 	empty chan struct{}
 }
@@ -47,19 +54,25 @@ func (s *Server) prepare() {
 	s.sessions, s.empty = map[*session]struct{}{}, make(chan struct{})
 }
 
-// Serve runs a connection until it ends, and closes it. What is known about it
-// comes from the exchange.Carrier that it is, or that is below its TLS. It is
-// false for a connection that Preface has taken over.
-func (s *Server) Serve(ctx context.Context, c net.Conn) bool {
+// Serve runs a connection until it ends, and closes it, or until it is parked:
+// then the server goes on with it when it has something to say. What is known
+// about it comes from the exchange.Carrier that it is, or that is below its TLS.
+func (s *Server) Serve(ctx context.Context, c net.Conn) {
 	s.prepared.Do(s.prepare)
-	session := newSession(ctx, s, c)
-	defer session.life.cut()
+	session := newSession(s, carried{ctx: ctx, given: c, moment: moment})
 	if !s.add(session) {
+		session.life.cut()
 		session.conn.Close()
-		return true
+		s.ended()
+		return
 	}
-	session.run()
-	return s.remove(session)
+	session.serve()
+}
+
+func (s *Server) ended() {
+	if s.Ended != nil {
+		s.Ended()
+	}
 }
 
 func (s *Server) add(session *session) bool {
@@ -76,22 +89,22 @@ func (s *Server) add(session *session) bool {
 	return true
 }
 
-// remove ends a session; it is false if its connection lives on elsewhere.
-func (s *Server) remove(session *session) bool {
+// remove ends a session.
+func (s *Server) remove(session *session) {
 	s.mu.Lock()
 	delete(s.sessions, session)
 	s.signal()
 	s.mu.Unlock()
 	if read := session.handOver; read != nil {
 		s.Preface(session.given, read)
-		return false
+		return
 	}
 	session.conn.Close()
-	return true
+	s.ended()
 }
 
 func (s *Server) signal() {
-	if !s.draining.Load() || len(s.sessions) > 0 {
+	if !s.draining.Load() || s.count() > 0 {
 		return
 	}
 	select {
@@ -100,6 +113,9 @@ func (s *Server) signal() {
 		close(s.empty)
 	}
 }
+
+// count returns the number of connections.
+func (s *Server) count() int { return len(s.sessions) + s.fresh.len + s.served.len }
 
 // glance is how often is looked for clients that have gone away. A look at each
 // request would cost more than most requests take.
@@ -117,26 +133,40 @@ func (s *Server) watch() {
 }
 
 func (s *Server) look() bool {
+	more, over := s.lookAll(time.Now())
+	s.closeParked(over)
+	return more
+}
+
+func (s *Server) lookAll(now time.Time) (more bool, over []*parked) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for session := range s.sessions {
 		session.look()
 	}
-	s.watching = len(s.sessions) > 0
-	return s.watching
+	over = s.overdue(now)
+	s.signal()
+	s.watching = s.count() > 0
+	return s.watching, over
 }
 
 // Drain closes the connections that are idle, and each of the others with its
 // next answer. It does not wait. Connections that come later are closed.
 func (s *Server) Drain() {
 	s.prepared.Do(s.prepare)
+	s.closeParked(s.drain())
+}
+
+func (s *Server) drain() []*parked {
 	s.draining.Store(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for session := range s.sessions {
 		session.drain()
 	}
+	over := s.served.takeAll(time.Time{})
 	s.signal()
+	return over
 }
 
 // Wait waits until a server that drains has no connection left, or the context
@@ -153,17 +183,24 @@ func (s *Server) Wait(ctx context.Context) bool {
 // Close closes every connection, whatever it does.
 func (s *Server) Close() {
 	s.Drain()
+	s.closeParked(s.abort())
+}
+
+func (s *Server) abort() []*parked {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for session := range s.sessions {
 		session.conn.Abort()
 		session.life.cut()
 	}
+	over := s.fresh.takeAll(time.Time{})
+	s.signal()
+	return over
 }
 
 // Open returns the number of connections.
 func (s *Server) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.sessions)
+	return s.count()
 }

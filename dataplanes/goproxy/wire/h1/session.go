@@ -1,10 +1,8 @@
 package h1
 
 import (
-	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -20,13 +18,13 @@ import (
 type session struct {
 	server *Server
 	conn   *rawconn.Conn
-	// given is the connection as it came.
-	given net.Conn
-	about *exchange.Conn
-	life  life
-	in    stream
-	// served is true once the connection has carried a request.
-	served bool
+	// carried is what outlives the session where its connection is parked, which
+	// parked says that it is.
+	carried
+	parked bool
+	about  *exchange.Conn
+	life   life
+	in     stream
 	// patience is how long the next read may take.
 	patience time.Duration
 	// pace judges how fast a body comes that is read; the zero value nobody.
@@ -55,9 +53,9 @@ const (
 
 const freshGlances = int(5 * time.Second / glance)
 
-func newSession(ctx context.Context, server *Server, c net.Conn) *session {
-	s := &session{server: server, conn: rawconn.New(c), given: c, about: rawconn.About(c)}
-	s.life.begin(ctx)
+func newSession(server *Server, c carried) *session {
+	s := &session{server: server, conn: rawconn.New(c.given), carried: c, about: rawconn.About(c.given)}
+	s.life.begin(c.ctx)
 	// A deadline may come a little early: see deadline.due.
 	s.in.from, s.conn.Least = s, pace.Over(server.limits.Rate, server.Timeouts.Write*3/4)
 	return s
@@ -106,6 +104,14 @@ func (s *session) tooSlow(since time.Time, n int) bool {
 	return s.pace.On() && !s.streams.Load() && s.pace.Waited(time.Since(since), n)
 }
 
+// serve runs a session until its connection has ended or was parked.
+func (s *session) serve() {
+	defer s.life.cut()
+	if s.run(); !s.parked {
+		s.server.remove(s)
+	}
+}
+
 func (s *session) run() {
 	defer s.recover()
 	defer s.in.free()
@@ -150,29 +156,20 @@ func (s *session) await() bool {
 	if len(s.in.buffered()) > 0 {
 		return true
 	}
-	patience := s.server.Timeouts.Idle
-	if !s.served && s.server.Timeouts.Head > 0 {
-		patience = s.server.Timeouts.Head
-	}
 	// A drain that came before this looks at the state, one that comes later sees
 	// the session as idle and interrupts it.
+	before := fresh
 	if s.served {
+		before = idle
 		s.state.Store(idle)
 		if s.server.draining.Load() {
 			return false
 		}
 	}
-	err := s.conn.ReadWithin(time.Now(), patience)
-	if err == nil {
-		err = s.in.await(s.conn)
-	}
-	before := fresh
-	if s.served {
-		before = idle
-	}
-	if err != nil || !s.state.CompareAndSwap(before, busy) {
+	if !s.wait() || !s.state.CompareAndSwap(before, busy) {
 		return false
 	}
+	s.due = time.Time{}
 	return s.served || !s.speaksHTTP2()
 }
 

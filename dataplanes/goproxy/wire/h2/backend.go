@@ -36,7 +36,7 @@ func newBackend(p *Pool, c net.Conn) *backend {
 	b.out.buf = append(b.out.room(), preface...)
 	b.out.buf = appendSettings(b.out.buf, []http2.Setting{
 		{ID: http2.SettingEnablePush, Val: 0},
-		{ID: http2.SettingInitialWindowSize, Val: uint32(p.limits.StreamWindow)},
+		{ID: http2.SettingInitialWindowSize, Val: uint32(p.limits.firstWindow())},
 		{ID: http2.SettingMaxHeaderListSize, Val: p.limits.listBytes()},
 	})
 	b.open(int64(p.limits.ConnWindow))
@@ -97,7 +97,7 @@ func (b *backend) close() {
 func (b *backend) reserve() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.gone || b.dead != nil || b.busy >= b.most() {
+	if !b.hasPlace() {
 		return false
 	}
 	b.busy++
@@ -115,7 +115,20 @@ func (b *backend) leaves() bool {
 func (b *backend) free() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.gone && b.dead == nil && b.busy < b.most()
+	return b.hasPlace()
+}
+
+// hasPlace looks at what waits to be written too: requests that are given up make
+// room for others at once, but what was said for them is still there.
+func (b *backend) hasPlace() bool {
+	return !b.gone && b.dead == nil && b.busy < b.most() && len(b.out.buf) <= outMost
+}
+
+// bars reports whether the backend allows no stream.
+func (b *backend) bars() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.gone && b.dead == nil && b.most() == 0
 }
 
 func (b *backend) most() int { return int(min(b.peer.streams, uint32(b.limits.Streams))) }
@@ -152,9 +165,7 @@ func (b *backend) ask() {
 	b.conn.SetReadDeadline(now.Add(b.timeouts.Ping))
 }
 
-func (b *backend) settled() {
-	b.pool.signal()
-}
+func (b *backend) eased() { b.pool.signal() }
 
 func (b *backend) pong([8]byte) {}
 
@@ -163,6 +174,7 @@ func (b *backend) goAway(last uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.gone = true
+	b.pool.signal()
 	for id, s := range b.streams {
 		if id > last {
 			b.forget(s, byPeer)

@@ -268,7 +268,7 @@ func TestUnreadResponseStopsNobodyElse(t *testing.T) {
 		p := <-peers
 		id := p.request()
 		p.head(id, false, ":status", "200")
-		for range 16 {
+		for range 4 {
 			p.framer.WriteData(id, false, make([]byte, 16384))
 		}
 		for {

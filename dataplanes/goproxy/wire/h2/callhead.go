@@ -209,6 +209,9 @@ func (cl *calling) complete(end bool) *Error {
 	} else if end && p.Length < 0 {
 		p.Length = 0
 	}
+	if end && cl.length > 0 {
+		return errLengthBroken
+	}
 	cl.headed = true
 	cl.cond.Broadcast()
 	p.Body = cl

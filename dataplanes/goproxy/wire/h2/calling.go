@@ -100,6 +100,7 @@ func (cl *calling) sendWhole() bool {
 	cl.sendWindow -= n
 	l.sendWindow -= n
 	l.out.buf = appendData(l.out.room(), cl.id, whole, true)
+	l.patience.earn(len(whole))
 	cl.endLocal()
 	return true
 }

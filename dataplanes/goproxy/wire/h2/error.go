@@ -136,6 +136,7 @@ var (
 	errLongBlock     = ofConnection(http2.ErrCodeEnhanceYourCalm, "long-field-block")
 	errPrefaceSlow   = ofConnection(http2.ErrCodeNo, "slow-preface")
 	errBlockSlow     = ofConnection(http2.ErrCodeNo, "slow-head")
+	errContentSlow   = ofConnection(http2.ErrCodeNo, "slow-content")
 	errSilent        = ofConnection(http2.ErrCodeNo, "no-answer-to-ping")
 	errIdle          = ofConnection(http2.ErrCodeNo, "idle")
 	errClosed        = ofConnection(http2.ErrCodeNo, "closed")

@@ -17,7 +17,9 @@ const (
 	costSettings = 10
 	costReset    = 5
 	costBlock    = 10
-	earnFrame    = 2
+	// earnFrame is for what may come of one frame: those who measure a line (gRPC's
+	// and Rust's clients and servers) answer each with a ping and two windows.
+	earnFrame = 8
 	// earnOctets is how much content earns one more: clients that read it in small
 	// steps open their windows in small steps.
 	earnOctets = 1 << 10

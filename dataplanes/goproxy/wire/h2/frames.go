@@ -15,7 +15,7 @@ func (l *link) step() *Error {
 	if err != nil {
 		return l.unread(err)
 	}
-	l.in.large = l.in.large || h.Length > 1<<10
+	l.in.large, l.in.content = l.in.large || h.Length > 1<<10, h.Type == http2.FrameData
 	f, err := l.framer.ReadFrameForHeader(h)
 	var why *Error
 	switch {
@@ -65,6 +65,7 @@ func (l *link) refuse(id uint32, why *Error) *Error {
 		s.reset(why)
 	} else {
 		l.out.buf = appendReset(l.out.room(), id, why.Code)
+		l.out.provoked++
 		if l.closed.how(id) == unknown {
 			l.closed.bury(id, byUs)
 		}
@@ -82,7 +83,7 @@ func (l *link) spend(cost int) bool {
 
 // pay counts useless work, and what waits to be written for it.
 func (l *link) pay(cost int) *Error {
-	if !l.patience.spend(cost) || len(l.out.buf) > outMost {
+	if !l.patience.spend(cost) || l.out.provoked > mostProvoked {
 		return errFlood
 	}
 	return nil
@@ -147,7 +148,7 @@ func (l *link) data(f *http2.DataFrame) *Error {
 	s := l.streams[f.StreamID]
 	if s == nil || s.remoteEnd {
 		l.creditUnread(n)
-		return l.late(f.StreamID, s)
+		return l.late(f, s)
 	}
 	if n > s.recvWindow {
 		return errStreamFlow
@@ -184,17 +185,22 @@ func (s *stream) data(f *http2.DataFrame) *Error {
 }
 
 // late judges content on a stream that takes none any more (RFC 9113, section
-// 5.1).
-func (l *link) late(id uint32, s *stream) *Error {
-	switch {
-	case s != nil:
+// 5.1). What was on its way when we ended a stream is not the peer's fault, and
+// a backend's connection has the exchanges of others.
+func (l *link) late(f *http2.DataFrame, s *stream) *Error {
+	if s != nil {
 		return errStreamClosed
-	case l.isIdle(id):
+	}
+	if l.isIdle(f.StreamID) {
 		return errIdleStream
-	case l.closed.how(id) == byUs:
-		return l.pay(costFrame)
-	default:
+	}
+	switch how := l.closed.how(f.StreamID); {
+	case how == byEnd || how == byPeer:
 		return errStreamClosed
+	case len(f.Data()) == 0:
+		return l.pay(costPing)
+	default:
+		return nil
 	}
 }
 
@@ -258,6 +264,7 @@ func (l *link) ping(f *http2.PingFrame) *Error {
 		return l.pay(costFrame)
 	}
 	l.out.buf = appendPing(l.out.room(), f.Data, http2.FlagPingAck)
+	l.out.provoked++
 	l.kick()
 	return l.pay(costPing)
 }
@@ -274,7 +281,8 @@ func (l *link) settings(f *http2.SettingsFrame) *Error {
 		}
 	}
 	l.out.buf = appendSettingsAck(l.out.room())
-	l.role.settled()
+	l.out.provoked++
+	l.role.eased()
 	l.wakeWaiting()
 	l.kick()
 	return l.pay(costSettings + f.NumSettings())

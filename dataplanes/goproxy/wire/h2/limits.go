@@ -21,11 +21,13 @@ type Limits struct {
 	// Rate is the least that a client must send of a body that is waited for, in
 	// octets a second, once it was waited for longer than Timeouts.Read; 0 is any.
 	Rate int
-	// Streams bounds the exchanges under way on a connection, those included whose
-	// client has reset them and whose handler has not noticed yet; default 128.
+	// Streams bounds the streams of a connection; default 128. Those whose stream has
+	// ended and whose handler has not, because its client has reset it or because it
+	// is about to return, may be as many again.
 	Streams int
 	// StreamWindow is how much of one message may be held that nobody has read;
-	// default 262144.
+	// default 262144. A stream begins with a quarter of that, and gets the rest as
+	// its reader keeps up.
 	StreamWindow int
 	// ConnWindow is the same for all requests of a connection; default 1048576.
 	// Responses of backends are bounded by StreamWindow alone.
@@ -33,7 +35,7 @@ type Limits struct {
 	// Patience is how much useless work a peer may cause at once, and PatienceRate
 	// how much of that is forgotten in a second; default 2000 and 200. An ordinary
 	// useless frame costs 1, a stream that is reset before its answer 5. Each frame
-	// of an answer earns 2, and each KiB of its content 1.
+	// of an answer earns 8, and each KiB of its content 1.
 	Patience, PatienceRate int
 }
 
@@ -42,6 +44,9 @@ type Limits struct {
 func (l *Limits) listBytes() uint32 {
 	return uint32(min(l.HeadBytes+32*(l.Fields+pseudoFields), mostWindow))
 }
+
+// firstWindow is what a stream begins with.
+func (l *Limits) firstWindow() int64 { return int64(max(l.StreamWindow/4, 1)) }
 
 func (l Limits) withDefaults() Limits {
 	fill := func(n *int, def int) {
@@ -67,8 +72,8 @@ func (l Limits) withDefaults() Limits {
 type Timeouts struct {
 	// Idle is how long a connection may have no stream.
 	Idle time.Duration
-	// Head is how long the preface may take, and each field block from its first
-	// octet to its last.
+	// Head is how long the preface may take, and each field block and each frame that
+	// is not content from its first octet to its last.
 	Head time.Duration
 	// Read is how long a body's next octets may take.
 	Read time.Duration

@@ -69,8 +69,9 @@ type peer struct {
 type role interface {
 	// head takes a field block that is whole. It may wait for nothing.
 	head(b *fieldBlock) *Error
-	// settled is told that the peer's settings have changed.
-	settled()
+	// eased is told that more may be possible: the peer's settings have changed, or
+	// something was written.
+	eased()
 	// pong is told of an answer to a ping.
 	pong(data [8]byte)
 	// goAway is told of the peer's GOAWAY.

@@ -16,15 +16,19 @@ type outbox struct {
 	writing bool
 	// closeAfter asks the turn to end our side when nothing is left.
 	closeAfter bool
-	err        error
+	// provoked counts the frames that wait because the peer has asked for them.
+	provoked int
+	err      error
 }
 
 // outLimit bounds the answers that wait, so that a client that does not read
-// holds little memory. outMost bounds everything, and is reached only by a peer
-// that asks for control frames and does not read them.
+// holds little memory. outMost bounds what waits for a backend until no request
+// follows. mostProvoked is reached only by a peer that asks for control frames and
+// does not read them.
 const (
-	outLimit = 64 << 10
-	outMost  = 4 * outLimit
+	outLimit     = 64 << 10
+	outMost      = 4 * outLimit
+	mostProvoked = 10000
 )
 
 var outBuffers = sync.Pool{New: func() any {
@@ -55,18 +59,18 @@ func (t *turn) run() {
 	defer l.mu.Unlock()
 	for len(l.out.buf) > 0 && l.out.err == nil {
 		b := l.out.buf
-		l.out.buf, l.out.spare = l.out.spare[:0], nil
+		l.out.buf, l.out.spare, l.out.provoked = l.out.spare[:0], nil, 0
 		l.mu.Unlock()
 		err := l.write(b)
 		l.mu.Lock()
 		l.out.spare = b[:0]
 		l.wrote(err)
 	}
-	l.out.writing = false
 	if l.out.closeAfter && l.out.err == nil {
 		l.out.err = errClosed
 		l.endWrites()
 	}
+	l.out.writing = false
 	if len(l.streams) == 0 || l.out.err != nil {
 		l.out.free()
 	}
@@ -86,12 +90,16 @@ func (l *link) wrote(err error) {
 		l.conn.Interrupt()
 	}
 	l.wakeWaiting()
+	l.role.eased()
 }
 
 // endWrites ends our side, and gives the peer a moment to end its own: closing
-// a connection with unread octets resets it, and the peer may never see why.
+// a connection with unread octets resets it, and the peer may never see why. TLS
+// writes when it ends, and may have to wait: the lock is left meanwhile.
 func (l *link) endWrites() {
+	l.mu.Unlock()
 	_ = l.conn.CloseWrite()
+	l.mu.Lock()
 	l.lingering = true
 	l.conn.SetReadDeadline(time.Now().Add(lingerTime))
 }

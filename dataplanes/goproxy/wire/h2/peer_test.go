@@ -70,20 +70,23 @@ func poolTo(t testing.TB, addr string) *Pool {
 // through is a server before a pool.
 func through(t testing.TB, p *Pool) *rig {
 	t.Helper()
-	return newRig(t, func(ctx context.Context, q *exchange.Request) *exchange.Response {
-		answer, err := p.Do(ctx, exchange.Ask{Request: q})
-		for errors.Is(err, exchange.ErrUnseen) {
-			answer, err = p.Do(ctx, exchange.Ask{Request: q})
-		}
-		if err == nil {
-			return answer
-		}
-		var why *Error
-		if errors.As(err, &why) {
-			return &exchange.Response{Status: why.Status}
-		}
-		return &exchange.Response{Status: 500}
-	}).start()
+	return newRig(t, p.carry).start()
+}
+
+// carry is a handler that sends to a pool.
+func (p *Pool) carry(ctx context.Context, q *exchange.Request) *exchange.Response {
+	answer, err := p.Do(ctx, exchange.Ask{Request: q})
+	for errors.Is(err, exchange.ErrUnseen) {
+		answer, err = p.Do(ctx, exchange.Ask{Request: q})
+	}
+	if err == nil {
+		return answer
+	}
+	var why *Error
+	if errors.As(err, &why) {
+		return &exchange.Response{Status: why.Status}
+	}
+	return &exchange.Response{Status: 500}
 }
 
 func echoHandler(w http.ResponseWriter, r *http.Request) {

@@ -27,7 +27,8 @@ type Pool struct {
 	// Ping is the silence after which a connection with streams is asked whether it
 	// lives, and how long it then has; default 15 s.
 	Ping time.Duration
-	// MaxConns bounds the connections; default 64. Over it, requests wait.
+	// MaxConns bounds the connections, but for those that the backend has asked to
+	// leave; default 64. Over it, requests wait.
 	MaxConns int
 	// IdleTimeout is how long a connection without streams is kept; default one
 	// minute.
@@ -99,7 +100,7 @@ func (p *Pool) Do(ctx context.Context, ask exchange.Ask) (*exchange.Response, er
 		case errors.Is(err, errUnbegun) && try < mostTries:
 		case errors.Is(err, errUnbegun):
 			return nil, errUnprocessed
-		case errors.Is(err, errGone) && twice && try == 1:
+		case (errors.Is(err, errGone) || errors.Is(err, errSilent)) && twice && try == 1:
 		default:
 			return response, err
 		}
@@ -159,7 +160,7 @@ func (p *Pool) wanting() *dialing {
 	switch {
 	case p.dialing != nil:
 		return p.dialing
-	case p.living() < p.MaxConns:
+	case p.living() < p.MaxConns && !p.barred():
 		p.dialing = &dialing{done: make(chan struct{})}
 		go p.dial(p.dialing)
 		return p.dialing
@@ -186,6 +187,17 @@ func (p *Pool) living() (n int) {
 		}
 	}
 	return n
+}
+
+// barred reports whether the backend takes no stream at all for now: over another
+// connection it would take no more.
+func (p *Pool) barred() bool {
+	for _, c := range p.conns {
+		if c.bars() {
+			return true
+		}
+	}
+	return false
 }
 
 // past is what nobody has to wait for.

@@ -23,8 +23,9 @@ type reader struct {
 	early []byte
 	// err is why nothing more can be read.
 	err error
-	// large says that the Framer has grown a buffer.
-	large bool
+	// large says that the Framer has grown a buffer, content that the frame that has
+	// begun is one of a body.
+	large, content bool
 }
 
 var (
@@ -164,7 +165,7 @@ func (r *reader) acquire() {
 // rest gives the buffer back of a connection that is about to wait. Below TLS
 // nobody can wait without one, so there it is kept while streams are open.
 func (r *reader) rest() {
-	r.between = !r.link.block.open
+	r.between, r.content = !r.link.block.open, false
 	if r.r < r.w || len(r.early) > 0 || !r.between {
 		return
 	}

@@ -206,7 +206,8 @@ func (sv *serving) Close() error {
 	return nil
 }
 
-// Whole returns the content, if all of it has come and nothing was read of it.
+// Whole returns the content, if all of it has come and nothing was read of it. It
+// stays where it is until the exchange ends, whatever its client does.
 func (sv *serving) Whole() ([]byte, bool) {
 	l := sv.link
 	l.mu.Lock()

@@ -41,7 +41,23 @@ func newSession(ctx context.Context, server *Server, c net.Conn) *session {
 	s.limits, s.timeouts, s.role = &server.limits, server.Timeouts, s
 	s.drained.L = &s.mu
 	s.prepare(c)
+	s.introduce()
 	return s
+}
+
+// introduce says what we allow, before anything else can be said (RFC 9113,
+// section 3.4). It is written by greet.
+func (s *session) introduce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.limits
+	s.out.buf = appendSettings(s.out.room(), []http2.Setting{
+		{ID: http2.SettingMaxConcurrentStreams, Val: uint32(l.Streams)},
+		{ID: http2.SettingInitialWindowSize, Val: uint32(l.firstWindow())},
+		{ID: http2.SettingMaxHeaderListSize, Val: l.listBytes()},
+		{ID: http2.SettingEnableConnectProtocol, Val: 1},
+	})
+	s.open(int64(l.ConnWindow))
 }
 
 func (s *session) run() {
@@ -65,17 +81,10 @@ func (s *session) run() {
 	}
 }
 
-// greet says what we allow and reads the preface (RFC 9113, section 3.4).
+// greet sends our half of the preface and reads the other (RFC 9113, section
+// 3.4).
 func (s *session) greet() *Error {
 	s.mu.Lock()
-	l := s.limits
-	s.out.buf = appendSettings(s.out.room(), []http2.Setting{
-		{ID: http2.SettingMaxConcurrentStreams, Val: uint32(l.Streams)},
-		{ID: http2.SettingInitialWindowSize, Val: uint32(l.StreamWindow)},
-		{ID: http2.SettingMaxHeaderListSize, Val: l.listBytes()},
-		{ID: http2.SettingEnableConnectProtocol, Val: 1},
-	})
-	s.open(int64(l.ConnWindow))
 	s.kick()
 	s.mu.Unlock()
 	got := make([]byte, len(preface))
@@ -100,7 +109,7 @@ func (s *session) greet() *Error {
 	return s.take(f)
 }
 
-func (s *session) settled() {}
+func (s *session) eased() {}
 func (s *session) goAway(uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,6 +132,9 @@ func (s *session) due() time.Time {
 	switch {
 	case !s.ready:
 		return later(s.began, t.Head)
+	case !s.in.between && s.in.content:
+		// Its reader has run out of time before.
+		return later(s.in.last, 2*max(t.Read, t.Head))
 	case !s.in.between:
 		return later(s.in.frameSince, t.Head)
 	case len(s.streams) == 0:
@@ -151,6 +163,8 @@ func (s *session) late(now time.Time) *Error {
 	switch {
 	case !s.ready:
 		return errPrefaceSlow
+	case !s.in.between && s.in.content:
+		return errContentSlow
 	case !s.in.between:
 		return errBlockSlow
 	case len(s.streams) == 0:
@@ -204,15 +218,16 @@ func (s *session) head(b *fieldBlock) *Error {
 	if b.stream <= s.lastID {
 		return s.again(b.stream)
 	}
+	s.lastID = b.stream
 	if s.leaving {
-		// The client was told not to wait for an answer.
+		// The client was told not to wait for an answer; more of it may be on its way.
+		s.closed.bury(b.stream, byUs)
 		return s.pay(costReset)
 	}
-	s.lastID = b.stream
 	switch {
 	case b.self:
 		return errSelf
-	case s.active >= s.limits.Streams || len(s.streams) >= s.limits.Streams:
+	case len(s.streams) >= s.limits.Streams || s.active >= 2*s.limits.Streams:
 		return errRefused
 	}
 	return s.begin(b)

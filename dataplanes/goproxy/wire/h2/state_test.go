@@ -323,7 +323,7 @@ func TestUnreadContentIsBounded(t *testing.T) {
 	r := newRig(t, answering).start()
 	p := r.dial().hello()
 	p.post(1, "x-hang", "1")
-	for range 16 {
+	for range 4 {
 		p.framer.WriteData(1, false, make([]byte, 16384))
 	}
 	p.get(3)

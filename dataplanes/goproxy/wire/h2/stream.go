@@ -23,8 +23,8 @@ type stream struct {
 
 	sendWindow int64
 	// recvWindow is what the peer may still send; unreported what of it was read
-	// and not given back yet.
-	recvWindow, unreported int64
+	// and not given back yet. window is how much may lie between the two.
+	recvWindow, unreported, window int64
 	in                     inbox
 	// length is what the peer has said that its content has; -1 for nothing.
 	length, received int64
@@ -44,7 +44,8 @@ type stream struct {
 func (s *stream) init(l *link, id uint32) {
 	s.link, s.id, s.length = l, id, -1
 	s.cond.L = &l.mu
-	s.sendWindow, s.recvWindow = l.peer.window, int64(l.limits.StreamWindow)
+	s.sendWindow, s.window = l.peer.window, l.limits.firstWindow()
+	s.recvWindow = s.window
 }
 
 // wait waits for a change, at most until a time; the zero time is no bound.
@@ -150,11 +151,16 @@ func (s *stream) endOfBody() error {
 	return nil
 }
 
-// consumed gives back the window of what was read. Small amounts are gathered.
+// consumed gives back the window of what was read. Small amounts are gathered. A
+// window grows where its reader keeps up, so that those who do not hold little.
 func (s *stream) consumed(n int) {
 	l := s.link
 	s.unreported += int64(n)
-	if !s.remoteEnd && s.dead == nil && s.unreported >= int64(l.limits.StreamWindow)/4 {
+	if !s.remoteEnd && s.dead == nil && s.unreported >= s.window/4 {
+		if s.in.n == 0 {
+			more := min(s.window, int64(l.limits.StreamWindow)-s.window)
+			s.window, s.unreported = s.window+more, s.unreported+more
+		}
 		s.recvWindow += s.unreported
 		l.out.buf = appendIncrement(l.out.room(), s.id, s.unreported)
 		s.unreported = 0
@@ -281,7 +287,8 @@ func (s *stream) allowance(n int) (int, error) {
 		}
 		may := min(int64(n), s.sendWindow, l.sendWindow, l.peer.frame)
 		if (may > 0 || n == 0) && len(l.out.buf) < outLimit {
-			return int(may), nil
+			// An end needs no window, which may be below zero.
+			return int(max(may, 0)), nil
 		}
 		if first {
 			until = after(l.timeouts.Write)

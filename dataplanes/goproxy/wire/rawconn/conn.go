@@ -21,8 +21,8 @@ type Conn struct {
 	// below is the connection that carries this one, for TLS.
 	below *Conn
 
-	// first is read into where there is no buffer yet.
-	first [64]byte
+	// first is read into where there is no buffer yet; nil until then.
+	first *[64]byte
 
 	// asked says that the last request to be written has been written whole, and
 	// carried that the connection has carried an exchange.
@@ -149,6 +149,25 @@ func (c *Conn) Gone() bool {
 	}
 }
 
+// Parkable reports whether another than the runtime may wait for the connection.
+func (c *Conn) Parkable() bool { return c.raw != nil || c.below != nil && c.below.raw != nil }
+
+// Over reports whether another connection carries this one, as TLS is carried.
+func (c *Conn) Over() bool { return c.below != nil }
+
+// Control calls f with the descriptor, which is open until f returns. It fails
+// for a connection that was closed, and where Parkable is false.
+func (c *Conn) Control(f func(fd uintptr)) error {
+	switch {
+	case c.raw != nil:
+		return c.raw.control(f)
+	case c.below != nil && c.below.raw != nil:
+		return c.below.raw.control(f)
+	default:
+		return errors.ErrUnsupported
+	}
+}
+
 // Send writes all of p, and gives up when not an octet of it was taken for a
 // time-out, or fewer than the least. What is below TLS must do that itself: TLS
 // cannot go on after it.
@@ -256,6 +275,9 @@ type Lender interface {
 func (c *Conn) Await(l Lender) (int, error) {
 	if c.raw != nil {
 		return c.raw.await(l)
+	}
+	if c.first == nil {
+		c.first = new([64]byte)
 	}
 	n, err := c.Conn.Read(c.first[:])
 	if n == 0 {

@@ -38,13 +38,12 @@ type rawConn struct {
 }
 
 func newRawConn(c net.Conn) *rawConn {
-	switch c.(type) {
-	case *net.TCPConn, *net.UnixConn:
-	default:
+	_, tcp := c.(*net.TCPConn)
+	if _, unix := c.(*net.UnixConn); !tcp && !unix {
 		return nil
 	}
 	rc, err := c.(syscall.Conn).SyscallConn()
-	if err != nil || !isStream(rc) {
+	if err != nil || !tcp && !isStream(rc) {
 		return nil
 	}
 	r := &rawConn{rc: rc}
@@ -203,6 +202,8 @@ func (r *rawConn) stepAsk(fd uintptr) bool {
 	r.out = r.out[n:]
 	return len(r.out) > 0
 }
+
+func (r *rawConn) control(f func(fd uintptr)) error { return r.rc.Control(f) }
 
 func (r *rawConn) stale() bool {
 	r.isStale = true
