@@ -13,7 +13,8 @@ import (
 
 // TestWhoCannotSendIsNotWaitedFor has content of one request, which its backend
 // does not read for longer than a client may stall, fill the window of the
-// connection. A request beside it is not given up because its client cannot send.
+// connection, as what a stream begins with does here. A request beside it is not
+// given up because its client cannot send.
 func TestWhoCannotSendIsNotWaitedFor(t *testing.T) {
 	const stall = time.Second
 	for name, head := range map[string][]string{"of unknown length": nil, "short": {"content-length", "5"}} {
@@ -29,7 +30,7 @@ func TestWhoCannotSendIsNotWaitedFor(t *testing.T) {
 				}
 				return &exchange.Response{Status: 200}
 			})
-			r.server.Limits = Limits{ConnWindow: initialWindow, StreamWindow: initialWindow, Rate: 1000}
+			r.server.Limits = Limits{ConnWindow: initialWindow, StreamWindow: 4 * initialWindow, Rate: 1000}
 			r.server.Timeouts = Timeouts{Read: stall}
 			p := r.start().dial().hello()
 			p.post(1, "x-busy", "yes")
