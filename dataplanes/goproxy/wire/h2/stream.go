@@ -25,7 +25,7 @@ type stream struct {
 	// recvWindow is what the peer may still send; unreported what of it was read
 	// and not given back yet. window is how much may lie between the two.
 	recvWindow, unreported, window int64
-	in                     inbox
+	in                             inbox
 	// length is what the peer has said that its content has; -1 for nothing.
 	length, received int64
 	// deaf says that nobody will read what still comes, patient that the peer may
