@@ -111,6 +111,7 @@ func (s *stream) readBody(p []byte, b bound) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var until time.Time
+	shut := l.shutFor()
 	for first := true; ; first = false {
 		switch {
 		case s.in.n > 0 && s.dead == nil:
@@ -128,6 +129,11 @@ func (s *stream) readBody(p []byte, b bound) (int, error) {
 			until = b.from(s.patient)
 		}
 		if s.wait(until) == nil {
+			continue
+		}
+		if now := l.shutFor(); now > shut && b.until.IsZero() {
+			// It was not the peer that was waited for.
+			shut, until = now, b.from(s.patient)
 			continue
 		}
 		// The peer may have been allowed to be silent meanwhile.
