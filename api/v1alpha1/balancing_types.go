@@ -34,7 +34,8 @@ const (
 // HashParameters say which part of a request is hashed. A request without it is
 // balanced by RoundRobin.
 //
-// +kubebuilder:validation:XValidation:rule="(self.type == 'ClientIP') != has(self.name)",message="name is for type Header and type Cookie, which need one"
+// +kubebuilder:validation:XValidation:rule="self.type == 'ClientIP' || has(self.name)",message="name is missing; type Header and type Cookie need the header's or the cookie's"
+// +kubebuilder:validation:XValidation:rule="self.type != 'ClientIP' || !has(self.name)",message="type ClientIP takes no name; remove it, or use type Header or type Cookie"
 type HashParameters struct {
 	// Type is ClientIP: the client's address, as far as trusted proxies tell it;
 	// Header: the value of a header, as the backend gets it; or Cookie.
@@ -70,10 +71,12 @@ type EjectionParameters struct {
 	// BaseTime is how long an endpoint is left out. One request tries it then, and
 	// goes elsewhere if that fails too; the time then doubles, up to MaxTime.
 	// Default: 10s.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	BaseTime *metav1.Duration `json:"baseTime,omitempty"`
 	// MaxTime bounds how long an endpoint is left out; it is no less than
 	// BaseTime. Default: 5m.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	MaxTime *metav1.Duration `json:"maxTime,omitempty"`
 	// MaxPercent bounds the share of a backend's endpoints that are left out at

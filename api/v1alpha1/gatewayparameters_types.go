@@ -139,6 +139,7 @@ type AcceptProxyProtocol struct {
 	// +optional
 	Ports []int32 `json:"ports,omitempty"`
 	// HeaderTimeout bounds the wait for a header. Default: 5s.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	HeaderTimeout *metav1.Duration `json:"headerTimeout,omitempty"`
 }
@@ -163,14 +164,17 @@ type SendProxyProtocol struct {
 // bound off.
 type TimeoutParameters struct {
 	// RequestHeader bounds reading the header of a request. Default: 10s.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	RequestHeader *metav1.Duration `json:"requestHeader,omitempty"`
 	// Idle bounds a keep-alive connection's wait for its next request.
 	// Default: 2m.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	Idle *metav1.Duration `json:"idle,omitempty"`
 	// Request bounds a whole exchange where its rule sets no time-out. Streams
 	// and upgraded connections count. Default: 0s, no bound.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	Request *metav1.Duration `json:"request,omitempty"`
 	// Stall bounds how long a client may keep an exchange waiting: by taking
@@ -178,22 +182,27 @@ type TimeoutParameters struct {
 	// for; then 408, or an end of the response. Each byte begins it anew. Calls of
 	// gRPC, requests whose response streams already and upgraded connections may
 	// send nothing for as long as they like. Default: 60s.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	Stall *metav1.Duration `json:"stall,omitempty"`
 	// Connect bounds opening a connection to an endpoint. Default: 5s.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	Connect *metav1.Duration `json:"connect,omitempty"`
 	// Drain bounds how long open connections are served after the proxy was
 	// told to stop. Default: 30s.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	Drain *metav1.Duration `json:"drain,omitempty"`
 	// TCPIdle ends a connection of a TLSRoute or a TCPRoute on which nothing has
 	// moved in either direction. Default: 1h.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	TCPIdle *metav1.Duration `json:"tcpIdle,omitempty"`
 	// UDPIdle ends a session of a UDPRoute, which is a client's address and port,
 	// in which nothing has come from either side. It cannot be turned off.
 	// Default: 1m.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	UDPIdle *metav1.Duration `json:"udpIdle,omitempty"`
 }

@@ -13,6 +13,7 @@ type HTTP3Parameters struct {
 	Enabled *bool `json:"enabled,omitempty"`
 	// AltSvcMaxAge is for how long clients may remember that a host is served by
 	// HTTP/3. They go on trying for as long after it was turned off. Default: 24h.
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?(0|([0-9.]+(ns|us|ms|s|m|h))+)$')",message="a duration is a number and its unit: 500ms, 10s, 2m, 1h"
 	// +optional
 	AltSvcMaxAge *metav1.Duration `json:"altSvcMaxAge,omitempty"`
 }

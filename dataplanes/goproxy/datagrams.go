@@ -69,9 +69,8 @@ func (d *datagrams) Dropped(reason string) { d.unit.shared.metrics.DatagramDropp
 func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 	g := d.unit.current.Load()
 	p := newPassage(g, ir.UDP, client.Addr())
-	clients := d.unit.shared.guard.Clients
 	session, flag := d.choose(g, p)
-	if flag == "" && (d.unit.shared.guard.Pressed() || !clients.Take(1)) {
+	if flag == "" && !d.unit.shared.admitSession() {
 		flag = overloaded
 	}
 	if flag != "" {
@@ -87,7 +86,7 @@ func (d *datagrams) Open(client netip.AddrPort) (datagram.Target, bool) {
 		Keep: func() bool { return d.keeps(p) },
 		Done: func(r datagram.Result) {
 			session.Release()
-			clients.Give(1)
+			d.unit.shared.leaveSession()
 			p.toBackend, p.toClient, p.flag = r.ToBackend, r.ToClient, string(r.End)
 			metrics.StreamMoved(name, r.ToBackend, r.ToClient)
 			metrics.StreamEnded(p.metric())

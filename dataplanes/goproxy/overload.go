@@ -18,7 +18,7 @@ import (
 func newGuard(ctx context.Context, metrics *admin.Metrics) *guard.Guard {
 	g := guard.New(guard.Input{Descriptors: guard.Descriptors(), Memory: guard.Memory()})
 	for name, share := range map[string]*guard.Budget{
-		"clients": g.Clients, "opening": g.Opening, "requests": g.Requests, "idle_backends": g.Idle,
+		"clients": g.Clients, "opening": g.Opening, "udp_sessions": g.Sessions, "requests": g.Requests, "idle_backends": g.Idle,
 	} {
 		metrics.Share(name, admin.Shares{Most: share.Most, Taken: share.Taken})
 	}
@@ -74,6 +74,23 @@ func (t *transaction) shed(reason string) *exchange.Response {
 
 // full is admit for what carries no requests.
 func (s *shared) full() (refused bool) { return s.guard.Pressed() || !s.guard.Requests.Take(1) }
+
+// admitSession takes a place for a session of UDP, or says that there is none.
+func (s *shared) admitSession() bool {
+	if s.guard.Pressed() || !s.guard.Sessions.Take(1) {
+		return false
+	}
+	if !s.guard.Clients.Take(1) {
+		s.guard.Sessions.Give(1)
+		return false
+	}
+	return true
+}
+
+func (s *shared) leaveSession() {
+	s.guard.Clients.Give(1)
+	s.guard.Sessions.Give(1)
+}
 
 // doorkeeper counts connections, and has the log say that the system has none to
 // give.

@@ -1,9 +1,7 @@
 package gatewayapi
 
 import (
-	"crypto/tls"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -112,8 +110,7 @@ func (c parametersCheck) tls(p *v1alpha1.ProxyParameters) {
 	}
 	for i, name := range p.TLS.Ciphers {
 		if !offered(name) {
-			c.refuse(item("tls.ciphers", i), "%q is not offered; use IANA names of TLS 1.2 suites with forward secrecy: %s",
-				name, strings.Join(cipherNames, ", "))
+			c.refuse(item("tls.ciphers", i), "%q is not offered; %s", name, insteadOf(name))
 		}
 	}
 	for i, name := range p.TLS.ALPN {
@@ -122,21 +119,6 @@ func (c parametersCheck) tls(p *v1alpha1.ProxyParameters) {
 		}
 	}
 }
-
-func offered(cipher string) bool { return slices.Contains(cipherNames, cipher) }
-
-// cipherNames are the suites of TLS 1.2 with forward secrecy that Go knows no
-// weakness of.
-var cipherNames = func() []string {
-	var names []string
-	for _, s := range tls.CipherSuites() {
-		if slices.Contains(s.SupportedVersions, tls.VersionTLS12) && strings.HasPrefix(s.Name, "TLS_ECDHE_") {
-			names = append(names, s.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}()
 
 // refuseClassOnly states which fields a Gateway's parameters may not have: those
 // that would let an application team decide what only the platform may.

@@ -80,7 +80,7 @@ func (c parametersCheck) trustedCIDRs(field string, cidrs []string) {
 		prefix, err := netip.ParsePrefix(text)
 		switch {
 		case err != nil:
-			c.refuse(item(field, i), "%q is no address prefix; write it as 10.0.0.0/8 or 2001:db8::/32", text)
+			c.refuse(item(field, i), "%q is no address prefix; write it as 10.0.0.0/8, 10.0.0.1/32 or 2001:db8::/32", text)
 		case prefix != prefix.Masked():
 			c.refuse(item(field, i), "%q has bits behind its length; did you mean %v", text, prefix.Masked())
 		case prefix.Addr().Is4In6():

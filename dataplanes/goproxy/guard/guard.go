@@ -13,11 +13,14 @@ type Input struct {
 // Guard is one process's.
 type Guard struct {
 	// Clients are connections of clients and sessions of UDP clients: each holds a
-	// descriptor.
+	// descriptor, but for those of QUIC, which nothing else would bound.
 	Clients *Budget
 	// Opening are those of them whose first bytes have not come whole: handshakes
 	// of TLS, hellos, PROXY headers. A flood of them leaves most places to others.
 	Opening *Budget
+	// Sessions are those of UDP clients among them, half at the most: one datagram
+	// begins one, under any address, and it lasts for a minute.
+	Sessions *Budget
 	// Requests are under way: each can hold a descriptor of a backend's.
 	Requests *Budget
 	// Idle are connections to backends that are kept for requests to come.
@@ -37,7 +40,7 @@ const spare = 256
 // requests takes a client's descriptor and, out of the requests' share, its
 // backend's.
 func New(in Input) *Guard {
-	g := &Guard{memory: in.Memory, Clients: &Budget{}, Opening: &Budget{}, Requests: &Budget{}, Idle: &Budget{}}
+	g := &Guard{memory: in.Memory, Clients: &Budget{}, Opening: &Budget{}, Sessions: &Budget{}, Requests: &Budget{}, Idle: &Budget{}}
 	if in.Descriptors == 0 {
 		return g
 	}
@@ -47,7 +50,8 @@ func New(in Input) *Guard {
 	n -= min(spare, n/4)
 	share := max(n*45/100, 1)
 	g.Clients, g.Requests = NewBudget(share), NewBudget(share)
-	g.Opening, g.Idle = NewBudget(max(share/4, 1)), NewBudget(max(n-2*share, 1))
+	g.Opening, g.Sessions = NewBudget(max(share/4, 1)), NewBudget(max(share/2, 1))
+	g.Idle = NewBudget(max(n-2*share, 1))
 	return g
 }
 

@@ -12,7 +12,7 @@ func TestSharesLeaveDescriptorsForTheRest(t *testing.T) {
 	for _, n := range []uint64{1, 16, 64, 256, 1024, 4096, 65536, 1 << 20, 1 << 40} {
 		g := New(Input{Descriptors: n})
 		sum := g.Clients.Most() + g.Requests.Most() + g.Idle.Most()
-		if n >= 16 && sum > int64(min(n, 1<<31)) || g.Clients.Most() < 1 || g.Requests.Most() < 1 || g.Idle.Most() < 1 || g.Opening.Most() < 1 {
+		if n >= 16 && sum > int64(min(n, 1<<31)) || g.Clients.Most() < 1 || g.Requests.Most() < 1 || g.Idle.Most() < 1 || g.Opening.Most() < 1 || g.Sessions.Most() < 1 || n > 64 && g.Sessions.Most() > g.Clients.Most()/2 {
 			t.Errorf("%d descriptors: shares of %d, %d and %d", n, g.Clients.Most(), g.Requests.Most(), g.Idle.Most())
 		}
 		if n >= 1024 && n < 1<<31 && int64(n)-sum < spare {

@@ -28,8 +28,8 @@ type conn struct {
 	stall time.Duration
 	// least is how many bytes of a write must be taken in a stall; 0 is any.
 	least int
-	// until is the deadline in force, in nanoseconds since the epoch; foreign is
-	// true where it is somebody else's.
+	// until is the deadline in force, in nanoseconds since began; foreign is true
+	// where it is somebody else's.
 	until   atomic.Int64
 	foreign atomic.Bool
 }
@@ -109,13 +109,18 @@ func (c *conn) extend() {
 		return
 	}
 	now := time.Now()
-	if c.until.Load() > now.Add(c.stall).UnixNano() {
+	passed := now.Sub(began)
+	if time.Duration(c.until.Load()) > passed+c.stall {
 		return
 	}
-	until := now.Add(c.stall + c.stall/4)
-	c.until.Store(until.UnixNano())
-	_ = c.Conn.SetWriteDeadline(until)
+	lasts := c.stall + c.stall/4
+	c.until.Store(int64(passed + lasts))
+	_ = c.Conn.SetWriteDeadline(now.Add(lasts))
 }
+
+// began is what times are kept from that must not move with the system's clock:
+// deadlines do not.
+var began = time.Now()
 
 // unbound takes the stall away for good, before the connection is handed on.
 func (c *conn) unbound() {

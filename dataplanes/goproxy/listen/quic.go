@@ -27,8 +27,8 @@ type quicSocket struct {
 	// connections.
 	open       *guard.Budget
 	handshakes atomic.Int64
-	observer   Observer
 	guard      *guard.Guard
+	observer   Observer
 	// base is the same for the life of the socket, so that its session tickets
 	// survive a change of listeners.
 	base *tls.Config
@@ -195,9 +195,12 @@ func (s *quicSocket) admit(ctx context.Context, info *quic.ClientInfo) (context.
 		s.observer.ConnRefused(port.Number, "limit")
 		return nil, errTooMany
 	case s.guard.Pressed():
-		// No descriptor bounds how many there are, and each has buffers of ours.
+		// Each has buffers of ours, where one of TCP has the kernel's.
 		s.observer.ConnRefused(port.Number, "memory")
 		return nil, errMemory
+	case s.guard.Clients.Most() > 0 && s.guard.Clients.Taken() >= s.guard.Clients.Most():
+		s.observer.ConnRefused(port.Number, "descriptors")
+		return nil, errTooMany
 	case port.Proxy.trusts(about.Client.Addr()):
 		s.observer.ConnRefused(port.Number, "proxy_header")
 		return nil, errProxy
@@ -261,14 +264,15 @@ func (s *quicSocket) accept(listener *quic.Listener) {
 	}
 }
 
-// keep counts a connection, unless there are too many.
+// keep counts a connection, unless there are too many. It takes a client's place
+// of the process, though it has no descriptor: nothing else would bound what
+// clients without a limit can have it hold.
 func (s *quicSocket) keep(c *quic.Conn, h *handshake) bool {
-	port := s.port.Load()
-	if !s.open.TakeOf(1, int64(port.MaxConnections)) {
-		h.end("limit")
+	refused := takePlace(s.guard, s.open, s.port.Load())
+	h.end(refused)
+	if refused != "" {
 		return false
 	}
-	h.end("")
 	s.observer.ConnOpened(h.Port)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -279,6 +283,7 @@ func (s *quicSocket) keep(c *quic.Conn, h *handshake) bool {
 func (s *quicSocket) serve(c *quic.Conn, h *handshake) {
 	s.port.Load().QUIC.Serve(c, h.Conn)
 	s.open.Give(1)
+	s.guard.Clients.Give(1)
 	s.observer.ConnClosed(h.Port)
 	s.mu.Lock()
 	delete(s.conns, c)

@@ -68,8 +68,13 @@ func quicPort(t *testing.T) *Port {
 
 func openQUIC(t *testing.T, port *Port) (*quicSocket, *counts) {
 	t.Helper()
+	return openGuarded(t, port, &guard.Guard{})
+}
+
+func openGuarded(t *testing.T, port *Port, g *guard.Guard) (*quicSocket, *counts) {
+	t.Helper()
 	seen := &counts{refused: make(chan string, 100)}
-	sock, err := bindQUIC(freeUDP(t), port, NewSockets(seen, &guard.Guard{}))
+	sock, err := bindQUIC(freeUDP(t), port, NewSockets(seen, g))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,6 +200,25 @@ func TestFailedHandshakesAreCounted(t *testing.T) {
 	if sock.handshakes.Load() != 0 {
 		t.Errorf("%d handshakes are left over", sock.handshakes.Load())
 	}
+}
+
+// TestConnectionsBeyondTheProcessAreRefused at a port without a limit of its own.
+func TestConnectionsBeyondTheProcessAreRefused(t *testing.T) {
+	g := guard.New(guard.Input{Descriptors: 3})
+	sock, seen := openGuarded(t, quicPort(t), g)
+	c, _, err := dial(t, sock, "a.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the connection to take the only place", func() bool { return g.Clients.Taken() == g.Clients.Most() })
+	if _, _, err := dial(t, sock, "a.example"); refusedBy(err) != quic.ConnectionRefused {
+		t.Errorf("one too many: %v, want it refused", err)
+	}
+	if why := <-seen.refused; why != "descriptors" {
+		t.Errorf("refused for %q, want descriptors", why)
+	}
+	_ = c.CloseWithError(0x100, "")
+	eventually(t, "its place to be free", func() bool { return g.Clients.Taken() == 0 && sock.open.Taken() == 0 })
 }
 
 // TestRetiredSocketsCloseWithTheirLastConnection, unless they are wanted again.

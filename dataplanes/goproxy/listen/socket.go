@@ -64,7 +64,7 @@ func (s *socket) accept() {
 
 func (s *socket) admit(raw net.Conn) {
 	port := s.port.Load()
-	if refused := s.full(port); refused != "" {
+	if refused := takePlace(s.guard, s.open, port); refused != "" {
 		s.observer.ConnRefused(port.Number, refused)
 		raw.Close()
 		return
@@ -83,15 +83,15 @@ func (s *socket) admit(raw net.Conn) {
 	go s.introduce(c, port)
 }
 
-// full takes a place for a connection, or says what there is none of. One more
+// takePlace takes a place for a connection, or says what there is none of. One more
 // is closed at once, and not left to wait for a place: its client can go to
 // another address, and the wait would look like a proxy that hangs.
-func (s *socket) full(port *Port) (refused string) {
-	if !s.open.TakeOf(1, int64(port.MaxConnections)) {
+func takePlace(g *guard.Guard, open *guard.Budget, port *Port) (refused string) {
+	if !open.TakeOf(1, int64(port.MaxConnections)) {
 		return "limit"
 	}
-	if !s.guard.Clients.Take(1) {
-		s.open.Give(1)
+	if !g.Clients.Take(1) {
+		open.Give(1)
 		return "descriptors"
 	}
 	return ""

@@ -27,7 +27,7 @@ type health struct {
 	// out is true while the endpoint is ejected.
 	out atomic.Bool
 
-	// until is when an ejected endpoint may be tried, in Unix nanoseconds.
+	// until is when an ejected endpoint may be tried, by the pool's clock.
 	until atomic.Int64
 
 	// The pool's mu is held for the rest, and to write. probed is true from a try of
@@ -35,6 +35,8 @@ type health struct {
 	probed bool
 	// times counts ejections in a row.
 	times int
+	// last is the failure of a call's connection that was counted last.
+	last error
 }
 
 // heard takes note of how a try at an endpoint ended. Whoever answers is there;
@@ -43,9 +45,21 @@ func (t *tries) heard(e *endpoint, err *Error) {
 	switch {
 	case err == nil:
 		t.pool.reached(e)
-	case err.Kind == NoConnection && !err.unseen():
+	case err.Kind == NoConnection && !err.unseen() && t.pool.isNews(e, err.Err):
 		t.pool.missed(e, err.Err)
 	}
+}
+
+// isNews says whether a failed connection was not told of before. Over HTTP/2 all
+// calls that have waited for one are told, by the same error, and it failed once.
+func (p *Pool) isNews(e *endpoint, why error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.health.last == why { //nolint:errorlint // It is asked whether it is the same, and not what it is.
+		return false
+	}
+	e.health.last = why
+	return true
 }
 
 // ourOwn are failures to connect that are of this machine's making: descriptors,
@@ -100,6 +114,10 @@ func (p *Pool) missed(e *endpoint, why error) {
 	}
 }
 
+// clock is nanoseconds since the pool was made. Unlike the time of day it never
+// jumps, so that nothing is left out for longer because somebody has set that.
+func (p *Pool) clock() int64 { return int64(p.now().Sub(p.made)) }
+
 // leaveOut leaves an endpoint out for twice as long as the last time.
 func (p *Pool) leaveOut(e *endpoint, rules *ir.Ejection) {
 	wait := time.Duration(rules.BaseTime)
@@ -111,7 +129,7 @@ func (p *Pool) leaveOut(e *endpoint, rules *ir.Ejection) {
 	}
 	e.health.times++
 	e.health.probed = false
-	e.health.until.Store(p.now().Add(wait).UnixNano())
+	e.health.until.Store(p.clock() + int64(wait))
 }
 
 // readmit takes an endpoint back, if it is ejected. The roster is settled by the
@@ -197,7 +215,7 @@ func (p *Pool) setDue(r *roster) {
 // probe returns an ejected endpoint whose time is over, to one caller; nil for
 // all others.
 func (p *Pool) probe(r *roster, tried []*endpoint) *endpoint {
-	if p.now().UnixNano() < p.due.Load() {
+	if p.clock() < p.due.Load() {
 		return nil
 	}
 	for _, e := range r.out[:r.probes] {
@@ -212,7 +230,7 @@ func (p *Pool) probe(r *roster, tried []*endpoint) *endpoint {
 // wait for as long as the endpoint was left out first: what became of this try may
 // never be known.
 func (p *Pool) grant(e *endpoint) bool {
-	now := p.now().UnixNano()
+	now := p.clock()
 	if now < e.health.until.Load() {
 		return false
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -315,5 +316,25 @@ func TestSessionsOfDatagramsAreCounted(t *testing.T) {
 		if n := e.active.Load(); n != 0 {
 			t.Errorf("%s has %d sessions at the end, want 0", e.name, n)
 		}
+	}
+}
+
+// TestWhatSeveralHaveWaitedForFailsOnce has calls over HTTP/2 wait for one
+// connection, which is refused.
+func TestWhatSeveralHaveWaitedForFailsOnce(t *testing.T) {
+	r, all := newEjecting(t, 4, nil), some(4)
+	e := r.at(t, all[0])
+	for want := range int32(2) {
+		one := errors.Join(exchange.ErrUnreachable, syscall.ECONNREFUSED)
+		for range 20 {
+			call := &tries{pool: r.Pool}
+			call.heard(e, &Error{Kind: NoConnection, Err: one})
+		}
+		if n := e.health.failures.Load(); n != want+1 {
+			t.Errorf("%d connections failed, and %d were counted", want+1, n)
+		}
+	}
+	if n := r.uses(all[0]); n != 25 {
+		t.Errorf("after two in a row it is used %d times of 100, want 25", n)
 	}
 }

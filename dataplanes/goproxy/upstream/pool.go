@@ -27,8 +27,7 @@ type Pool struct {
 	tapes   *Tapes
 	idle    *guard.Budget
 	turn    atomic.Uint64
-	// due is when the first of the ejected endpoints may be tried, in Unix
-	// nanoseconds.
+	// due is when the first of the ejected endpoints may be tried, by clock.
 	due atomic.Int64
 
 	// mu is held to replace the roster, and for the health of its endpoints.
@@ -36,7 +35,8 @@ type Pool struct {
 	roster  atomic.Pointer[roster]
 	retired bool
 
-	// now and random are the world's, or a test's.
+	// made is when the pool was; now and random are the world's, or a test's.
+	made   time.Time
 	now    func() time.Time
 	random func() uint64
 }
@@ -71,7 +71,7 @@ type roster struct {
 func newPool(b *ir.Backend, in *Input) *Pool {
 	p := &Pool{
 		backend: b, certificate: in.certificate(b), id: in.ID, place: in.Place, watcher: in.Watcher,
-		tapes: in.Tapes, idle: in.Idle, now: time.Now, random: rand.Uint64,
+		tapes: in.Tapes, idle: in.Idle, made: time.Now(), now: time.Now, random: rand.Uint64,
 	}
 	p.tls, p.invalid = clientTLS(b, p.certificate)
 	p.roster.Store(&roster{policy: policyOf(b)})

@@ -148,7 +148,7 @@ func (m *merger) take(f found) {
 		if h != nil && f.identified() {
 			m.after[f.key] = h
 		}
-		m.blame(f, h != nil && f.identified())
+		m.blame(f, f.identified() && h != nil || !f.identified() && m.heldAny(f.path))
 		return
 	}
 	m.after[f.key] = &held{document: f.document, object: m.object(f, h), path: f.path, line: f.line}
@@ -186,6 +186,16 @@ func sameSpec(a, b resources.Object) bool {
 
 func clone(obj resources.Object) resources.Object {
 	return obj.(runtime.Object).DeepCopyObject().(resources.Object)
+}
+
+// heldAny reports whether objects in force came from a file.
+func (m *merger) heldAny(path string) bool {
+	for _, h := range m.before {
+		if h.path == path {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *merger) blame(f found, kept bool) {

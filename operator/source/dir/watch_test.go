@@ -122,6 +122,9 @@ func TestBrokenEditKeepsLastGoodState(t *testing.T) {
 	if w.objects[routeKey("shop")] != before {
 		t.Error("an object was lost to a syntax error")
 	}
+	if !strings.Contains(w.text(), "(its last good state stays in force)") {
+		t.Errorf("what stays in force is not said: %s", w.text())
+	}
 
 	w.write("a.yaml", route("other"))
 	w.until("the object goes with its document", func() bool { return w.objects[routeKey("shop")] == nil })

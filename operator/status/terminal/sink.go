@@ -119,7 +119,9 @@ func (s *Sink) now() (*board, []dir.Problem) {
 	s.mu.Lock()
 	snapshot, problems := s.snapshot, s.problems
 	s.mu.Unlock()
-	return newBoard(snapshot, s.opts.Served, s.opts.Locate), problems
+	b := newBoard(snapshot, s.opts.Served, s.opts.Locate)
+	b.blame(problems)
+	return b, problems
 }
 
 // Flush shows at once what has changed since it was last called.

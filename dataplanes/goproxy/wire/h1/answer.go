@@ -34,17 +34,7 @@ func (s *session) answer(w *work, answer exchange.Answer) bool {
 		again, out.Close = false, true
 	}
 	s.streams.Store(p.Length < 0 && snd.framing != NoBody)
-	err := s.write(w, &out, &snd)
-	broken := 0
-	if err != nil && !snd.wrote && !connectionLost(err) {
-		broken = brokenStatus(err)
-	}
-	if answer.Ender != nil {
-		answer.Ender.Done(exchange.Sent{Bytes: snd.sent, Status: broken, Err: err})
-	}
-	if p.Body != nil {
-		p.Body.Close()
-	}
+	broken, err := s.deliver(w, answer, &out, &snd)
 	if again && err == nil && rest == bodyShort {
 		again = w.body.drop()
 	}
@@ -58,6 +48,27 @@ func (s *session) answer(w *work, answer exchange.Answer) bool {
 	}
 	return again && err == nil
 }
+
+// deliver writes an answer, and tells of its end and closes its body, also where
+// something panics. Broken is what is to be answered in its place, 0 for nothing.
+func (s *session) deliver(w *work, answer exchange.Answer, out *ResponseOutput, snd *sender) (broken int, err error) {
+	err = errPanic
+	defer func() {
+		if answer.Ender != nil {
+			answer.Ender.Done(exchange.Sent{Bytes: snd.sent, Status: broken, Err: err})
+		}
+		if body := answer.Response.Body; body != nil {
+			body.Close()
+		}
+	}()
+	if err = s.write(w, out, snd); err != nil && !snd.wrote && !connectionLost(err) {
+		broken = brokenStatus(err)
+	}
+	return broken, err
+}
+
+// errPanic is what an answer ends with whose body has panicked.
+var errPanic = errors.New("http/1.1: the answer panicked")
 
 func (s *session) write(w *work, out *ResponseOutput, snd *sender) error {
 	head, err := AppendResponse(w.out[:0], out)

@@ -73,7 +73,7 @@ var (
 	errChunkSize       = refuse(400, "chunk-size")
 	errTrailer         = refuse(400, "trailer")
 	errTrailers        = refuse(431, "long-trailers")
-	errBodyTooLarge    = refuse(413, "long-body")
+	errBodyTooLarge    = refuse(413, "body_too_large")
 	errTruncated       = refuse(400, "truncated-body")
 	errHeadTimeout     = refuse(408, "slow-head")
 	errNotAllowed      = refuse(405, "method-not-allowed")

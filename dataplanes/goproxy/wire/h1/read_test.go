@@ -95,7 +95,7 @@ func describe(m *message, err error) string {
 	case errors.As(err, &why):
 		return fmt.Sprintf("%d %s", why.Status, why.Reason)
 	case err == exchange.ErrBodyTooLarge:
-		return "413 long-body"
+		return "413 body_too_large"
 	case err != nil:
 		return "incomplete"
 	}

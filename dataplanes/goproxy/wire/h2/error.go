@@ -73,7 +73,7 @@ var (
 	errExpect     = ofRequest(417, "expectation")
 	errNotAllowed = ofRequest(405, "method-not-allowed")
 	errProtocol   = ofRequest(501, "unknown-protocol")
-	errTooLarge   = ofRequest(413, "long-body")
+	errTooLarge   = ofRequest(413, "body_too_large")
 )
 
 // The refusals of streams.

@@ -139,7 +139,9 @@ func (l *link) data(f *http2.DataFrame) *Error {
 	if n > l.recvWindow {
 		return errConnFlow
 	}
-	l.recvWindow -= n
+	if l.recvWindow -= n; l.recvWindow == 0 && n > 0 {
+		l.shutAt = time.Now()
+	}
 	if l.eager {
 		l.credit(n)
 	}

@@ -43,7 +43,11 @@ type link struct {
 	active int
 
 	sendWindow, recvWindow, unreported int64
-	patience                           patience
+	// shutAt is when recvWindow was used up, the zero time while it is not; shut is
+	// for how long it was before.
+	shutAt   time.Time
+	shut     time.Duration
+	patience patience
 	// dead is why the connection ends.
 	dead *Error
 	// leaving says that the last GOAWAY was sent.
@@ -121,7 +125,19 @@ func (l *link) credit(n int64) {
 	l.recvWindow += l.unreported
 	l.out.buf = appendIncrement(l.out.room(), 0, l.unreported)
 	l.unreported = 0
+	if !l.shutAt.IsZero() {
+		l.shut, l.shutAt = l.shut+time.Since(l.shutAt), time.Time{}
+	}
 	l.kick()
+}
+
+// shutFor is for how long in all the peer could send no content, as what others
+// have not read fills the connection's window.
+func (l *link) shutFor() time.Duration {
+	if l.shutAt.IsZero() {
+		return l.shut
+	}
+	return l.shut + time.Since(l.shutAt)
 }
 
 // creditUnread gives back what was never put into an inbox.

@@ -143,7 +143,7 @@ func (sv *serving) Read(p []byte) (int, error) {
 	if sv.expects {
 		sv.ask()
 	}
-	began := time.Now()
+	began := sv.waitedAt()
 	n, err := sv.readBody(p, bound{patience: sv.session.timeouts.Read})
 	if sv.over() {
 		return 0, exchange.ErrBodyTooLarge
@@ -159,14 +159,31 @@ func (sv *serving) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// waitedAt is from when on a client is waited for: a time, and for how long it
+// could not send until then, which is not its fault.
+type waitedAt struct {
+	time time.Time
+	shut time.Duration
+}
+
+func (sv *serving) waitedAt() waitedAt {
+	if !sv.pace.On() {
+		return waitedAt{}
+	}
+	sv.link.mu.Lock()
+	defer sv.link.mu.Unlock()
+	return waitedAt{time.Now(), sv.link.shutFor()}
+}
+
 // tooSlow judges a client that was waited for since a time.
-func (sv *serving) tooSlow(since time.Time, n int) bool {
+func (sv *serving) tooSlow(since waitedAt, n int) bool {
 	if !sv.pace.On() {
 		return false
 	}
 	sv.link.mu.Lock()
 	defer sv.link.mu.Unlock()
-	return !sv.patient && sv.pace.Waited(time.Since(since), n)
+	wait := time.Since(since.time) - (sv.link.shutFor() - since.shut)
+	return !sv.patient && sv.pace.Waited(max(wait, 0), n)
 }
 
 // over reports whether more has come than may.
@@ -221,8 +238,14 @@ func (sv *serving) Gather(until time.Time) error {
 	if ours {
 		stalled = until
 	}
+	shut := l.shutFor()
 	for !sv.remoteEnd && sv.dead == nil && !sv.deaf && sv.received < sv.length {
 		if sv.wait(stalled) == nil {
+			continue
+		}
+		if now := l.shutFor(); now > shut && !ours {
+			// It was not the client that was waited for.
+			shut, stalled = now, after(sv.session.timeouts.Read)
 			continue
 		}
 		if ours {

@@ -25,7 +25,7 @@ type stream struct {
 	// recvWindow is what the peer may still send; unreported what of it was read
 	// and not given back yet. window is how much may lie between the two.
 	recvWindow, unreported, window int64
-	in                     inbox
+	in                             inbox
 	// length is what the peer has said that its content has; -1 for nothing.
 	length, received int64
 	// deaf says that nobody will read what still comes, patient that the peer may
@@ -111,6 +111,7 @@ func (s *stream) readBody(p []byte, b bound) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var until time.Time
+	shut := l.shutFor()
 	for first := true; ; first = false {
 		switch {
 		case s.in.n > 0 && s.dead == nil:
@@ -128,6 +129,11 @@ func (s *stream) readBody(p []byte, b bound) (int, error) {
 			until = b.from(s.patient)
 		}
 		if s.wait(until) == nil {
+			continue
+		}
+		if now := l.shutFor(); now > shut && b.until.IsZero() {
+			// It was not the peer that was waited for.
+			shut, until = now, b.from(s.patient)
 			continue
 		}
 		// The peer may have been allowed to be silent meanwhile.

@@ -150,6 +150,9 @@ func faultsOf(errs field.ErrorList) []Fault {
 	return faults
 }
 
+// inSchemas has a schema's words for Go's types, which some checks report.
+var inSchemas = strings.NewReplacer("int32", "integer", "int64", "integer", "float64", "number")
+
 var checkedValue = regexp.MustCompile(`^Checked value (must be of type .*) in (\S+)$`)
 
 // fieldOf finds the field in the words of the one check that does not name it.
@@ -169,7 +172,7 @@ func wording(e *field.Error, at string) string {
 	plain.Detail = strings.TrimPrefix(e.Detail, at+" in body ")
 	if e.Type == field.ErrorTypeTypeInvalid {
 		kind, _, _ := strings.Cut(plain.Detail, ": ")
-		return fmt.Sprintf("%s, and is a %v", kind, e.BadValue)
+		return fmt.Sprintf("%s, and is of type %s", inSchemas.Replace(kind), inSchemas.Replace(fmt.Sprint(e.BadValue)))
 	}
 	body := plain.ErrorBody()
 	return strings.ToLower(body[:1]) + body[1:]
