@@ -22,7 +22,7 @@ func newOverload(registry *prometheus.Registry) *Overload {
 			[]string{"reason"}),
 		accepts: prometheus.NewCounterVec(opts("accept_failures_total", "Times that the system handed no connection over, for lack of descriptors or memory, by port."),
 			[]string{"port"}),
-		tapes: prometheus.NewCounter(opts("retry_buffer_full_total", "Requests whose body was not kept for another try because too much is kept.")),
+		tapes:  prometheus.NewCounter(opts("retry_buffer_full_total", "Requests whose body was not kept for another try because too much is kept.")),
 		panics: prometheus.NewCounter(opts("panics_total", "Requests that were cut off because of a fault of this program; its log has the place.")),
 	}
 	registry.MustRegister(o.shed, o.accepts, o.tapes, o.panics,
