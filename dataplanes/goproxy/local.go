@@ -28,6 +28,7 @@ type shared struct {
 	place    upstream.Place
 	guard    *guard.Guard
 	door     *doorkeeper
+	panics   panics
 	draining sync.WaitGroup
 	// stopping is set when the whole proxy stops.
 	stopping atomic.Bool

@@ -198,6 +198,7 @@ func (u *unit) server(g *generation, addr netip.AddrPort) *portServers {
 		servers.replace(wire.New(wire.Config{
 			Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits,
 			Slashes: requestpath.Slashes(settings.Path.KeepEncodedSlashes), Refused: u.shared.metrics.ConnRefused,
+			Panicked: u.shared.panicked,
 		}))
 	}
 	servers.before = slices.DeleteFunc(servers.before, (*wire.Server).Gone)

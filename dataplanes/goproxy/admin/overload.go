@@ -12,6 +12,7 @@ type Overload struct {
 	shed     *prometheus.CounterVec
 	accepts  *prometheus.CounterVec
 	tapes    prometheus.Counter
+	panics   prometheus.Counter
 }
 
 func newOverload(registry *prometheus.Registry) *Overload {
@@ -21,9 +22,10 @@ func newOverload(registry *prometheus.Registry) *Overload {
 			[]string{"reason"}),
 		accepts: prometheus.NewCounterVec(opts("accept_failures_total", "Times that the system handed no connection over, for lack of descriptors or memory, by port."),
 			[]string{"port"}),
-		tapes: prometheus.NewCounter(opts("retry_buffer_full_total", "Requests whose body was not kept for another try because too much is kept.")),
+		tapes:  prometheus.NewCounter(opts("retry_buffer_full_total", "Requests whose body was not kept for another try because too much is kept.")),
+		panics: prometheus.NewCounter(opts("panics_total", "Requests that were cut off because of a fault of this program; its log has the place.")),
 	}
-	registry.MustRegister(o.shed, o.accepts, o.tapes,
+	registry.MustRegister(o.shed, o.accepts, o.tapes, o.panics,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return o
 }
@@ -38,6 +40,9 @@ func (o *Overload) AcceptFailed(port uint16, _ error) {
 
 // TapeFull counts a request whose body was not kept.
 func (o *Overload) TapeFull() { o.tapes.Inc() }
+
+// Panicked counts a request that was cut off because of a fault of ours.
+func (o *Overload) Panicked() { o.panics.Inc() }
 
 // Shares are what the process allows and what of it is taken.
 type Shares struct {

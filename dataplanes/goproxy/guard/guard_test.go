@@ -66,7 +66,7 @@ func TestPressureHasTwoMarks(t *testing.T) {
 	for _, step := range []struct {
 		live int64
 		want bool
-	}{{800, false}, {851, true}, {800, true}, {760, true}, {750, false}, {800, false}} {
+	}{{800, false}, {851, true}, {840, true}, {831, true}, {830, false}, {800, false}} {
 		if g.weigh(step.live); g.Pressed() != step.want {
 			t.Errorf("at %d of 1000 pressed is %t, want %t", step.live, g.Pressed(), step.want)
 		}

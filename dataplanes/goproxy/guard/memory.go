@@ -11,10 +11,11 @@ import (
 
 const (
 	// begins and ends are the hundredths of the memory bound at which the process
-	// is pressed, and no more. What is compared is what cannot be collected: the
+	// is pressed, and no more; they lie close together, so that a process that needs
+	// much on quiet days is not pressed for good. What is compared is what cannot be collected: the
 	// sum that the system sees comes near the bound on quiet days too, as the
 	// collector runs when it must and not before.
-	begins, ends = 85, 75
+	begins, ends = 85, 83
 	// often is how long it takes to notice; a collection is asked for at every
 	// seldom-th look.
 	often  = 250 * time.Millisecond

@@ -97,6 +97,33 @@ func TestSilentHandshakeIsGivenUp(t *testing.T) {
 	<-o.closed
 }
 
+func TestPlainHTTPWhereTLSIsSpoken(t *testing.T) {
+	o := newObserver()
+	_, addr := bound(t, o, &listen.Port{
+		TLS:   func(string) (listen.TLSListener, bool) { return listen.TLSListener{}, false },
+		Serve: func(net.Conn) { t.Error("a connection without a handshake was served") },
+	})
+	for said, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: a\r\n\r\n": "400 Bad Request",
+		"nonsense":                          "",
+	} {
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		_, _ = io.WriteString(c, said)
+		got, _ := io.ReadAll(c)
+		if !strings.Contains(string(got), want) || want == "" && strings.Contains(string(got), "HTTP") {
+			t.Errorf("%q is answered with %q", said, got)
+		}
+		c.Close()
+		if why := <-o.refused; why != "handshake" {
+			t.Errorf("refused for %q", why)
+		}
+	}
+}
+
 func TestListenerThatCannotBeServed(t *testing.T) {
 	key := ir.CertificateKey{Namespace: "ns", Name: "cert"}
 	with := func(change func(*listen.TLSInput)) listen.TLSInput {

@@ -119,6 +119,7 @@ func (s *socket) handshake(c *conn, port *Port) {
 	defer cancel()
 	tlsConn := tls.Server(c, s.base)
 	if err := tlsConn.HandshakeContext(ctx); err != nil {
+		answerPlain(c, err)
 		s.refuse(c, port, "handshake")
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
@@ -32,16 +31,16 @@ const (
 	streamBuffer = 256 << 10
 )
 
-// newBackend returns the connections with one address.
-func (p *Pool) newBackend(addr netip.AddrPort) exchange.Backend {
-	address, alpn := addr.String(), ""
+// newBackend returns the connections with an endpoint.
+func (p *Pool) newBackend(e *endpoint) exchange.Backend {
+	address, alpn := e.name, ""
 	switch p.backend.Key.Protocol {
 	case ir.BackendH2:
 		alpn = "h2"
 	case ir.BackendH2C:
 	default:
 		return &h1.Pool{
-			Dial:    func(ctx context.Context) (net.Conn, error) { return p.connectTo(ctx, address, alpn) },
+			Dial:    func(ctx context.Context) (net.Conn, error) { return p.connectFor(ctx, e) },
 			Limits:  h1.Limits{HeadBytes: mostHeader, Fields: mostFields, NameBytes: mostHeader},
 			MaxIdle: mostIdle, IdleTimeout: idleTimeout, Places: p.idle,
 		}

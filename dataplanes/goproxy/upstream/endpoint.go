@@ -22,6 +22,8 @@ type endpoint struct {
 	backend exchange.Backend
 	active  atomic.Int64
 	health  health
+	// lasting counts connections that are being made for nobody any more.
+	lasting atomic.Int32
 	retired atomic.Bool
 	// released is release, made once.
 	released func()
@@ -29,7 +31,8 @@ type endpoint struct {
 
 // newEndpoint returns an endpoint without connections.
 func (p *Pool) newEndpoint(addr netip.AddrPort, id ID) *endpoint {
-	e := &endpoint{addr: addr, name: addr.String(), id: id, backend: p.newBackend(addr)}
+	e := &endpoint{addr: addr, name: addr.String(), id: id}
+	e.backend = p.newBackend(e)
 	e.released = e.release
 	return e
 }

@@ -22,6 +22,9 @@ type Config struct {
 	// Refused is told of a connection that was ended because of what its client has
 	// sent or left out, with a reason from a fixed list. It must not block.
 	Refused func(port uint16, reason string)
+	// Panicked is told of an exchange that did, and that was cut off, while the stack
+	// still stands.
+	Panicked func(value any)
 }
 
 // Server serves connections that others accepted. Its settings never change:
@@ -55,7 +58,7 @@ func (s *Server) newHTTP1() *h1.Server {
 			Idle: time.Duration(t.Idle), Head: time.Duration(t.RequestHeader),
 			Read: time.Duration(t.Stall), Write: time.Duration(t.Stall),
 		},
-		Slashes: s.config.Slashes,
+		Slashes: s.config.Slashes, Panicked: s.config.Panicked,
 		Ended:   s.holders.remove,
 		Preface: func(c net.Conn, read []byte) { go s.serveHTTP2(c, read) },
 	}
@@ -75,7 +78,7 @@ func (s *Server) newHTTP2() *h2.Server {
 			Idle: time.Duration(t.Idle), Head: time.Duration(t.RequestHeader),
 			Read: time.Duration(t.Stall), Write: time.Duration(t.Stall),
 		},
-		Slashes: s.config.Slashes,
+		Slashes: s.config.Slashes, Panicked: s.config.Panicked,
 		Refused: s.refused,
 	}
 }
