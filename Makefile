@@ -62,8 +62,13 @@ microbench: ## Run the Go benchmarks that match BENCH (.) in PKG (./...).
 fuzz: ## Run each fuzz target for FUZZTIME (10s).
 	hack/fuzz $(FUZZTIME)
 
+.PHONY: h2spec
+h2spec: build $(BIN)/h2spec ## Hold the Go proxy's HTTP/2 to h2spec's strict cases.
+	hack/h2spec $(BIN)/sluice $(BIN)/h2spec
+
 .PHONY: nightly
 nightly: ## What takes too long for every change: fuzz targets for 10m each, tests 50 times.
+	$(MAKE) h2spec
 	hack/fuzz 10m
 	go test $$(hack/race) -count 50 -timeout 5h $(PKG)
 
@@ -87,6 +92,11 @@ tools: $(BIN)/golangci-lint $(BIN)/controller-gen ## Build the tools that tools/
 .PHONY: clean
 clean: ## Remove what the targets above have built.
 	rm -rf $(BIN)
+
+# It has requirements of its own, older than its module file could say, so it is
+# pinned here and not in tools.
+$(BIN)/h2spec:
+	CGO_ENABLED=0 GOBIN=$(BIN) go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 
 # The tools need no cgo, so a machine without a C compiler builds the same ones.
 $(BIN)/golangci-lint: PACKAGE = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
