@@ -13,9 +13,9 @@ var (
 	linkPattern    = regexp.MustCompile(`\[[^\]]*\]\(([^)\s]+)\)`)
 	headingPattern = regexp.MustCompile(`(?m)^#+ +(.+)$`)
 	fencePattern   = regexp.MustCompile("(?ms)^```.*?^```")
-	spanPattern    = regexp.MustCompile("`make ([a-z][a-z-]*)[^`]*`")
-	commandPattern = regexp.MustCompile(`(?m)^\s*(?:\$ )?make ([a-z][a-z-]*)`)
-	targetPattern  = regexp.MustCompile(`(?m)^([a-z][a-z-]*):`)
+	spanPattern    = regexp.MustCompile("`make ([a-z][a-z0-9-]*)[^`]*`")
+	commandPattern = regexp.MustCompile(`(?m)^\s*(?:\$ )?make ([a-z][a-z0-9-]*)`)
+	targetPattern  = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
 	notInSlug      = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
