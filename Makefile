@@ -34,11 +34,17 @@ build: ## Build the sluice program into .bin.
 ##@ Check
 
 .PHONY: test
-test: unit check-generated lint ## Run everything: tests, generated files, lint. This is what CI runs.
+test: unit allocations check-generated lint ## Run everything: tests, generated files, lint. This is what CI runs.
 
 .PHONY: unit
 unit: ## Run the tests of PKG (./...), with the race detector where there is a C compiler.
 	go test $$(hack/race) -timeout 20m $(PKG)
+
+# The race detector makes pools forget, so what counts allocations is left out of
+# unit where there is a C compiler.
+.PHONY: allocations
+allocations: ## Run the tests that fail where a request allocates more than it may.
+	go test -run '(?i)alloc|CostsNothing' ./dataplanes/goproxy/...
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Run golangci-lint over every module of the repository.

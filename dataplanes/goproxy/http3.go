@@ -12,18 +12,13 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h3"
 	"github.com/sluice-gateway/sluice/ir"
-	"github.com/sluice-gateway/sluice/ir/requestpath"
 	translator "github.com/sluice-gateway/sluice/translators/goproxy"
 )
 
 // quic returns who takes the connections of HTTP/3 of a socket, as the settings
 // are now.
 func (u *unit) quic(g *generation, addr netip.AddrPort) *listen.QUIC {
-	settings := g.config.Settings
-	config := h3.Config{
-		Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits,
-		Slashes: requestpath.Slashes(settings.Path.KeepEncodedSlashes), Refused: u.shared.metrics.ConnRefused,
-	}
+	config := h3.Config(u.door(g.config.Settings))
 	servers := u.servers[addr]
 	if servers.h3 == nil {
 		servers.h3 = h3.New(config)

@@ -195,14 +195,19 @@ func (u *unit) server(g *generation, addr netip.AddrPort) *portServers {
 	}
 	if servers.now.Load() == nil || !sameServer(servers.settings, settings) {
 		servers.settings = settings
-		servers.replace(wire.New(wire.Config{
-			Handler: u, Timeouts: settings.Timeouts, Limits: settings.Limits,
-			Slashes: requestpath.Slashes(settings.Path.KeepEncodedSlashes), Refused: u.shared.metrics.ConnRefused,
-			Panicked: u.shared.panicked,
-		}))
+		servers.replace(wire.New(u.door(settings)))
 	}
 	servers.before = slices.DeleteFunc(servers.before, (*wire.Server).Gone)
 	return servers
+}
+
+// door is what clients are held to, whichever version they speak.
+func (u *unit) door(s ir.Settings) wire.Config {
+	return wire.Config{
+		Handler: u, Timeouts: s.Timeouts, Limits: s.Limits,
+		Slashes: requestpath.Slashes(s.Path.KeepEncodedSlashes),
+		Refused: u.shared.metrics.ConnRefused, Panicked: u.shared.panicked,
+	}
 }
 
 func sameServer(a, b ir.Settings) bool {

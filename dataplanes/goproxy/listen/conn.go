@@ -3,7 +3,6 @@ package listen
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -41,7 +40,7 @@ var (
 
 func newConn(c net.Conn, closed func()) *conn {
 	return &conn{Conn: c, raw: rawconn.New(c), closed: closed, about: exchange.Conn{
-		Client: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr()),
+		Client: rawconn.AddrPort(c.RemoteAddr()), Local: rawconn.AddrPort(c.LocalAddr()),
 	}}
 }
 
@@ -150,13 +149,4 @@ func (c *conn) CloseWrite() error {
 		return half.CloseWrite()
 	}
 	return c.Close()
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

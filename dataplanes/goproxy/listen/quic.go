@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
 // quicSocket is the UDP side of one address.
@@ -189,7 +190,7 @@ type aboutKey struct{}
 // or with the handshake that failed.
 func (s *quicSocket) admit(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
 	port := s.port.Load()
-	about := &exchange.Conn{Client: udpAddrPort(info.RemoteAddr), Local: s.local, Port: port.Number, TLS: true}
+	about := &exchange.Conn{Client: rawconn.AddrPort(info.RemoteAddr), Local: s.local, Port: port.Number, TLS: true}
 	switch {
 	case port.MaxConnections > 0 && s.open.Taken() >= int64(port.MaxConnections), s.handshakes.Load() >= mostHandshakes:
 		s.observer.ConnRefused(port.Number, "limit")
@@ -289,13 +290,4 @@ func (s *quicSocket) serve(c *quic.Conn, h *handshake) {
 	delete(s.conns, c)
 	s.mu.Unlock()
 	s.closeIfDone()
-}
-
-func udpAddrPort(a net.Addr) netip.AddrPort {
-	udp, ok := a.(*net.UDPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := udp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

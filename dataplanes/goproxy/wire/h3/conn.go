@@ -85,7 +85,22 @@ func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Quic-go writes what it has buffered after this; the context ends with that.
 		context.AfterFunc(r.Context(), func() { c.done(reset) })
 	}()
+	defer c.recover()
 	c.exchange(w, r, &reset)
+}
+
+// recover tells of a panic, and leaves it to quic-go to reset the stream, which
+// says nothing of those that are no fault.
+func (c *conn) recover() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	//nolint:errorlint // A panic's value is that and no other.
+	if panicked := c.server.config.Load().Panicked; v != any(http.ErrAbortHandler) && panicked != nil {
+		panicked(v)
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // begin is false where too many requests are under way: a client that takes them

@@ -1,6 +1,7 @@
 package h3
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -28,5 +29,22 @@ func TestConnCountsRequests(t *testing.T) {
 	c.settle(false)
 	if !c.begin() {
 		t.Error("there is no place for another")
+	}
+}
+
+// TestPanicIsToldOf has a request panic: its stream is left to quic-go, and what
+// ends an answer on purpose is no fault.
+func TestPanicIsToldOf(t *testing.T) {
+	for value, want := range map[any]int{"a fault": 1, http.ErrAbortHandler: 0} {
+		told := 0
+		c := &conn{server: New(Config{Panicked: func(any) { told++ }})}
+		passed := func() (v any) {
+			defer func() { v = recover() }()
+			defer c.recover()
+			panic(value)
+		}()
+		if told != want || passed != http.ErrAbortHandler {
+			t.Errorf("%v: told %d times, want %d; quic-go gets %v", value, told, want, passed)
+		}
 	}
 }

@@ -23,6 +23,9 @@ type Config struct {
 	// Refused is told of a connection that was ended because of what its client does,
 	// with a reason from a fixed list; nil tells nobody. It must not block.
 	Refused func(port uint16, reason string)
+	// Panicked is told of a request that did, and whose stream is reset; nil tells
+	// nobody.
+	Panicked func(value any)
 }
 
 // Server serves connections that others accepted. Unlike servers of the other

@@ -22,14 +22,15 @@ func About(c net.Conn) *exchange.Conn {
 			at = nil
 		}
 	}
-	return &exchange.Conn{Client: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
+	return &exchange.Conn{Client: AddrPort(c.RemoteAddr()), Local: AddrPort(c.LocalAddr())}
 }
 
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
+// AddrPort is an address of TCP or UDP, IPv4 as such; not valid for any other.
+func AddrPort(a net.Addr) netip.AddrPort {
+	known, ok := a.(interface{ AddrPort() netip.AddrPort })
 	if !ok {
 		return netip.AddrPort{}
 	}
-	ap := tcp.AddrPort()
+	ap := known.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
