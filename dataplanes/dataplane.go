@@ -67,4 +67,37 @@ type Outcome struct {
 	Version string
 	// Problems are what the proxy objects to. What they do not name is in force.
 	Problems []ir.Problem
+	// Reach is set for a unit that runs in pods; nil for one of this machine.
+	Reach *Reach
+}
+
+// Reach is how clients come to a unit that runs in pods.
+type Reach struct {
+	// Addresses are those that the unit has.
+	Addresses []Address
+	// Lack is what keeps clients from being served, whichever version runs; nil
+	// where nothing does.
+	Lack *Lack
+	// Behind names the pods that are ready and do not run the version that was
+	// asked for, for people; empty where there are none.
+	Behind string
+	// Ports are what there is to say of a listener's port, such as the port of
+	// the nodes that leads to it.
+	Ports map[uint16]string
+}
+
+// Address is where clients reach a unit.
+type Address struct {
+	// Value is an IP address, or a DNS name where Hostname is true.
+	Value    string
+	Hostname bool
+}
+
+// Lack is something that a unit needs and does not have.
+type Lack struct {
+	// Reason is one of Gateway API's for Programmed: "Pending", "Invalid",
+	// "NoResources", "AddressNotAssigned" or "AddressNotUsable".
+	Reason string
+	// Message says what is missing, and what would be right.
+	Message string
 }

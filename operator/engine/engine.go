@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -52,7 +51,14 @@ type Options struct {
 	// the first unit needs it. Without any, nothing is served: units are
 	// translated and reported alone.
 	Dataplanes map[gatewayv1.GatewayController]dataplanes.Dataplane
-	Sink       Sink
+	// Fleet runs the units of every controllerName as pods, in the place of
+	// Dataplanes; nil is this machine.
+	Fleet Fleet
+	// Leading is closed when this engine's word begins to count: what was said
+	// before, nobody heard, so every unit has its time to answer anew. nil is from
+	// the start.
+	Leading <-chan struct{}
+	Sink    Sink
 	// Bind is the address that listeners bind. Default: 127.0.0.1.
 	Bind netip.Addr
 	// PortOffset is added to the port of every listener.
@@ -95,7 +101,7 @@ type Engine struct {
 
 	inbox    *mailbox[source.Batch]
 	outcomes *mailbox[dataplanes.Outcome]
-	locals   map[gatewayv1.GatewayController]dataplanes.Local
+	locals   map[gatewayv1.GatewayController]host
 	failed   map[gatewayv1.GatewayController]error
 	// draining holds what must have ended before Run returns: the source and the
 	// outcomes of the dataplanes.
@@ -119,7 +125,7 @@ func New(opts Options) *Engine {
 		addresses: newAddresses(opts.Bind),
 		inbox:     newMailbox[source.Batch](),
 		outcomes:  newMailbox[dataplanes.Outcome](),
-		locals:    map[gatewayv1.GatewayController]dataplanes.Local{},
+		locals:    map[gatewayv1.GatewayController]host{},
 		failed:    map[gatewayv1.GatewayController]error{},
 	}
 	for _, kind := range opts.Source.Kinds() {
@@ -141,11 +147,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer cancel()
 	ended := make(chan error, 1)
 	e.draining.Go(func() { ended <- e.opts.Source.Run(ctx, e.inbox.put) })
+	e.muster()
 	var alarm <-chan time.Time
+	leading := e.opts.Leading
 	for running := ended; ; alarm = e.next() {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-leading:
+			leading = nil
+			e.lead()
 		case <-e.inbox.filled:
 			e.round(ctx, e.inbox.take())
 		case <-e.outcomes.filled:
@@ -154,7 +165,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.publish()
 		case err := <-running:
 			running = nil
-			if err != nil || len(e.opts.Dataplanes) == 0 {
+			if err != nil || e.idle() {
 				e.round(ctx, e.inbox.take())
 				return err
 			}
@@ -205,24 +216,4 @@ func (e *Engine) names() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// local returns the running dataplane of a controller; nil where there is none.
-func (e *Engine) local(ctx context.Context, controller gatewayv1.GatewayController) dataplanes.Local {
-	plane := e.opts.Dataplanes[controller]
-	if local := e.locals[controller]; local != nil || plane == nil || e.failed[controller] != nil {
-		return local
-	}
-	local, err := plane.Start(ctx, e.opts.Local)
-	if err != nil {
-		e.failed[controller] = fmt.Errorf("the %s dataplane cannot start: %w", plane.Name(), err)
-		return nil
-	}
-	e.locals[controller] = local
-	e.draining.Go(func() {
-		for o := range local.Outcomes() {
-			e.outcomes.put(o)
-		}
-	})
-	return local
 }

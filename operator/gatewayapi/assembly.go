@@ -38,6 +38,7 @@ func (a *assembly) output(owner ir.Object) Output {
 	out.Reports = a.reports()
 	if !a.refused {
 		out.Proxy = a.proxy(owner)
+		out.Infrastructure = a.unit.settleInfrastructure(a.asks)
 	}
 	return out
 }

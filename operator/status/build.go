@@ -179,4 +179,6 @@ type Programmed struct {
 	Problems []ir.Problem
 	// Addresses are those that the Gateway has.
 	Addresses []gatewayv1.GatewayStatusAddress
+	// Ports are what there is to add about listeners that are reached, by port.
+	Ports map[uint16]string
 }

@@ -1,0 +1,46 @@
+package gatewayapi
+
+import (
+	"reflect"
+
+	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+// Infrastructure is what a Gateway, its class and their parameters ask of the
+// objects that run its proxy in a cluster.
+type Infrastructure struct {
+	// UID is the Gateway's: it owns what is made for it.
+	UID types.UID
+	// Class is the name of its GatewayClass.
+	Class string
+	// Labels and Annotations are spec.infrastructure's, for every object that is
+	// made.
+	Labels, Annotations map[string]string
+	// Addresses are those that spec.addresses asks for.
+	Addresses []gatewayv1.GatewaySpecAddress
+}
+
+// infrastructure is that of a frame's Gateway.
+func (b *frameBuilder) infrastructure() *Infrastructure {
+	i := &Infrastructure{UID: b.gateway.UID, Class: b.class.name, Addresses: b.gateway.Spec.Addresses}
+	if asked := b.gateway.Spec.Infrastructure; asked != nil {
+		i.Labels, i.Annotations = map[string]string{}, map[string]string{}
+		for k, v := range asked.Labels {
+			i.Labels[string(k)] = string(v)
+		}
+		for k, v := range asked.Annotations {
+			i.Annotations[string(k)] = string(v)
+		}
+	}
+	return i
+}
+
+// settleInfrastructure keeps the pointer of the last translation while it stays
+// equal.
+func (u *unit) settleInfrastructure(next *Infrastructure) *Infrastructure {
+	if u.infrastructure == nil || !reflect.DeepEqual(u.infrastructure, next) {
+		u.infrastructure = next
+	}
+	return u.infrastructure
+}
