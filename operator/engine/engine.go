@@ -87,9 +87,11 @@ type Engine struct {
 	opts     Options
 	Counters Counters
 
-	set       *resources.Set
-	fronts    []FrontEnd
-	units     map[ir.Object]*unit
+	set    *resources.Set
+	fronts []FrontEnd
+	units  map[ir.Object]*unit
+	// pending are the owners whose last translation waits for something.
+	pending   map[ir.Object]struct{}
 	classes   map[int][]*findings.Report
 	unclaimed []Unclaimed
 	claimed   claims
@@ -120,6 +122,7 @@ func New(opts Options) *Engine {
 		opts:      opts,
 		set:       resources.NewSet(opts.Indexes...),
 		units:     map[ir.Object]*unit{},
+		pending:   map[ir.Object]struct{}{},
 		classes:   map[int][]*findings.Report{},
 		claimed:   claims{by: map[resources.Key]int{}},
 		addresses: newAddresses(opts.Bind),
@@ -192,6 +195,7 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 			e.refresh(front, owner)
 		}
 	}
+	e.want()
 	e.unclaim(facts)
 	e.resolver.want(ctx, e.names())
 	e.publish()
@@ -207,6 +211,14 @@ func (e *Engine) apply(batches []source.Batch) []resources.Fact {
 		}
 	}
 	return append(facts, e.set.Apply(events)...)
+}
+
+// want asks the source for what translation read and was not there yet.
+func (e *Engine) want() {
+	keys := e.set.Wanted()
+	if lazy, ok := e.opts.Source.(source.Lazy); ok && len(keys) > 0 {
+		lazy.Want(keys)
+	}
 }
 
 func (e *Engine) names() []string {

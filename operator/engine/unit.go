@@ -34,8 +34,10 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	e.Counters.Translations.Add(1)
 	output := front.Translate(owner)
 	if output.Pending {
+		e.pending[owner] = struct{}{}
 		return
 	}
+	delete(e.pending, owner)
 	u := e.units[owner]
 	if u == nil {
 		u = &unit{}
