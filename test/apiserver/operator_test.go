@@ -106,7 +106,9 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 	})
 	sink = statuskube.New(statuskube.Options{
 		Cluster: o.source, Client: live, Reader: live, Log: log,
-		Ours: func(name gatewayv1.GatewayController) bool { return name == controller || name == "sluice.dev/haproxy" || name == "sluice.dev/envoy" },
+		Ours: func(name gatewayv1.GatewayController) bool {
+			return name == controller || name == "sluice.dev/haproxy" || name == "sluice.dev/envoy"
+		},
 	})
 	o.last = &latest{Sink: sink}
 	f := &fleet{outcomes: make(chan dataplanes.Outcome), silent: with.silent}
