@@ -52,14 +52,14 @@ type Unit struct {
 }
 
 func (e *Engine) publish() {
-	e.told = e.opts.Clock.Now()
+	e.told, e.last = e.opts.Clock.Now(), e.complete()
 	if e.opts.Sink != nil {
 		e.opts.Sink.Publish(e.snapshot())
 	}
 }
 
 func (e *Engine) snapshot() Snapshot {
-	s := Snapshot{Unclaimed: e.unclaimed, Complete: len(e.pending) == 0 && e.set.Listed()}
+	s := Snapshot{Unclaimed: e.unclaimed, Complete: e.last}
 	for i := range e.fronts {
 		s.Classes = append(s.Classes, e.classes[i]...)
 	}
