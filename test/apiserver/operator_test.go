@@ -29,6 +29,10 @@ type fleet struct {
 	outcomes chan dataplanes.Outcome
 	// silent is true for one that never answers.
 	silent bool
+
+	mu      sync.Mutex
+	stopped chan struct{}
+	sending sync.WaitGroup
 }
 
 var _ engine.Fleet = (*fleet)(nil)
@@ -39,7 +43,28 @@ func (f *fleet) Apply(o engine.Order) {
 		return
 	}
 	out := dataplanes.Outcome{Owner: o.Unit.Proxy.Owner, Version: o.Version, Reach: &dataplanes.Reach{Addresses: []dataplanes.Address{{Value: "192.0.2.1"}}}}
-	go func() { f.outcomes <- out }()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	select {
+	case <-f.stopped:
+		return
+	default:
+	}
+	f.sending.Go(func() {
+		select {
+		case f.outcomes <- out:
+		case <-f.stopped:
+		}
+	})
+}
+
+// stop ends the outcomes.
+func (f *fleet) stop() {
+	f.mu.Lock()
+	close(f.stopped)
+	f.mu.Unlock()
+	f.sending.Wait()
+	close(f.outcomes)
 }
 
 // Remove implements engine.Fleet.
@@ -116,7 +141,7 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 		},
 	})
 	o.last = &latest{Sink: sink}
-	o.fleet = &fleet{outcomes: make(chan dataplanes.Outcome), silent: with.silent}
+	o.fleet = &fleet{outcomes: make(chan dataplanes.Outcome), stopped: make(chan struct{}), silent: with.silent}
 	o.engine = engine.New(engine.Options{
 		Source: o.source, Indexes: gatewayapi.Indexes(), Sink: o.last, Fleet: o.fleet,
 		FrontEnds: func(set *resources.Set) []engine.FrontEnd {
@@ -142,7 +167,7 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 		once.Do(func() {
 			cancel()
 			// The engine ends when nothing can come from the fleet any more.
-			close(o.fleet.outcomes)
+			o.fleet.stop()
 			running.Wait()
 		})
 	}
