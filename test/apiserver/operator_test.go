@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -81,6 +82,7 @@ type operator struct {
 	stop   func()
 	last   *latest
 	log    *journal
+	meter  *prometheus.Registry
 	fleet  *fleet
 	// lead makes it write.
 	lead func()
@@ -122,7 +124,7 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 		config = rest.CopyConfig(with.config)
 	}
 	config.UserAgent = agent
-	o := &operator{log: &journal{}}
+	o := &operator{log: &journal{}, meter: prometheus.NewRegistry()}
 	log := o.log.logger(t)
 	c, err := cache.New(config, sourcekube.CacheOptions(sourcekube.CacheSettings{
 		Scheme: s.scheme, Namespaces: with.namespaces, Manager: statuskube.Manager, Log: log,
@@ -135,7 +137,7 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 		Cache: c, Reader: live, Log: log, Seen: func(key resources.Key, obj client.Object) { sink.Seen(key, obj) },
 	})
 	sink = statuskube.New(statuskube.Options{
-		Cluster: o.source, Client: live, Reader: live, Log: log,
+		Cluster: o.source, Client: live, Reader: live, Log: log, Metrics: o.meter,
 		Ours: func(name gatewayv1.GatewayController) bool {
 			return name == controller || name == "sluice.dev/haproxy" || name == "sluice.dev/envoy"
 		},
@@ -178,4 +180,25 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 // object is one of namespace default as the source knows it.
 func (o *operator) object(kind, name string) client.Object {
 	return o.source.Object(resources.Key{Kind: resources.Kind(kind), Namespace: "default", Name: name})
+}
+
+// counted is what the metrics say of writes of a kind with a result.
+func (o *operator) counted(t *testing.T, kind, result string) int {
+	t.Helper()
+	families, err := o.meter.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if f.GetName() == "sluice_status_writes_total" && labels["kind"] == kind && labels["result"] == result {
+				return int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return 0
 }

@@ -249,6 +249,9 @@ func TestOddServers(t *testing.T) {
 			tries++
 		}
 	}
+	if o.counted(t, "HTTPRoute", "refused") != tries || o.counted(t, "GRPCRoute", "written") != 1 || o.counted(t, "Gateway", "written") < 6 {
+		t.Error("the metrics do not count the writes")
+	}
 	if n := s.count("grpcroutes"); tries > 2 || n != 1 {
 		t.Errorf("a refused status was written %d times, one that is stored otherwise %d times", tries, n)
 	}
