@@ -93,6 +93,10 @@ type Engine struct {
 	classes   map[int][]*findings.Report
 	unclaimed []Unclaimed
 	claimed   claims
+	// pending are units that wait for something that was read.
+	pending map[ir.Object]struct{}
+	// whole is true once the fleet was told that it knows all.
+	whole bool
 	addresses *addresses
 	resolver  *resolver
 
@@ -120,6 +124,7 @@ func New(opts Options) *Engine {
 		opts:      opts,
 		set:       resources.NewSet(opts.Indexes...),
 		units:     map[ir.Object]*unit{},
+		pending:   map[ir.Object]struct{}{},
 		classes:   map[int][]*findings.Report{},
 		claimed:   claims{by: map[resources.Key]int{}},
 		addresses: newAddresses(opts.Bind),
@@ -194,6 +199,7 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 	}
 	e.unclaim(facts)
 	e.resolver.want(ctx, e.names())
+	e.complete()
 	e.publish()
 }
 

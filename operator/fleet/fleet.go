@@ -23,6 +23,7 @@ const patience = 10 * time.Second
 type Provisioning interface {
 	Ensure(provision.Input)
 	Remove(owner ir.Object)
+	Sweep(keep []ir.Object)
 	State(owner ir.Object) provision.State
 }
 
@@ -123,6 +124,9 @@ func (f *Fleet) Remove(owner ir.Object) {
 	f.delivery.Remove(owner)
 	f.provisioning.Remove(owner)
 }
+
+// Complete implements engine.Fleet.
+func (f *Fleet) Complete(owners []ir.Object) { f.provisioning.Sweep(owners) }
 
 // Lead forgets what was heard before: every unit has its time to answer anew.
 func (f *Fleet) Lead() {

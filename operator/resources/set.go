@@ -104,6 +104,16 @@ func (s *Set) SetPending(kind Kind, pending bool) []Fact {
 	return []Fact{{Index: ByKind, Key: Key{Kind: kind}}}
 }
 
+// Pending reports whether a kind has not been listed yet.
+func (s *Set) Pending() bool {
+	for _, pending := range s.pending {
+		if pending {
+			return true
+		}
+	}
+	return false
+}
+
 // Apply takes events in and returns the facts that changed, each once, in order.
 // An event that leaves an object as it is changes no fact.
 func (s *Set) Apply(events []Event) []Fact {
