@@ -47,6 +47,9 @@ type Options struct {
 type Authority struct {
 	opts Options
 
+	// known is closed once there are keys.
+	known chan struct{}
+
 	mu      sync.Mutex
 	keys    *keys
 	content string
@@ -58,8 +61,11 @@ func New(opts Options) *Authority {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Authority{opts: opts}
+	return &Authority{opts: opts, known: make(chan struct{})}
 }
+
+// Known is closed once there are keys.
+func (a *Authority) Known() <-chan struct{} { return a.known }
 
 // Bundle is what pods believe, PEM; empty while nothing is known.
 func (a *Authority) Bundle() []byte {
@@ -164,6 +170,9 @@ func (a *Authority) take(k *keys, content string) {
 	a.mu.Lock()
 	renewed := content != a.content
 	if renewed {
+		if a.keys == nil {
+			close(a.known)
+		}
 		a.keys, a.content, a.leaf = k, content, nil
 	}
 	a.mu.Unlock()
@@ -182,10 +191,7 @@ func (a *Authority) Renew(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	a.mu.Lock()
-	now := a.keys
-	a.mu.Unlock()
-	next, changed, err := now.renewed(a.opts.Now())
+	next, changed, err := a.last().renewed(a.opts.Now())
 	if err != nil || !changed {
 		return err
 	}
@@ -200,8 +206,20 @@ func (a *Authority) Renew(ctx context.Context) error {
 	return nil
 }
 
+// last are the keys that are known; none are without an authority.
+func (a *Authority) last() *keys {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.keys == nil {
+		return &keys{}
+	}
+	return a.keys
+}
+
+// make makes the Secret. One that was deleted comes back as it was, so that
+// neither pods nor sticky sessions notice.
 func (a *Authority) make(ctx context.Context) error {
-	k, _, err := (&keys{}).renewed(a.opts.Now())
+	k, _, err := a.last().renewed(a.opts.Now())
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ type Engine struct {
 	// pending are units that wait for something that was read.
 	pending map[ir.Object]struct{}
 	// whole is true once the fleet was told that it knows all.
-	whole bool
+	whole     bool
 	addresses *addresses
 	resolver  *resolver
 
@@ -197,7 +197,10 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 			e.refresh(front, owner)
 		}
 	}
-	e.unclaim(facts)
+	if e.opts.Fleet == nil {
+		// In a cluster others look after what is nobody's here.
+		e.unclaim(facts)
+	}
 	e.resolver.want(ctx, e.names())
 	e.complete()
 	e.publish()

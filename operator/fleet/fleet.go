@@ -24,7 +24,7 @@ type Provisioning interface {
 	Ensure(provision.Input)
 	Remove(owner ir.Object)
 	Sweep(keep []ir.Object)
-	State(owner ir.Object) provision.State
+	State(owner ir.Object) (provision.State, bool)
 }
 
 // Delivery hands units to their pods: *server.Server.
@@ -203,7 +203,11 @@ func (f *Fleet) impatient() {
 func (f *Fleet) judgeStale() []dataplanes.Outcome {
 	var news []dataplanes.Outcome
 	for _, owner := range f.takeStale() {
-		if o := f.judge(owner, f.provisioning.State(owner)); o != nil {
+		state, known := f.provisioning.State(owner)
+		if !known {
+			continue
+		}
+		if o := f.judge(owner, state); o != nil {
 			news = append(news, *o)
 		}
 	}
@@ -232,4 +236,13 @@ func (f *Fleet) judge(owner ir.Object, state provision.State) *dataplanes.Outcom
 	}
 	c.told = &o
 	return &o
+}
+
+func inputOf(o *engine.Order) provision.Input {
+	asked := o.Infrastructure
+	return provision.Input{
+		Owner: o.Unit.Proxy.Owner, UID: asked.UID, Class: asked.Class, Controller: string(o.Controller),
+		Labels: asked.Labels, Annotations: asked.Annotations, Addresses: asked.Addresses,
+		Ports: provision.Ports(o.Unit.Proxy), Service: asked.Service, Pods: asked.Pods, Drain: asked.Drain,
+	}
 }

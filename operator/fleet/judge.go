@@ -17,8 +17,8 @@ import (
 // have not been heard, and still may be: a new leader must not take silence for
 // failure.
 func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome, known bool) {
-	c.forget(state.Pods)
-	if !state.Known || c.unheard(state.Ready) && now.Before(c.since.Add(patience)) {
+	c.forget(state.Ready)
+	if c.unheard(state.Ready) && now.Before(c.since.Add(patience)) {
 		return o, false
 	}
 	o = dataplanes.Outcome{
@@ -27,7 +27,7 @@ func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome
 	}
 	var behind []string
 	for _, pod := range state.Ready {
-		r, heard := c.reports[pod.UID]
+		r, heard := c.reports[string(pod.UID)]
 		o.Problems = addProblems(o.Problems, r.Problems)
 		if why := c.lags(&r, heard); why != "" {
 			behind = append(behind, fmt.Sprintf("pod %s/%s %s", pod.Namespace, pod.Name, why))
@@ -41,18 +41,18 @@ func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome
 	return o, true
 }
 
-// forget drops the reports of pods that are no more.
-func (c *crew) forget(pods []provision.Pod) {
+// forget drops the reports of pods that neither serve nor speak.
+func (c *crew) forget(ready []provision.Pod) {
 	for uid, r := range c.reports {
-		there := slices.ContainsFunc(pods, func(p provision.Pod) bool { return p.UID == uid })
-		if !there && !r.Connected {
+		serves := slices.ContainsFunc(ready, func(p provision.Pod) bool { return string(p.UID) == uid })
+		if !serves && !r.Connected {
 			delete(c.reports, uid)
 		}
 	}
 }
 
 func (c *crew) unheard(ready []provision.Pod) bool {
-	return slices.ContainsFunc(ready, func(p provision.Pod) bool { _, heard := c.reports[p.UID]; return !heard })
+	return slices.ContainsFunc(ready, func(p provision.Pod) bool { _, heard := c.reports[string(p.UID)]; return !heard })
 }
 
 // lags says why a pod does not run what was ordered; empty where it does.
@@ -74,7 +74,7 @@ func (c *crew) lags(r *server.Report, heard bool) string {
 // unable is what keeps pods from running the unit at all.
 func (c *crew) unable(ready []provision.Pod) *dataplanes.Lack {
 	for _, pod := range ready {
-		if r := c.reports[pod.UID]; r.Unable != "" {
+		if r := c.reports[string(pod.UID)]; r.Unable != "" {
 			return &dataplanes.Lack{Reason: "Invalid", Message: fmt.Sprintf("pod %s/%s cannot run this generation: %s", pod.Namespace, pod.Name, r.Unable)}
 		}
 	}
