@@ -87,9 +87,11 @@ type Engine struct {
 	opts     Options
 	Counters Counters
 
-	set       *resources.Set
-	fronts    []FrontEnd
-	units     map[ir.Object]*unit
+	set    *resources.Set
+	fronts []FrontEnd
+	units  map[ir.Object]*unit
+	// pending are the owners whose last translation waits for something.
+	pending   map[ir.Object]struct{}
 	classes   map[int][]*findings.Report
 	unclaimed []Unclaimed
 	claimed   claims
@@ -197,6 +199,7 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 			e.refresh(front, owner)
 		}
 	}
+	e.want()
 	if e.opts.Fleet == nil {
 		// In a cluster others look after what is nobody's here.
 		e.unclaim(facts)
@@ -216,6 +219,14 @@ func (e *Engine) apply(batches []source.Batch) []resources.Fact {
 		}
 	}
 	return append(facts, e.set.Apply(events)...)
+}
+
+// want asks the source for what translation read and was not there yet.
+func (e *Engine) want() {
+	keys := e.set.Wanted()
+	if lazy, ok := e.opts.Source.(source.Lazy); ok && len(keys) > 0 {
+		lazy.Want(keys)
+	}
 }
 
 func (e *Engine) names() []string {

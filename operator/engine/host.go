@@ -67,9 +67,12 @@ func (e *Engine) hear(outcomes <-chan dataplanes.Outcome) {
 	})
 }
 
+// settled reports whether everything that there is has been translated.
+func (e *Engine) settled() bool { return len(e.pending) == 0 && e.set.Listed() }
+
 // complete tells the fleet, once, that it has been given everything.
 func (e *Engine) complete() {
-	if e.opts.Fleet == nil || e.whole || len(e.pending) > 0 || e.set.Pending() {
+	if e.opts.Fleet == nil || e.whole || !e.settled() {
 		return
 	}
 	e.whole = true
