@@ -12,7 +12,6 @@ import (
 // fieldOwner is who we are in an object's managed fields.
 const fieldOwner = "sluice"
 
-
 // guarded are the fields of a spec in which nobody else may add anything; nil is
 // all of them. Controllers of load balancers write into the spec of a Service,
 // and those fields are theirs.
@@ -31,7 +30,7 @@ func foreign(kind string, managed []metav1.ManagedFieldsEntry) [][]string {
 			continue
 		}
 		var fields map[string]json.RawMessage
-		if json.Unmarshal(entry.FieldsV1.Raw, &fields) != nil {
+		if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields) != nil {
 			continue
 		}
 		for _, path := range written(fields["f:spec"], []string{"spec"}) {
