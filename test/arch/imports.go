@@ -47,7 +47,10 @@ var rooms = []room{
 	{"cmd/sluice", []string{"operator/app"}},
 	{"cmd/sluice-proxy", []string{"dataplanes", "ir"}},
 
+	{"tools", nil},
+
 	{"test/arch", nil},
+	{"test/cluster", nil},
 	{"test", []string{"ir", "api", "operator", "dataplanes", "translators", "test"}},
 }
 
