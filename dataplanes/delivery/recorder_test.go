@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"sync"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/ir"
@@ -13,19 +14,28 @@ type recorder struct {
 	assigned chan ir.Unit
 	outcomes chan dataplanes.Outcome
 	zone     string
-	ctx      context.Context
+
+	mu    sync.Mutex
+	ended bool
 }
 
 var _ dataplanes.Local = (*recorder)(nil)
 
 func (r *recorder) start(ctx context.Context, zone, _ string) (dataplanes.Local, error) {
-	r.outcomes, r.zone, r.ctx = make(chan dataplanes.Outcome, 100), zone, ctx
-	context.AfterFunc(ctx, func() { close(r.outcomes) })
+	r.outcomes, r.zone = make(chan dataplanes.Outcome, 100), zone
+	context.AfterFunc(ctx, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.ended = true
+		close(r.outcomes)
+	})
 	return r, nil
 }
 
 func (r *recorder) Apply(a dataplanes.Assignment) {
-	if r.ctx.Err() != nil {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
 		return
 	}
 	r.assigned <- *a.Unit
