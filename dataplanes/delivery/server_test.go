@@ -100,7 +100,7 @@ func (c *cluster) pull(t testing.TB, o *operator, h *wire.Hello) (*peer, *wire.P
 // TestOnlyWhatIsLacked: one route is one part, and so are endpoints; who comes
 // back with everything gets nothing.
 func TestOnlyWhatIsLacked(t *testing.T) {
-	c, o := leading(t, nil)
+	c, o := leading(t, func(o *server.Options) { o.Times.Beat = 20 * time.Millisecond })
 	u := unit(80, nowhere, nowhere, nowhere)
 	o.Set(server.Set{Unit: u, Version: "v1", SessionKey: "key-one"})
 	p, push := c.pull(t, o, hello("a"))
