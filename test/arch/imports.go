@@ -26,7 +26,7 @@ var rooms = []room{
 
 	{"dataplanes", []string{"ir"}},
 	{"dataplanes/*", []string{"ir", "dataplanes", "translators"}},
-	{"dataplanes/provision", []string{"ir", "api"}},
+	{"dataplanes/provision", []string{"ir", "api", "dataplanes"}},
 	{"dataplanes/goproxy", []string{"ir", "dataplanes", "translators/goproxy"}},
 
 	{"operator/resources", nil},
