@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -52,7 +51,14 @@ type Options struct {
 	// the first unit needs it. Without any, nothing is served: units are
 	// translated and reported alone.
 	Dataplanes map[gatewayv1.GatewayController]dataplanes.Dataplane
-	Sink       Sink
+	// Fleet runs the units of every controllerName as pods, in the place of
+	// Dataplanes; nil is this machine.
+	Fleet Fleet
+	// Leading is closed when this engine's word begins to count: what was said
+	// before, nobody heard, so every unit has its time to answer anew. nil is from
+	// the start.
+	Leading <-chan struct{}
+	Sink    Sink
 	// Bind is the address that listeners bind. Default: 127.0.0.1.
 	Bind netip.Addr
 	// PortOffset is added to the port of every listener.
@@ -81,12 +87,16 @@ type Engine struct {
 	opts     Options
 	Counters Counters
 
-	set       *resources.Set
-	fronts    []FrontEnd
-	units     map[ir.Object]*unit
+	set    *resources.Set
+	fronts []FrontEnd
+	units  map[ir.Object]*unit
+	// pending are the owners whose last translation waits for something.
+	pending   map[ir.Object]struct{}
 	classes   map[int][]*findings.Report
 	unclaimed []Unclaimed
 	claimed   claims
+	// whole is true once the fleet was told that it knows all.
+	whole     bool
 	addresses *addresses
 	resolver  *resolver
 
@@ -95,7 +105,7 @@ type Engine struct {
 
 	inbox    *mailbox[source.Batch]
 	outcomes *mailbox[dataplanes.Outcome]
-	locals   map[gatewayv1.GatewayController]dataplanes.Local
+	locals   map[gatewayv1.GatewayController]host
 	failed   map[gatewayv1.GatewayController]error
 	// draining holds what must have ended before Run returns: the source and the
 	// outcomes of the dataplanes.
@@ -114,12 +124,13 @@ func New(opts Options) *Engine {
 		opts:      opts,
 		set:       resources.NewSet(opts.Indexes...),
 		units:     map[ir.Object]*unit{},
+		pending:   map[ir.Object]struct{}{},
 		classes:   map[int][]*findings.Report{},
 		claimed:   claims{by: map[resources.Key]int{}},
 		addresses: newAddresses(opts.Bind),
 		inbox:     newMailbox[source.Batch](),
 		outcomes:  newMailbox[dataplanes.Outcome](),
-		locals:    map[gatewayv1.GatewayController]dataplanes.Local{},
+		locals:    map[gatewayv1.GatewayController]host{},
 		failed:    map[gatewayv1.GatewayController]error{},
 	}
 	for _, kind := range opts.Source.Kinds() {
@@ -141,11 +152,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer cancel()
 	ended := make(chan error, 1)
 	e.draining.Go(func() { ended <- e.opts.Source.Run(ctx, e.inbox.put) })
+	e.muster()
 	var alarm <-chan time.Time
+	leading := e.opts.Leading
 	for running := ended; ; alarm = e.next() {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-leading:
+			leading = nil
+			e.lead()
 		case <-e.inbox.filled:
 			e.round(ctx, e.inbox.take())
 		case <-e.outcomes.filled:
@@ -154,7 +170,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.publish()
 		case err := <-running:
 			running = nil
-			if err != nil || len(e.opts.Dataplanes) == 0 {
+			if err != nil || e.idle() {
 				e.round(ctx, e.inbox.take())
 				return err
 			}
@@ -181,8 +197,13 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 			e.refresh(front, owner)
 		}
 	}
-	e.unclaim(facts)
+	e.want()
+	if e.opts.Fleet == nil {
+		// In a cluster others look after what is nobody's here.
+		e.unclaim(facts)
+	}
 	e.resolver.want(ctx, e.names())
+	e.complete()
 	e.publish()
 }
 
@@ -198,6 +219,14 @@ func (e *Engine) apply(batches []source.Batch) []resources.Fact {
 	return append(facts, e.set.Apply(events)...)
 }
 
+// want asks the source for what translation read and was not there yet.
+func (e *Engine) want() {
+	keys := e.set.Wanted()
+	if lazy, ok := e.opts.Source.(source.Lazy); ok && len(keys) > 0 {
+		lazy.Want(keys)
+	}
+}
+
 func (e *Engine) names() []string {
 	var names []string
 	for _, u := range e.units {
@@ -205,24 +234,4 @@ func (e *Engine) names() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// local returns the running dataplane of a controller; nil where there is none.
-func (e *Engine) local(ctx context.Context, controller gatewayv1.GatewayController) dataplanes.Local {
-	plane := e.opts.Dataplanes[controller]
-	if local := e.locals[controller]; local != nil || plane == nil || e.failed[controller] != nil {
-		return local
-	}
-	local, err := plane.Start(ctx, e.opts.Local)
-	if err != nil {
-		e.failed[controller] = fmt.Errorf("the %s dataplane cannot start: %w", plane.Name(), err)
-		return nil
-	}
-	e.locals[controller] = local
-	e.draining.Go(func() {
-		for o := range local.Outcomes() {
-			e.outcomes.put(o)
-		}
-	})
-	return local
 }

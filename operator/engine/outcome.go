@@ -39,6 +39,9 @@ func (u *Unit) programmed() status.Programmed {
 		kind := gatewayv1.IPAddressType
 		p.Addresses = []gatewayv1.GatewayStatusAddress{{Type: &kind, Value: u.Address.String()}}
 	}
+	if u.Outcome != nil && u.Outcome.Reach != nil {
+		return u.reached(u.Outcome.Reach)
+	}
 	switch {
 	case u.Failure != "":
 		p.Reason, p.Message = "Invalid", u.Failure
@@ -62,6 +65,38 @@ func (u *Unit) programmed() status.Programmed {
 	return p
 }
 
+// reached is the truth about a unit that runs in pods.
+func (u *Unit) reached(reach *dataplanes.Reach) status.Programmed {
+	p := status.Programmed{Reason: "Pending", Problems: u.Outcome.Problems, Ports: reach.Ports}
+	for _, a := range reach.Addresses {
+		kind := gatewayv1.IPAddressType
+		if a.Hostname {
+			kind = gatewayv1.HostnameAddressType
+		}
+		p.Addresses = append(p.Addresses, gatewayv1.GatewayStatusAddress{Type: &kind, Value: a.Value})
+	}
+	switch {
+	case reach.Lack != nil:
+		p.Reason, p.Message = reach.Lack.Reason, reach.Lack.Message
+	case u.Outcome.Version == u.Version:
+		p.Active = true
+	case u.Refused:
+		p.Reason, p.Message = "Invalid", "The proxy refused this generation and runs the last good one"
+	case u.Overdue:
+		p.Message = fmt.Sprintf("Version %s, which was sent more than %v ago, does not run everywhere: %s", short(u.Version), overdue, reach.Behind)
+	default:
+		p.Active = true
+	}
+	return p
+}
+
+// Unknown reports whether nothing is known of the unit's proxy yet, and it is too
+// early to say that it does not run: whoever keeps conditions leaves Programmed
+// and the addresses as they are.
+func (u *Unit) Unknown() bool {
+	return u.Outcome == nil && !u.Overdue && u.Failure == "" && u.Output.Proxy != nil
+}
+
 // short is enough of a version to tell it from others.
 func short(version string) string { return version[:min(len(version), 12)] }
 
@@ -77,8 +112,12 @@ func (e *Engine) settle(outcomes []dataplanes.Outcome) {
 
 // settle takes an outcome. One of another version than was sent last answers an
 // assignment before, unless that version was known to run: then the proxy has
-// stayed with it, and says why.
+// stayed with it, and says why. Pods say so themselves.
 func (u *unit) settle(o *dataplanes.Outcome) {
+	if o.Reach != nil {
+		u.outcome, u.refused = o, o.Reach.Refused
+		return
+	}
 	u.refused = o.Version != u.assigned.Version && len(o.Problems) > 0 && u.outcome != nil && u.outcome.Version == o.Version
 	u.outcome = o
 }

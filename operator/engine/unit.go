@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/operator/gatewayapi"
@@ -19,10 +17,9 @@ import (
 type unit struct {
 	output gatewayapi.Output
 	// served is where the unit was sent; nil while it was not.
-	served     dataplanes.Local
-	controller gatewayv1.GatewayController
-	version    version
-	assigned   dataplanes.Assignment
+	served   host
+	version  version
+	assigned Order
 	// outcome is the last one that came.
 	outcome *dataplanes.Outcome
 	// refused is true where the proxy objected to what was sent and runs what it
@@ -37,8 +34,10 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	e.Counters.Translations.Add(1)
 	output := front.Translate(owner)
 	if output.Pending {
+		e.pending[owner] = struct{}{}
 		return
 	}
+	delete(e.pending, owner)
 	u := e.units[owner]
 	if u == nil {
 		u = &unit{}
@@ -46,51 +45,77 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	}
 	e.claimed.replace(u.output.Reports, output.Reports)
 	u.output = output
-	if u.served != nil && (output.Proxy == nil || output.Controller != u.controller) {
+	if u.served != nil && e.leaves(u) {
 		e.withdraw(owner, u)
 	}
 	switch {
 	case output.Proxy != nil:
-		e.assign(e.local(ctx, output.Controller), u, front.Endpoints(owner))
+		e.assign(e.hostOf(ctx, output.Controller), u, front.Endpoints(owner))
 	case len(output.Reports) == 0:
 		delete(e.units, owner)
 	}
+}
+
+// leaves reports whether a unit must go from where it runs. In a cluster one that
+// is refused as a whole stays as it was: a typing error in the parameters of a
+// class must not end every Gateway of it.
+func (e *Engine) leaves(u *unit) bool {
+	if e.opts.Fleet != nil {
+		return u.output.Proxy == nil && len(u.output.Reports) == 0
+	}
+	return u.output.Proxy == nil || u.output.Controller != u.assigned.Controller
 }
 
 // withdraw takes a unit from its dataplane.
 func (e *Engine) withdraw(owner ir.Object, u *unit) {
 	u.served.Remove(owner)
 	e.addresses.release(owner)
-	u.served, u.outcome, u.assigned = nil, nil, dataplanes.Assignment{}
+	u.served, u.outcome, u.assigned = nil, nil, Order{}
 	u.refused, u.due = false, time.Time{}
 }
 
 // assign sends a unit where its content or its address changed.
-func (e *Engine) assign(local dataplanes.Local, u *unit, endpoints []*ir.Endpoints) {
+func (e *Engine) assign(to host, u *unit, endpoints []*ir.Endpoints) {
 	proxy := u.output.Proxy
-	next := dataplanes.Assignment{
-		Unit:       &ir.Unit{Proxy: proxy, Endpoints: endpoints},
-		Version:    u.version.of(proxy),
-		Address:    e.addresses.assign(proxy.Owner, ports(proxy)),
-		PortOffset: e.opts.PortOffset,
+	next := Order{
+		Assignment: dataplanes.Assignment{
+			Unit:       &ir.Unit{Proxy: proxy, Endpoints: endpoints},
+			Version:    u.version.of(proxy),
+			PortOffset: e.opts.PortOffset,
+		},
+		Controller: u.output.Controller, Infrastructure: u.output.Infrastructure,
 	}
-	same := u.served != nil && next.Version == u.assigned.Version && next.Address == u.assigned.Address
-	if same {
-		// The one that is in force is kept, so that its parts stay shared.
-		next.Unit.Proxy = u.assigned.Unit.Proxy
-		if slices.Equal(endpoints, u.assigned.Unit.Endpoints) {
-			return
-		}
+	if e.opts.Fleet == nil {
+		next.Address = e.addresses.assign(proxy.Owner, ports(proxy))
+	}
+	if !u.changes(&next) {
+		return
+	}
+	if next.Version == u.assigned.Version {
 		e.Counters.EndpointUpdates.Add(1)
 	} else {
 		e.Counters.Assignments.Add(1)
+	}
+	if next.Version != u.assigned.Version || next.Address != u.assigned.Address {
 		u.due = e.opts.Clock.Now().Add(overdue)
 	}
-	u.assigned, u.controller = next, u.output.Controller
-	if local != nil {
-		u.served = local
-		local.Apply(next)
+	u.assigned = next
+	if to != nil {
+		u.served = to
+		to.Apply(next)
 	}
+}
+
+// changes reports whether an order differs from the last one, whose parts it
+// takes over where they are the same, so that they stay shared.
+func (u *unit) changes(next *Order) bool {
+	last := &u.assigned
+	if u.served == nil || next.Version != last.Version {
+		return true
+	}
+	next.Unit.Proxy = last.Unit.Proxy
+	return next.Address != last.Address || next.Controller != last.Controller || next.Infrastructure != last.Infrastructure ||
+		!slices.Equal(next.Unit.Endpoints, last.Unit.Endpoints)
 }
 
 // refresh sends new endpoints of a unit that is otherwise as it was.

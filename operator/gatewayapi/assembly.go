@@ -38,6 +38,7 @@ func (a *assembly) output(owner ir.Object) Output {
 	out.Reports = a.reports()
 	if !a.refused {
 		out.Proxy = a.proxy(owner)
+		out.Infrastructure = a.unit.settleInfrastructure(a.asks)
 	}
 	return out
 }
@@ -197,6 +198,7 @@ func (a *assembly) listenerSubject(kind findings.SubjectKind, l *listener) findi
 		Kind:           kind,
 		Section:        gatewayv1.SectionName(l.key.Section),
 		Findings:       l.found.found,
+		Port:           l.spec.Port,
 		SupportedKinds: supportedKinds(l.kinds),
 		AttachedRoutes: a.attached[l.place],
 	}

@@ -3,6 +3,7 @@ package gatewayapi
 import (
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/api/v1alpha1"
@@ -17,12 +18,14 @@ type class struct {
 	controller gatewayv1.GatewayController
 	features   feature.Set
 	// parameters are nil where the class has none.
-	parameters *v1alpha1.ProxyParameters
+	parameters *v1alpha1.GatewayParametersSpec
 	report     *findings.Report
 	pending    bool
 }
 
-func (c *class) accepted() bool { return len(c.report.Subjects[0].Findings) == 0 }
+func (c *class) accepted() bool {
+	return !findings.Turns(c.report.Subjects[0].Findings, "Accepted", metav1.ConditionFalse)
+}
 
 // Classes reports on every GatewayClass of ours, in order of their names.
 func (t *Translator) Classes() []*findings.Report {
@@ -70,27 +73,28 @@ func (t *Translator) class(view *resources.View, name string) (made *class) {
 	c := &class{name: name, controller: gc.Spec.ControllerName, features: features}
 	var found notes
 	c.parameters = classParameters(view, gc.Spec.ParametersRef, &found)
+	crds := offerOf(view)
+	crds.tell(&found)
 	c.pending = view.Pending()
 	c.report = classReport(gc, c, found.found)
+	for _, name := range feature.Supported(features.Without(crds.missing...)) {
+		c.report.Features = append(c.report.Features, gatewayv1.SupportedFeature{Name: gatewayv1.FeatureName(name)})
+	}
 	return c
 }
 
 func classReport(gc *gatewayv1.GatewayClass, c *class, found []findings.Finding) *findings.Report {
-	report := &findings.Report{
+	return &findings.Report{
 		Object:     classKey(c.name),
 		Generation: gc.Generation,
 		Controller: c.controller,
 		Subjects:   []findings.Subject{{Kind: findings.GatewayClass, Findings: found}},
 	}
-	for _, name := range feature.Supported(c.features) {
-		report.Features = append(report.Features, gatewayv1.SupportedFeature{Name: gatewayv1.FeatureName(name)})
-	}
-	return report
 }
 
 // classParameters reads what a class's parametersRef names. A class must give
 // the namespace, as GatewayParameters live in one.
-func classParameters(view *resources.View, ref *gatewayv1.ParametersReference, found *notes) *v1alpha1.ProxyParameters {
+func classParameters(view *resources.View, ref *gatewayv1.ParametersReference, found *notes) *v1alpha1.GatewayParametersSpec {
 	const field = "spec.parametersRef"
 	if ref == nil {
 		return nil
@@ -114,7 +118,7 @@ type parametersRef struct {
 	Field     string
 }
 
-func readParameters(view *resources.View, ref parametersRef, found *notes) *v1alpha1.ProxyParameters {
+func readParameters(view *resources.View, ref parametersRef, found *notes) *v1alpha1.GatewayParametersSpec {
 	if string(ref.Group) != v1alpha1.GroupVersion.Group || resources.Kind(ref.Kind) != resources.GatewayParameters {
 		found.add(findings.ParametersInvalid, ref.Field,
 			"%s of group %q cannot hold parameters; refer to GatewayParameters of group %q",
@@ -129,11 +133,9 @@ func readParameters(view *resources.View, ref parametersRef, found *notes) *v1al
 	case state == resources.Absent:
 		found.add(findings.ParametersInvalid, ref.Field+".name", "%v does not exist; create it, or correct the name", key)
 		return nil
-	case obj.Spec.Proxy == nil:
-		return &v1alpha1.ProxyParameters{}
 	}
-	return obj.Spec.Proxy
+	return &obj.Spec
 }
 
 // fieldOf names a field of the parameters that a reference leads to.
-func fieldOf(ref, path string) string { return fmt.Sprintf("%s -> spec.proxy.%s", ref, path) }
+func fieldOf(ref, path string) string { return fmt.Sprintf("%s -> spec.%s", ref, path) }

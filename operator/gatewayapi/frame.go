@@ -27,6 +27,8 @@ type frame struct {
 	listeners []*listener
 	sets      []*listenerSet
 	settings  ir.Settings
+	// asks is what the Gateway wants of the objects that run it.
+	asks *Infrastructure
 	// certificates are those that the valid listeners and the backends need.
 	certificates map[ir.CertificateKey]*ir.Certificate
 	// found are the facts about the Gateway itself.
@@ -179,10 +181,13 @@ func (b *frameBuilder) parameters() {
 		own := readParameters(b.view, parametersRef{ref.Group, ref.Kind, b.key.Namespace, ref.Name, field}, &b.found)
 		checkParameters(own, field, &b.found)
 		refuseClassOnly(own, field, &b.found)
+		refuseOverrides(own, parametersRefusal{field, mayOverride(b.class.parameters), &b.found})
 		b.effective.lay(own)
+		b.sourceRanges(field)
 	}
 	b.settings = b.effective.settings
 	b.settings.HTTP3 = b.http3()
+	b.asks = b.infrastructure()
 }
 
 // unsupported refuses the fields of the experimental channel that Sluice does

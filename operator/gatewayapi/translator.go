@@ -28,6 +28,10 @@ type Output struct {
 	// Proxy is nil where the Gateway is gone, is not ours, or is refused as a
 	// whole.
 	Proxy *ir.Proxy
+	// Infrastructure is what is asked of the objects that run the unit in a
+	// cluster; nil where Proxy is nil. While it stays equal it stays the same
+	// pointer.
+	Infrastructure *Infrastructure
 	// Reports say what this unit found out: about the Gateway, its
 	// ListenerSets, its routes and the policies on its backends, in the order of
 	// their keys. A report whose pointer is the same as last time has not

@@ -22,6 +22,8 @@ type unit struct {
 	certificates map[ir.CertificateKey]*ir.Certificate
 	reports      map[resources.Key]*findings.Report
 	endpoints    []endpointsID
+	// infrastructure is that of the last translation that had one.
+	infrastructure *Infrastructure
 }
 
 // Translate translates one unit. What is no Gateway of ours (any more) gives an

@@ -26,6 +26,7 @@ var rooms = []room{
 
 	{"dataplanes", []string{"ir"}},
 	{"dataplanes/*", []string{"ir", "dataplanes", "translators"}},
+	{"dataplanes/provision", []string{"ir", "api", "dataplanes"}},
 	{"dataplanes/goproxy", []string{"ir", "dataplanes", "translators/goproxy"}},
 
 	{"operator/resources", nil},
@@ -39,6 +40,8 @@ var rooms = []room{
 	{"operator/explain", []string{"ir"}},
 	{"operator/echo", []string{"operator/resources", "operator/source"}},
 	{"operator/engine", []string{"ir", "dataplanes", "operator/resources", "operator/findings", "operator/gatewayapi", "operator/ingress", "operator/source", "operator/status"}},
+	{"operator/authority", []string{"ir"}},
+	{"operator/fleet", []string{"ir", "dataplanes", "operator/engine", "operator/gatewayapi", "operator/resources"}},
 	{"operator/app", []string{"ir", "api", "operator", "dataplanes", "translators"}},
 
 	{"cmd/sluice", []string{"operator/app"}},
@@ -50,6 +53,10 @@ var rooms = []room{
 	{"test/cluster", nil},
 	{"test", []string{"ir", "api", "operator", "dataplanes", "translators", "test"}},
 }
+
+// provision is the room of dataplanes that the operator alone uses: it makes
+// the objects that pods run in.
+const provision = "dataplanes/provision"
 
 // covers reports whether folder dir is pattern or lies below it.
 func covers(pattern, dir string) bool {
@@ -126,6 +133,9 @@ func mayImport(r room, from, to string) bool {
 	if covers(samePlace(r.path, from), to) {
 		return true
 	}
+	if covers(provision, to) && !covers("operator", from) && !covers("test", from) {
+		return false
+	}
 	return slices.ContainsFunc(r.may, func(may string) bool { return covers(may, to) && !anotherProxy(from, to) })
 }
 
@@ -170,7 +180,7 @@ func checkStdOnly(t *Tree) []string {
 func checkNoKubernetes(t *Tree) []string {
 	var broken []string
 	for _, f := range t.Go {
-		if !covers("dataplanes", f.Dir) && !covers("translators", f.Dir) && !covers("cmd/sluice-proxy", f.Dir) {
+		if !covers("dataplanes", f.Dir) && !covers("translators", f.Dir) && !covers("cmd/sluice-proxy", f.Dir) || covers(provision, f.Dir) {
 			continue
 		}
 		for _, imported := range f.Imports() {
