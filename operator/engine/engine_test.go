@@ -68,6 +68,7 @@ func options(sink engine.Sink) engine.Options {
 		Indexes:    gatewayapi.Indexes(),
 		Dataplanes: map[gatewayv1.GatewayController]dataplanes.Dataplane{controller: plane},
 		Sink:       sink,
+		Unclaimed:  true,
 	}
 }
 
