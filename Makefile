@@ -17,6 +17,7 @@ PKG     ?= ./...
 NODES   ?= 1
 DUALSTACK ?=
 IMAGE_VERSION ?= dev
+IMAGE_ARCH ?= amd64,arm64
 
 # A checkout's owner may be another user than the one who builds, and git may be
 # absent; neither is a reason not to build.
@@ -37,12 +38,16 @@ build: ## Build the sluice program into .bin.
 	go build -o $(BIN)/sluice ./cmd/sluice
 
 .PHONY: images
-images: $(BIN)/images-tool ## Make the container images of IMAGE_VERSION (dev), for amd64 and arm64, in .bin/images.
-	$(BIN)/images-tool -version $(IMAGE_VERSION) -out $(BIN)/images
+images: $(BIN)/images-tool ## Make the images of IMAGE_VERSION (dev) for IMAGE_ARCH (amd64,arm64) in .bin/images.
+	$(BIN)/images-tool -version $(IMAGE_VERSION) -arch $(IMAGE_ARCH) -out $(BIN)/images
 
 .PHONY: cluster
 cluster: ## Boot a test cluster of NODES (1) nodes, with IPv6 if DUALSTACK=1, and print its environment.
 	@cd test/cluster && go run ./cmd/cluster up -nodes $(NODES) $(if $(DUALSTACK),-dual-stack)
+
+.PHONY: cluster-programs
+cluster-programs: ## Build what the test cluster runs: 10 minutes with empty caches, a second afterwards.
+	@cd test/cluster && go run ./cmd/cluster build
 
 .PHONY: cluster-down
 cluster-down: ## Take the test cluster down; nothing of it stays but the built programs.

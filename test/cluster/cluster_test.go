@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -119,6 +120,7 @@ func clusterProcesses() []string {
 
 // boots holds a cluster with nodes to all that README.md promises.
 func boots(t *testing.T, o Options) {
+	t.Helper()
 	c := boot(t, o)
 	c.service("lb", netip.Addr{})
 	addresses := c.loadBalancer("lb")
@@ -418,9 +420,14 @@ func (c *booted) apiServerRestarts() {
 	}
 }
 
-// eventually asks until there is no error.
 func (c *booted) eventually(what string, ask func() error) {
 	c.t.Helper()
+	until(c.t, what, ask)
+}
+
+// until asks until there is no error.
+func until(t *testing.T, what string, ask func() error) {
+	t.Helper()
 	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()
 	for {
@@ -430,7 +437,7 @@ func (c *booted) eventually(what string, ask func() error) {
 		}
 		select {
 		case <-deadline.C:
-			c.t.Fatalf("%s: %v", what, err)
+			t.Fatalf("%s: %v", what, err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -461,5 +468,50 @@ func TestClusterOfAKilledKeeper(t *testing.T) {
 	})
 	if err := host.Free(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A test program that dies takes its cluster along.
+func TestClusterOfADeadTest(t *testing.T) {
+	if os.Getenv("SLUICE_CLUSTER_TEST") == "" {
+		t.Skip("boots a cluster and needs root: make cluster-test")
+	}
+	const child = "SLUICE_CLUSTER_CHILD"
+	if os.Getenv(child) != "" {
+		if _, err := Start(t.Context(), Options{Nodes: 1, Progress: os.Stdout}); err != nil {
+			t.Fatal(err)
+		}
+		select {} // Until it is killed.
+	}
+	for _, moment := range []string{"started", "ready"} {
+		t.Run(moment, func(t *testing.T) {
+			before := machine(t)
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestClusterOfADeadTest$")
+			cmd.Env = append(os.Environ(), child+"=1")
+			lines, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			scanner := bufio.NewScanner(lines)
+			line := ""
+			for scanner.Scan() && !strings.HasSuffix(line, moment) {
+				line = scanner.Text()
+				t.Log(line)
+			}
+			if !strings.HasSuffix(line, moment) {
+				t.Fatalf("its cluster never got as far as %q", moment)
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // It was killed.
+			until(t, "the end of its cluster", host.Free)
+			if after := machine(t); after != before {
+				t.Errorf("the cluster has left something: before\n%s\nafter\n%s", before, after)
+			}
+		})
 	}
 }

@@ -41,11 +41,11 @@ type Options struct {
 	// Certificate is that of now.
 	Certificate func() (*tls.Certificate, error)
 	// Review says whose a token for wire.Audience is; its error wraps ErrRefused
-	// where it is nobody's. What it says counts for reviewFor.
+	// where it is nobody's. What it says counts for 10 s.
 	Review func(ctx context.Context, token string) (Peer, error)
 	// Admit says what a pod was made for; its error wraps ErrRefused where that is
 	// nothing of ours, and tells the pod why. It is asked again while the pod is
-	// connected, every admitAgain, and must be cheap.
+	// connected, and must be cheap: it is bounded as the hello is.
 	Admit func(context.Context, Peer) (Admission, error)
 	// Report is called, in order for each pod, whenever a pod's state changes. It
 	// must neither block nor call the server.
