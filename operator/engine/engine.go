@@ -100,8 +100,10 @@ type Engine struct {
 	classes   map[int][]*findings.Report
 	unclaimed []Unclaimed
 	// contents are the objects whose content a lazy source keeps.
-	contents  map[resources.Key]struct{}
-	claimed   claims
+	contents map[resources.Key]struct{}
+	claimed  claims
+	// whole is true once the fleet was told that it knows all.
+	whole     bool
 	addresses *addresses
 	resolver  *resolver
 
@@ -193,7 +195,7 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 	}
 	e.Counters.Rounds.Add(1)
 	facts := e.apply(batches)
-	news := e.told.IsZero() || e.complete() != e.last
+	news := e.told.IsZero() || e.settled() != e.last
 	for i, front := range e.fronts {
 		touched := front.Touched(facts)
 		if touched.Classes {
@@ -209,15 +211,16 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 	}
 	e.want()
 	e.forget(facts)
-	news = e.unclaim(facts) || news
+	if e.opts.Fleet == nil {
+		// In a cluster others look after what is nobody's here.
+		news = e.unclaim(facts) || news
+	}
 	e.resolver.want(ctx, e.names())
+	e.complete()
 	if news {
 		e.publish()
 	}
 }
-
-// complete reports whether everything that there is has been translated.
-func (e *Engine) complete() bool { return len(e.pending) == 0 && e.set.Listed() }
 
 func (e *Engine) apply(batches []source.Batch) []resources.Fact {
 	var events []resources.Event

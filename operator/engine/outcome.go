@@ -22,8 +22,15 @@ type Clock struct {
 }
 
 // Reports are what the unit's translation found out, with what became of it in
-// its proxy.
+// its proxy. Of a unit that is as it was they are the same pointers.
 func (u *Unit) Reports() []*findings.Report {
+	if u.reports != nil {
+		return u.reports
+	}
+	return u.merge()
+}
+
+func (u *Unit) merge() []*findings.Report {
 	if u.Output.Proxy == nil {
 		// What refused the Gateway as a whole has said so already.
 		return u.Output.Reports
@@ -112,8 +119,12 @@ func (e *Engine) settle(outcomes []dataplanes.Outcome) {
 
 // settle takes an outcome. One of another version than was sent last answers an
 // assignment before, unless that version was known to run: then the proxy has
-// stayed with it, and says why.
+// stayed with it, and says why. Pods say so themselves.
 func (u *unit) settle(o *dataplanes.Outcome) {
+	if o.Reach != nil {
+		u.outcome, u.refused = o, o.Reach.Refused
+		return
+	}
 	u.refused = o.Version != u.assigned.Version && len(o.Problems) > 0 && u.outcome != nil && u.outcome.Version == o.Version
 	u.outcome = o
 }

@@ -27,6 +27,8 @@ type unit struct {
 	refused bool
 	// due is when the version that was sent must be active.
 	due time.Time
+	// told is the unit in the last snapshot.
+	told Unit
 }
 
 // translate makes a unit anew and sends what changed.
@@ -45,7 +47,7 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	}
 	e.claimed.replace(u.output.Reports, output.Reports)
 	u.output = output
-	if u.served != nil && (output.Proxy == nil || output.Controller != u.assigned.Controller && e.opts.Fleet == nil) {
+	if u.served != nil && e.leaves(u) {
 		e.withdraw(owner, u)
 	}
 	switch {
@@ -54,6 +56,16 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	case len(output.Reports) == 0:
 		delete(e.units, owner)
 	}
+}
+
+// leaves reports whether a unit must go from where it runs. In a cluster one that
+// is refused as a whole stays as it was: a typing error in the parameters of a
+// class must not end every Gateway of it.
+func (e *Engine) leaves(u *unit) bool {
+	if e.opts.Fleet != nil {
+		return u.output.Proxy == nil && len(u.output.Reports) == 0
+	}
+	return u.output.Proxy == nil || u.output.Controller != u.assigned.Controller
 }
 
 // withdraw takes a unit from its dataplane.

@@ -71,6 +71,9 @@ func (f *fleet) stop() {
 // Remove implements engine.Fleet.
 func (f *fleet) Remove(ir.Object) {}
 
+// Complete implements engine.Fleet.
+func (f *fleet) Complete([]ir.Object) {}
+
 // Outcomes implements engine.Fleet.
 func (f *fleet) Outcomes() <-chan dataplanes.Outcome { return f.outcomes }
 

@@ -26,7 +26,7 @@ var rooms = []room{
 
 	{"dataplanes", []string{"ir"}},
 	{"dataplanes/*", []string{"ir", "dataplanes", "translators"}},
-	{"dataplanes/provision", []string{"ir", "api"}},
+	{"dataplanes/provision", []string{"ir", "api", "dataplanes"}},
 	{"dataplanes/goproxy", []string{"ir", "dataplanes", "translators/goproxy"}},
 
 	{"operator/resources", nil},
@@ -40,13 +40,17 @@ var rooms = []room{
 	{"operator/explain", []string{"ir"}},
 	{"operator/echo", []string{"operator/resources", "operator/source"}},
 	{"operator/engine", []string{"ir", "dataplanes", "operator/resources", "operator/findings", "operator/gatewayapi", "operator/ingress", "operator/source", "operator/status"}},
+	{"operator/authority", []string{"ir"}},
 	{"operator/fleet", []string{"ir", "dataplanes", "operator/engine", "operator/gatewayapi", "operator/resources"}},
 	{"operator/app", []string{"ir", "api", "operator", "dataplanes", "translators"}},
 
 	{"cmd/sluice", []string{"operator/app"}},
 	{"cmd/sluice-proxy", []string{"dataplanes", "ir"}},
 
+	{"tools", nil},
+
 	{"test/arch", nil},
+	{"test/cluster", nil},
 	{"test", []string{"ir", "api", "operator", "dataplanes", "translators", "test"}},
 }
 
