@@ -106,7 +106,10 @@ func New(opts Options) (*Provisioner, error) {
 // process of a cluster may run at a time.
 func (p *Provisioner) Run(ctx context.Context) error {
 	if !p.opts.Cache.WaitForCacheSync(ctx) {
-		return errors.Join(errors.New("the cache of provisioned objects was stopped before it was filled"), ctx.Err())
+		if ctx.Err() != nil {
+			return nil
+		}
+		return errors.New("the cache of provisioned objects was stopped before it was filled")
 	}
 	var under sync.WaitGroup
 	for range workers {
