@@ -36,6 +36,7 @@ func TestRefusals(t *testing.T) {
 	other := ir.Object{Kind: "Gateway", Namespace: "infra", Name: "other"}
 	c.pod("of-other", other)
 	c.pod("deleted", gateway)
+	c.pod("newer", gateway)
 	delete(c.pods, "uid-deleted")
 	c.tokens["unbound"] = server.Peer{Namespace: "infra", ServiceAccount: "edge"}
 	newer := binary.AppendUvarint([]byte{1}, wire.Version+1)
@@ -57,7 +58,7 @@ func TestRefusals(t *testing.T) {
 		"a hello that is none":         {token: "token-a", say: &wire.State{}, want: codes.InvalidArgument},
 		"a hello of noise":             {token: "token-a", hello: []byte("\x01\x01\xff\xff\xff"), want: codes.InvalidArgument},
 		"a hello with a list too many": {token: "token-a", say: &wire.Hello{Unit: gateway, Pod: "a", Holds: wire.Manifest{Lists: make([][]hash.Sum, 9)}}, want: codes.InvalidArgument},
-		"another wire version":         {token: "token-a", hello: newer, want: codes.FailedPrecondition},
+		"another wire version":         {token: "token-newer", hello: newer, want: codes.FailedPrecondition},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := c.dial(t, o.addr, test.token)
@@ -73,7 +74,7 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	if r := o.report("a"); !strings.Contains(r.Unable, "wire version 2") || r.Connected {
+	if r := o.report("newer"); !strings.Contains(r.Unable, "wire version 2") || r.Connected {
 		t.Errorf("the operator knows of the pod of another version: %+v", r)
 	}
 }
@@ -122,6 +123,22 @@ func TestOnlyWhatIsLacked(t *testing.T) {
 		t.Errorf("one route is %d parts and %+v", p.parts, push.Edits)
 	}
 	p.say(&wire.State{Answered: 2, Holds: 2, Active: 2, Version: "v2"})
+	o.runs("a", "v2")
+
+	// Routes that change places are no parts.
+	moved := changed
+	moved.Routes = []*ir.Route{changed.Routes[2], changed.Routes[0], changed.Routes[1]}
+	p.parts = 0
+	o.Set(server.Set{Unit: &ir.Unit{Proxy: &moved, Endpoints: u.Endpoints}, Version: "v2b", SessionKey: "key-one"})
+	heard[wire.Push](p)
+	if p.parts != 0 {
+		t.Errorf("another order is %d parts", p.parts)
+	}
+	p.say(&wire.State{Answered: 3, Holds: 3, Active: 3, Version: "v2b"})
+	o.runs("a", "v2b")
+	o.Set(server.Set{Unit: u2, Version: "v2", SessionKey: "key-one"})
+	heard[wire.Push](p)
+	p.say(&wire.State{Answered: 4, Holds: 4, Active: 4, Version: "v2"})
 	o.runs("a", "v2")
 
 	p.parts = 0
