@@ -226,9 +226,13 @@ func TestPointersStay(t *testing.T) {
 
 // TestSilence: an operator that says nothing is left, though its connection is up.
 func TestSilence(t *testing.T) {
-	b := begin(t, func(o *client.Options) { o.Times.Silence = 50 * time.Millisecond })
-	b.o.next(t)
-	<-b.stream.gone
+	c := newCluster(t)
+	o := c.startByHand(t, "127.0.0.1:0")
+	c.runPod(t, "a", func(o *client.Options) { o.Times.Silence = 50 * time.Millisecond }, o.addr)
+	s := o.next(t)
+	s.say(&wire.Welcome{Term: 5})
+	<-s.gone
+	o.next(t)
 }
 
 // TestOlderTerm: a leader of an older term is not listened to, unless no other is

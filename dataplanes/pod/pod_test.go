@@ -147,7 +147,7 @@ func newWorld(t *testing.T) *world {
 	w.args = []string{
 		"proxy", "--unit", "Gateway/infra/edge", "--operator", fmt.Sprintf("localhost:%d", ln.Addr().(*net.TCPAddr).Port),
 		"--token-file", filepath.Join(w.dir, "token"), "--ca-file", filepath.Join(w.dir, "ca.crt"), "--state-dir", w.dir,
-		"--admin", fmt.Sprintf(":%d", w.admin), "--stop-delay", "300ms",
+		"--admin", fmt.Sprintf(":%d", w.admin), "--stop-delay", "3s",
 	}
 	return w
 }
