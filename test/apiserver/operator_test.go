@@ -54,8 +54,11 @@ type operator struct {
 	engine *engine.Engine
 	source *sourcekube.Source
 	stop   func()
-	// snapshots has the last one.
-	last *latest
+	last   *latest
+	log    *journal
+	fleet  *fleet
+	// lead makes it write.
+	lead func()
 }
 
 // latest keeps the last snapshot, and hands it on.
@@ -82,7 +85,9 @@ func (l *latest) get() engine.Snapshot {
 type settings struct {
 	namespaces []string
 	silent     bool
-	config     *rest.Config
+	// follower does not lead until it is told to.
+	follower bool
+	config   *rest.Config
 }
 
 func (s *server) operate(t *testing.T, with settings) *operator {
@@ -92,14 +97,14 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 		config = rest.CopyConfig(with.config)
 	}
 	config.UserAgent = agent
-	log := logger(t)
+	o := &operator{log: &journal{}}
+	log := o.log.logger(t)
 	c, err := cache.New(config, sourcekube.CacheOptions(sourcekube.CacheSettings{
 		Scheme: s.scheme, Namespaces: with.namespaces, Manager: statuskube.Manager, Log: log,
 	}))
 	s.must(err)
 	live, err := client.New(config, client.Options{Scheme: s.scheme})
 	s.must(err)
-	o := &operator{}
 	var sink *statuskube.Sink
 	o.source = sourcekube.New(sourcekube.Options{
 		Cache: c, Reader: live, Log: log, Seen: func(key resources.Key, obj client.Object) { sink.Seen(key, obj) },
@@ -111,9 +116,9 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 		},
 	})
 	o.last = &latest{Sink: sink}
-	f := &fleet{outcomes: make(chan dataplanes.Outcome), silent: with.silent}
+	o.fleet = &fleet{outcomes: make(chan dataplanes.Outcome), silent: with.silent}
 	o.engine = engine.New(engine.Options{
-		Source: o.source, Indexes: gatewayapi.Indexes(), Sink: o.last, Fleet: f,
+		Source: o.source, Indexes: gatewayapi.Indexes(), Sink: o.last, Fleet: o.fleet,
 		FrontEnds: func(set *resources.Set) []engine.FrontEnd {
 			return []engine.FrontEnd{gatewayapi.New(set, gatewayapi.Options{
 				Controllers: map[gatewayv1.GatewayController]feature.Set{controller: goproxy.Dataplane{}.Features()},
@@ -123,21 +128,29 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = c.Start(ctx) })
-	running.Go(func() { _ = sink.Start(ctx) })
 	running.Go(func() {
 		if err := o.engine.Run(ctx); err != nil {
 			t.Error(err)
 		}
 	})
+	o.lead = func() { running.Go(func() { _ = sink.Start(ctx) }) }
+	if !with.follower {
+		o.lead()
+	}
 	var once sync.Once
 	o.stop = func() {
 		once.Do(func() {
 			cancel()
 			// The engine ends when nothing can come from the fleet any more.
-			close(f.outcomes)
+			close(o.fleet.outcomes)
 			running.Wait()
 		})
 	}
 	t.Cleanup(o.stop)
 	return o
+}
+
+// object is one of namespace default as the source knows it.
+func (o *operator) object(kind, name string) client.Object {
+	return o.source.Object(resources.Key{Kind: resources.Kind(kind), Namespace: "default", Name: name})
 }

@@ -9,11 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -48,6 +50,9 @@ omitStages: [RequestReceived]
 rules:
 - level: Metadata
   verbs: [create, update, patch, delete]
+- level: Metadata
+  verbs: [get]
+  resources: [{group: "", resources: [secrets, configmaps]}]
 `
 
 func newServer(t *testing.T) *server {
@@ -81,6 +86,7 @@ func newServer(t *testing.T) *server {
 	if err := sourcekube.AddToScheme(s.scheme); err != nil {
 		t.Fatal(err)
 	}
+	s.must(rbacv1.AddToScheme(s.scheme))
 	s.client, err = client.New(config, client.Options{Scheme: s.scheme})
 	if err != nil {
 		t.Fatal(err)
@@ -91,9 +97,12 @@ func newServer(t *testing.T) *server {
 // until waits for a condition.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
+	end := time.After(patience)
+	for !holds() {
+		select {
+		case <-end:
 			t.Fatalf("%s: still not so", what)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
@@ -173,8 +182,13 @@ type write struct {
 	ResponseStatus struct{ Code int }
 }
 
-// writes are the writes of a subresource status that were answered so far.
+// writes are the writes of statuses by the operator that were answered so far.
 func (s *server) writes() []write {
+	return s.lines(func(w write) bool { return w.ObjectRef.Subresource == "status" })
+}
+
+// lines are those of the audit log that are about the operator.
+func (s *server) lines(which func(write) bool) []write {
 	s.t.Helper()
 	file, err := os.Open(s.audit)
 	if err != nil {
@@ -186,7 +200,7 @@ func (s *server) writes() []write {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var w write
-		if json.Unmarshal(lines.Bytes(), &w) == nil && w.ObjectRef.Subresource == "status" && w.UserAgent == agent {
+		if json.Unmarshal(lines.Bytes(), &w) == nil && w.UserAgent == agent && which(w) {
 			list = append(list, w)
 		}
 	}
@@ -207,7 +221,30 @@ func (s *server) count(resource string) int {
 // agent is what the operator under test calls itself.
 const agent = "sluice-under-test"
 
-// logger writes to the test's log.
-func logger(t *testing.T) logr.Logger {
-	return funcr.New(func(prefix, args string) { t.Log(prefix, args) }, funcr.Options{Verbosity: 1})
+// journal keeps what the operator logs.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) logger(t *testing.T) logr.Logger {
+	return funcr.New(func(prefix, args string) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.lines = append(j.lines, args)
+		t.Log(prefix, args)
+	}, funcr.Options{})
+}
+
+// count counts the lines that hold a text.
+func (j *journal) count(text string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := 0
+	for _, line := range j.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
 }

@@ -40,7 +40,7 @@ func TestAProcessThatIsKilledIsNotLost(t *testing.T) {
 		t.Errorf("a second time: %v", err)
 	}
 	if err := ps.kill("dog"); err == nil {
-		t.Error("a process that never was was killed")
+		t.Error("a process that never existed was killed")
 	}
 }
 
