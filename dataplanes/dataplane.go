@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/feature"
 )
@@ -46,6 +48,9 @@ type Options struct {
 	// Zone and Node are where the proxy runs, as hints of endpoints name it
 	// (topology.kubernetes.io/zone, kubernetes.io/hostname). Empty is unknown.
 	Zone, Node string
+	// Metrics receives the proxy's metrics; nil is a registry of its own, which
+	// Admin serves.
+	Metrics *prometheus.Registry
 }
 
 // Assignment is a unit and where its listeners are to listen.
@@ -57,6 +62,10 @@ type Assignment struct {
 	Address netip.Addr
 	// PortOffset is added to every listener's port.
 	PortOffset int
+	// SessionKey makes the tokens of session persistence; proxies of one unit that
+	// share it honour each other's. Empty is a random one, which ends with the
+	// process. Tokens of another key are no longer valid.
+	SessionKey ir.Secret
 }
 
 // Outcome is what became of an assignment.

@@ -34,6 +34,18 @@ type GatewayParametersSpec struct {
 	// Proxy configures how the proxy treats traffic.
 	// +optional
 	Proxy *ProxyParameters `json:"proxy,omitempty"`
+	// Service shapes the Service by which clients reach the proxies. It has no
+	// meaning for sluice run.
+	// +optional
+	Service *ServiceParameters `json:"service,omitempty"`
+	// Pods shapes the pods that the proxies run in. It has no meaning for sluice
+	// run.
+	// +optional
+	Pods *PodParameters `json:"pods,omitempty"`
+	// Gateways says what Gateways may decide for themselves. A GatewayClass's
+	// alone.
+	// +optional
+	Gateways *GatewaysParameters `json:"gateways,omitempty"`
 }
 
 // ProxyParameters configures how the proxy treats traffic. A field that is not

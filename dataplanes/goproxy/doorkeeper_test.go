@@ -15,7 +15,7 @@ func TestALackOfDescriptorsIsLoggedOnce(t *testing.T) {
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	defer slog.SetDefault(before)
-	d := &doorkeeper{Metrics: admin.NewMetrics(func() uint64 { return 0 })}
+	d := &doorkeeper{Metrics: admin.NewMetrics(nil, func() uint64 { return 0 })}
 	for range 100 {
 		d.AcceptFailed(80, syscall.EMFILE)
 	}

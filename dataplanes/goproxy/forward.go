@@ -19,7 +19,7 @@ func (t *transaction) readSession() upstream.ID {
 	if session == nil {
 		return upstream.ID{}
 	}
-	id, _ := t.shared.sessions.Read(session, t.in.Request, t.began)
+	id, _ := t.generation.sessions.Read(session, t.in.Request, t.began)
 	return upstream.ID(id)
 }
 
@@ -35,7 +35,7 @@ func (t *transaction) forward(ctx context.Context, session upstream.ID) *exchang
 		return t.failed(err)
 	}
 	if rule.Session != nil && t.reply.ID != session {
-		t.shared.sessions.Write(rule.Session, filter.Grant{
+		t.generation.sessions.Write(rule.Session, filter.Grant{
 			Endpoint: filter.EndpointID(t.reply.ID), Now: t.began, Secure: t.in.Conn.TLS,
 		}, t.reply.Response)
 	}

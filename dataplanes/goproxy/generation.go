@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
@@ -31,6 +32,7 @@ type generation struct {
 	routeNames   map[ir.Object]string
 	backendNames map[ir.BackendKey]string
 	problems     []ir.Problem
+	sessions     *filter.Sessions
 }
 
 // lasting is what a unit's generations have in common.
@@ -52,19 +54,34 @@ func build(a dataplanes.Assignment, last *generation, common lasting) *generatio
 	if last != nil {
 		lastConfig, lastTable, lastPools = last.config, last.table, last.pools
 	}
+	g.sessions = sessionsOf(a.SessionKey, last, common)
 	g.config = translator.Translate(a.Unit, lastConfig)
 	g.table, g.problems = table.Compile(g.config, lastTable)
 	g.pools = upstream.Next(lastPools, upstream.Input{
 		Backends: g.config.Backends, Certificates: byKey(g.config.Certificates), Endpoints: g.config.Endpoints,
 		Connect: g.config.Settings.Timeouts.Connect, Place: common.place, Watcher: watcher{common.metrics},
 		Tapes: common.tapes, Idle: common.guard.Idle,
+		Naming: g.sessions,
 		ID: func(of ir.EndpointsKey, e ir.Endpoint) upstream.ID {
-			return upstream.ID(common.sessions.ID(of, e))
+			return upstream.ID(g.sessions.ID(of, e))
 		},
 	})
 	g.listeners(last)
 	g.nameAll(last)
 	return g
+}
+
+// sessionsOf returns the sessions of a key: those of the last generation where
+// it has the same, as endpoints are named by them.
+func sessionsOf(key ir.Secret, last *generation, common lasting) *filter.Sessions {
+	switch {
+	case key == "":
+		return common.sessions
+	case last != nil && last.assignment.SessionKey == key:
+		return last.sessions
+	default:
+		return filter.NewSessions([]byte(key))
+	}
 }
 
 // nameAll makes the names that each request is logged with, or takes them over.

@@ -60,7 +60,7 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	if opts.AccessLog != nil {
 		s.log = accesslog.New(opts.AccessLog)
 	}
-	s.metrics = admin.NewMetrics(s.log.Dropped)
+	s.metrics = admin.NewMetrics(opts.Metrics, s.log.Dropped)
 	s.door = &doorkeeper{Metrics: s.metrics}
 	mirrors, endMirrors := context.WithCancel(context.WithoutCancel(ctx))
 	s.guard = newGuard(mirrors, s.metrics)

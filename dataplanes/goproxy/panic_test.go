@@ -14,7 +14,7 @@ func TestAPanicIsToldOfWithItsPlace(t *testing.T) {
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	defer slog.SetDefault(before)
-	s := &shared{metrics: admin.NewMetrics(func() uint64 { return 0 })}
+	s := &shared{metrics: admin.NewMetrics(nil, func() uint64 { return 0 })}
 	for range 3 {
 		func() {
 			defer func() { s.panicked(recover()) }()

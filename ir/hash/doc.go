@@ -3,5 +3,6 @@
 //
 // Sums are cryptographic, as they stand for content on the wire, and they cover
 // secrets, so that a renewed key is a changed part. A sum tells nothing of what
-// it covers. The package must not change a part, nor keep one.
+// it covers. The package must not change a part; a Memo keeps those of the last
+// list, as pointers alone.
 package hash

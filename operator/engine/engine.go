@@ -87,12 +87,18 @@ type Engine struct {
 	opts     Options
 	Counters Counters
 
-	set       *resources.Set
-	fronts    []FrontEnd
-	units     map[ir.Object]*unit
+	set    *resources.Set
+	fronts []FrontEnd
+	units  map[ir.Object]*unit
+	// pending are the owners whose last translation waits for something.
+	pending   map[ir.Object]struct{}
 	classes   map[int][]*findings.Report
 	unclaimed []Unclaimed
 	claimed   claims
+	// pending are units that wait for something that was read.
+	pending map[ir.Object]struct{}
+	// whole is true once the fleet was told that it knows all.
+	whole     bool
 	addresses *addresses
 	resolver  *resolver
 
@@ -120,6 +126,7 @@ func New(opts Options) *Engine {
 		opts:      opts,
 		set:       resources.NewSet(opts.Indexes...),
 		units:     map[ir.Object]*unit{},
+		pending:   map[ir.Object]struct{}{},
 		classes:   map[int][]*findings.Report{},
 		claimed:   claims{by: map[resources.Key]int{}},
 		addresses: newAddresses(opts.Bind),
@@ -192,8 +199,13 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 			e.refresh(front, owner)
 		}
 	}
-	e.unclaim(facts)
+	e.want()
+	if e.opts.Fleet == nil {
+		// In a cluster others look after what is nobody's here.
+		e.unclaim(facts)
+	}
 	e.resolver.want(ctx, e.names())
+	e.complete()
 	e.publish()
 }
 
@@ -207,6 +219,14 @@ func (e *Engine) apply(batches []source.Batch) []resources.Fact {
 		}
 	}
 	return append(facts, e.set.Apply(events)...)
+}
+
+// want asks the source for what translation read and was not there yet.
+func (e *Engine) want() {
+	keys := e.set.Wanted()
+	if lazy, ok := e.opts.Source.(source.Lazy); ok && len(keys) > 0 {
+		lazy.Want(keys)
+	}
 }
 
 func (e *Engine) names() []string {

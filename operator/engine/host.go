@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -27,6 +29,10 @@ type Fleet interface {
 	Apply(Order)
 	Remove(owner ir.Object)
 	Outcomes() <-chan dataplanes.Outcome
+	// Complete is called once, when every object that there was at the start is
+	// known and every unit of them has been applied, unless it was refused as a
+	// whole: what runs for other owners belongs to nobody any more.
+	Complete(owners []ir.Object)
 }
 
 // host is where units run.
@@ -59,6 +65,18 @@ func (e *Engine) hear(outcomes <-chan dataplanes.Outcome) {
 			e.outcomes.put(o)
 		}
 	})
+}
+
+// settled reports whether everything that there is has been translated.
+func (e *Engine) settled() bool { return len(e.pending) == 0 && e.set.Listed() }
+
+// complete tells the fleet, once, that it has been given everything.
+func (e *Engine) complete() {
+	if e.opts.Fleet == nil || e.whole || !e.settled() {
+		return
+	}
+	e.whole = true
+	e.opts.Fleet.Complete(slices.SortedFunc(maps.Keys(e.units), compareOwners))
 }
 
 // lead gives every unit its time to answer.

@@ -93,7 +93,9 @@ func (u *Unit) reached(reach *dataplanes.Reach) status.Programmed {
 // Unknown reports whether nothing is known of the unit's proxy yet, and it is too
 // early to say that it does not run: whoever keeps conditions leaves Programmed
 // and the addresses as they are.
-func (u *Unit) Unknown() bool { return u.Outcome == nil && !u.Overdue && u.Failure == "" && u.Output.Proxy != nil }
+func (u *Unit) Unknown() bool {
+	return u.Outcome == nil && !u.Overdue && u.Failure == "" && u.Output.Proxy != nil
+}
 
 // short is enough of a version to tell it from others.
 func short(version string) string { return version[:min(len(version), 12)] }

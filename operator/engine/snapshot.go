@@ -20,6 +20,9 @@ type Snapshot struct {
 	Units []Unit
 	// Unclaimed are objects that nobody here looks after.
 	Unclaimed []Unclaimed
+	// Complete is true where everything that there is has been translated: an
+	// object without a report is then nobody's here.
+	Complete bool
 }
 
 // Outcome is what a dataplane said of the unit.
@@ -56,7 +59,7 @@ func (e *Engine) publish() {
 }
 
 func (e *Engine) snapshot() Snapshot {
-	s := Snapshot{Unclaimed: e.unclaimed}
+	s := Snapshot{Unclaimed: e.unclaimed, Complete: e.settled()}
 	for i := range e.fronts {
 		s.Classes = append(s.Classes, e.classes[i]...)
 	}

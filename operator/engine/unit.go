@@ -34,8 +34,10 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	e.Counters.Translations.Add(1)
 	output := front.Translate(owner)
 	if output.Pending {
+		e.pending[owner] = struct{}{}
 		return
 	}
+	delete(e.pending, owner)
 	u := e.units[owner]
 	if u == nil {
 		u = &unit{}
@@ -43,7 +45,7 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	}
 	e.claimed.replace(u.output.Reports, output.Reports)
 	u.output = output
-	if u.served != nil && (output.Proxy == nil || output.Controller != u.assigned.Controller && e.opts.Fleet == nil) {
+	if u.served != nil && e.leaves(u) {
 		e.withdraw(owner, u)
 	}
 	switch {
@@ -52,6 +54,16 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	case len(output.Reports) == 0:
 		delete(e.units, owner)
 	}
+}
+
+// leaves reports whether a unit must go from where it runs. In a cluster one that
+// is refused as a whole stays as it was: a typing error in the parameters of a
+// class must not end every Gateway of it.
+func (e *Engine) leaves(u *unit) bool {
+	if e.opts.Fleet != nil {
+		return u.output.Proxy == nil && len(u.output.Reports) == 0
+	}
+	return u.output.Proxy == nil || u.output.Controller != u.assigned.Controller
 }
 
 // withdraw takes a unit from its dataplane.

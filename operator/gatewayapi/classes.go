@@ -17,7 +17,7 @@ type class struct {
 	controller gatewayv1.GatewayController
 	features   feature.Set
 	// parameters are nil where the class has none.
-	parameters *v1alpha1.ProxyParameters
+	parameters *v1alpha1.GatewayParametersSpec
 	report     *findings.Report
 	pending    bool
 }
@@ -90,7 +90,7 @@ func classReport(gc *gatewayv1.GatewayClass, c *class, found []findings.Finding)
 
 // classParameters reads what a class's parametersRef names. A class must give
 // the namespace, as GatewayParameters live in one.
-func classParameters(view *resources.View, ref *gatewayv1.ParametersReference, found *notes) *v1alpha1.ProxyParameters {
+func classParameters(view *resources.View, ref *gatewayv1.ParametersReference, found *notes) *v1alpha1.GatewayParametersSpec {
 	const field = "spec.parametersRef"
 	if ref == nil {
 		return nil
@@ -114,7 +114,7 @@ type parametersRef struct {
 	Field     string
 }
 
-func readParameters(view *resources.View, ref parametersRef, found *notes) *v1alpha1.ProxyParameters {
+func readParameters(view *resources.View, ref parametersRef, found *notes) *v1alpha1.GatewayParametersSpec {
 	if string(ref.Group) != v1alpha1.GroupVersion.Group || resources.Kind(ref.Kind) != resources.GatewayParameters {
 		found.add(findings.ParametersInvalid, ref.Field,
 			"%s of group %q cannot hold parameters; refer to GatewayParameters of group %q",
@@ -129,11 +129,9 @@ func readParameters(view *resources.View, ref parametersRef, found *notes) *v1al
 	case state == resources.Absent:
 		found.add(findings.ParametersInvalid, ref.Field+".name", "%v does not exist; create it, or correct the name", key)
 		return nil
-	case obj.Spec.Proxy == nil:
-		return &v1alpha1.ProxyParameters{}
 	}
-	return obj.Spec.Proxy
+	return &obj.Spec
 }
 
 // fieldOf names a field of the parameters that a reference leads to.
-func fieldOf(ref, path string) string { return fmt.Sprintf("%s -> spec.proxy.%s", ref, path) }
+func fieldOf(ref, path string) string { return fmt.Sprintf("%s -> spec.%s", ref, path) }

@@ -181,7 +181,9 @@ func (b *frameBuilder) parameters() {
 		own := readParameters(b.view, parametersRef{ref.Group, ref.Kind, b.key.Namespace, ref.Name, field}, &b.found)
 		checkParameters(own, field, &b.found)
 		refuseClassOnly(own, field, &b.found)
+		refuseOverrides(own, parametersRefusal{field, mayOverride(b.class.parameters), &b.found})
 		b.effective.lay(own)
+		b.sourceRanges(field)
 	}
 	b.settings = b.effective.settings
 	b.settings.HTTP3 = b.http3()

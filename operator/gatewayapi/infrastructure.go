@@ -1,10 +1,13 @@
 package gatewayapi
 
 import (
-	"reflect"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-gateway/sluice/api/v1alpha1"
 )
 
 // Infrastructure is what a Gateway, its class and their parameters ask of the
@@ -19,11 +22,21 @@ type Infrastructure struct {
 	Labels, Annotations map[string]string
 	// Addresses are those that spec.addresses asks for.
 	Addresses []gatewayv1.GatewaySpecAddress
+	// Service and Pods are the Gateway's parameters over its class's. What is not
+	// set has the default of api/v1alpha1.
+	Service v1alpha1.ServiceParameters
+	Pods    v1alpha1.PodParameters
+	// Drain bounds how long a proxy serves open connections after it was told to
+	// stop; 0 is no bound.
+	Drain time.Duration
 }
 
 // infrastructure is that of a frame's Gateway.
 func (b *frameBuilder) infrastructure() *Infrastructure {
-	i := &Infrastructure{UID: b.gateway.UID, Class: b.class.name, Addresses: b.gateway.Spec.Addresses}
+	i := &Infrastructure{
+		UID: b.gateway.UID, Class: b.class.name, Addresses: b.gateway.Spec.Addresses,
+		Service: b.effective.service, Pods: b.effective.pods, Drain: time.Duration(b.settings.Timeouts.Drain),
+	}
 	if asked := b.gateway.Spec.Infrastructure; asked != nil {
 		i.Labels, i.Annotations = map[string]string{}, map[string]string{}
 		for k, v := range asked.Labels {
@@ -37,9 +50,10 @@ func (b *frameBuilder) infrastructure() *Infrastructure {
 }
 
 // settleInfrastructure keeps the pointer of the last translation while it stays
-// equal.
+// equal. Quantities are compared by what they mean: their text is made when they
+// are first read.
 func (u *unit) settleInfrastructure(next *Infrastructure) *Infrastructure {
-	if u.infrastructure == nil || !reflect.DeepEqual(u.infrastructure, next) {
+	if u.infrastructure == nil || !equality.Semantic.DeepEqual(u.infrastructure, next) {
 		u.infrastructure = next
 	}
 	return u.infrastructure

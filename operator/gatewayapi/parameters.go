@@ -16,11 +16,19 @@ import (
 const maxTimeout = 24 * 24 * time.Hour
 
 // checkParameters states what is wrong with parameters, wherever they came from.
-func checkParameters(p *v1alpha1.ProxyParameters, ref string, found *notes) {
-	if p == nil {
+func checkParameters(spec *v1alpha1.GatewayParametersSpec, ref string, found *notes) {
+	if spec == nil {
 		return
 	}
-	c := parametersCheck{ref: ref, found: found}
+	checkService(spec.Service, parametersCheck{ref, "service", found})
+	checkPods(spec.Pods, parametersCheck{ref, "pods", found})
+	checkGateways(spec.Gateways, parametersCheck{ref, "gateways", found})
+	if spec.Proxy != nil {
+		checkProxy(spec.Proxy, parametersCheck{ref, "proxy", found})
+	}
+}
+
+func checkProxy(p *v1alpha1.ProxyParameters, c parametersCheck) {
 	for _, check := range []func(*v1alpha1.ProxyParameters){
 		c.clientIP, c.timeouts, c.limits, c.tls, c.proxyProtocol, c.endpoints, c.path,
 		c.balancing, c.ejection, c.http3,
@@ -29,13 +37,14 @@ func checkParameters(p *v1alpha1.ProxyParameters, ref string, found *notes) {
 	}
 }
 
+// parametersCheck states what is wrong with one part of a spec.
 type parametersCheck struct {
-	ref   string
-	found *notes
+	ref, part string
+	found     *notes
 }
 
 func (c parametersCheck) refuse(path, format string, args ...any) {
-	c.found.add(findings.ParametersInvalid, fieldOf(c.ref, path), format, args...)
+	c.found.add(findings.ParametersInvalid, fieldOf(c.ref, c.part+"."+path), format, args...)
 }
 
 func (c parametersCheck) clientIP(p *v1alpha1.ProxyParameters) {
@@ -120,24 +129,27 @@ func (c parametersCheck) tls(p *v1alpha1.ProxyParameters) {
 	}
 }
 
+// classAlone is what there is to say of a field that no class can leave to its
+// Gateways.
+const classAlone = "only the GatewayClass's parameters may set this; remove it here, or ask the platform team"
+
 // refuseClassOnly states which fields a Gateway's parameters may not have: those
 // that would let an application team decide what only the platform may.
-func refuseClassOnly(p *v1alpha1.ProxyParameters, ref string, found *notes) {
-	if p == nil {
+func refuseClassOnly(spec *v1alpha1.GatewayParametersSpec, ref string, found *notes) {
+	if spec == nil || spec.Proxy == nil {
 		return
 	}
-	c := parametersCheck{ref: ref, found: found}
-	const why = "only the GatewayClass's parameters may set this; remove it here, or ask the platform team"
+	p, c := spec.Proxy, parametersCheck{ref, "proxy", found}
 	if p.ClientIP != nil {
-		c.refuse("clientIP", why)
+		c.refuse("clientIP", classAlone)
 	}
 	if p.ProxyProtocol != nil {
-		c.refuse("proxyProtocol", why)
+		c.refuse("proxyProtocol", classAlone)
 	}
 	if p.Path != nil {
-		c.refuse("path", why)
+		c.refuse("path", classAlone)
 	}
 	if p.AllowExternalName != nil {
-		c.refuse("allowExternalName", why)
+		c.refuse("allowExternalName", classAlone)
 	}
 }

@@ -20,6 +20,8 @@ type effective struct {
 	balancing ir.Balancing
 	// ejection has no failures where it is off.
 	ejection ir.Ejection
+	service  v1alpha1.ServiceParameters
+	pods     v1alpha1.PodParameters
 }
 
 // defaults are as api/v1alpha1 documents them.
@@ -48,7 +50,16 @@ func defaults() effective {
 }
 
 // lay puts parameters over what is there, field by field.
-func (e *effective) lay(p *v1alpha1.ProxyParameters) {
+func (e *effective) lay(spec *v1alpha1.GatewayParametersSpec) {
+	if spec == nil {
+		return
+	}
+	e.layService(spec.Service)
+	e.layPods(spec.Pods)
+	e.layProxy(spec.Proxy)
+}
+
+func (e *effective) layProxy(p *v1alpha1.ProxyParameters) {
 	if p == nil {
 		return
 	}

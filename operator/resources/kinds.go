@@ -18,6 +18,9 @@ const (
 	EndpointSlice     Kind = "EndpointSlice"
 	Secret            Kind = "Secret"
 	ConfigMap         Kind = "ConfigMap"
+	// CRD is what the cluster has of Gateway API's own definitions. Where none is
+	// in a Set, everything is offered.
+	CRD Kind = "CustomResourceDefinition"
 	// DNSName is what a DNS name resolved to: a DNSAnswer, which no API server
 	// knows.
 	DNSName Kind = "DNSAnswer"

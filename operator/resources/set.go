@@ -76,6 +76,8 @@ type Set struct {
 	kinds   map[string][]Kind
 	members map[Fact]*members
 	pending map[Kind]bool
+	// wanted are the stubs that were read.
+	wanted map[Key]struct{}
 }
 
 // NewSet returns an empty set that keeps the given indexes.
@@ -91,6 +93,7 @@ func NewSet(indexes ...Index) *Set {
 		indexes: append([]Index{kind}, indexes...),
 		members: map[Fact]*members{},
 		pending: map[Kind]bool{},
+		wanted:  map[Key]struct{}{},
 	}
 }
 
@@ -102,6 +105,16 @@ func (s *Set) SetPending(kind Kind, pending bool) []Fact {
 	}
 	s.pending[kind] = pending
 	return []Fact{{Index: ByKind, Key: Key{Kind: kind}}}
+}
+
+// Listed reports whether no kind is pending.
+func (s *Set) Listed() bool {
+	for _, pending := range s.pending {
+		if pending {
+			return false
+		}
+	}
+	return true
 }
 
 // Apply takes events in and returns the facts that changed, each once, in order.

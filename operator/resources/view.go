@@ -1,7 +1,8 @@
 package resources
 
 // State tells three answers apart: an object is there, it is known not to be,
-// or nobody can know yet because its kind has not been listed.
+// or nobody can know yet because its kind has not been listed or its content not
+// been read.
 type State int
 
 // The answers to a read.
@@ -28,6 +29,11 @@ func (s *Set) NewView() *View {
 func (v *View) Get(key Key) (Object, State) {
 	v.reads[Fact{Key: key}] = struct{}{}
 	if obj, ok := v.set.objects[key]; ok {
+		if _, stub := obj.(*Stub); stub {
+			v.set.wanted[key] = struct{}{}
+			v.pending = true
+			return nil, Pending
+		}
 		return obj, Present
 	}
 	if v.Await(key.Kind) {

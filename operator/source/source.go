@@ -23,3 +23,12 @@ type Source interface {
 	// error where it cannot go on; emit returns at once.
 	Run(ctx context.Context, emit func(Batch)) error
 }
+
+// Lazy is a Source that does not read the content of every object: of some kinds
+// it emits stubs, and the objects in their place once somebody wants them.
+type Lazy interface {
+	Source
+	// Want asks for the contents of stubs. It returns at once; each comes in a
+	// batch of its own, now and whenever it changes.
+	Want([]resources.Key)
+}

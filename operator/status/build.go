@@ -28,8 +28,8 @@ type Status struct {
 
 // The longest lists that the CRDs take.
 const (
-	maxParents   = 32
-	maxAncestors = 16
+	MaxParents   = 32
+	MaxAncestors = 16
 )
 
 // Build assembles a status for each object that a report is about.
@@ -133,13 +133,13 @@ func (s *Status) settle() {
 		slices.SortStableFunc(s.Route.Parents, func(a, b gatewayv1.RouteParentStatus) int {
 			return cmp.Or(cmp.Compare(a.ControllerName, b.ControllerName), compareRefs(&a.ParentRef, &b.ParentRef))
 		})
-		s.Route.Parents = s.Route.Parents[:min(len(s.Route.Parents), maxParents)]
+		s.Route.Parents = s.Route.Parents[:min(len(s.Route.Parents), MaxParents)]
 	}
 	if s.Policy != nil {
 		slices.SortStableFunc(s.Policy.Ancestors, func(a, b gatewayv1.PolicyAncestorStatus) int {
 			return cmp.Or(cmp.Compare(a.ControllerName, b.ControllerName), compareRefs(&a.AncestorRef, &b.AncestorRef))
 		})
-		s.Policy.Ancestors = s.Policy.Ancestors[:min(len(s.Policy.Ancestors), maxAncestors)]
+		s.Policy.Ancestors = s.Policy.Ancestors[:min(len(s.Policy.Ancestors), MaxAncestors)]
 	}
 }
 

@@ -40,6 +40,7 @@ var rooms = []room{
 	{"operator/explain", []string{"ir"}},
 	{"operator/echo", []string{"operator/resources", "operator/source"}},
 	{"operator/engine", []string{"ir", "dataplanes", "operator/resources", "operator/findings", "operator/gatewayapi", "operator/ingress", "operator/source", "operator/status"}},
+	{"operator/authority", []string{"ir"}},
 	{"operator/fleet", []string{"ir", "dataplanes", "operator/engine", "operator/gatewayapi", "operator/resources"}},
 	{"operator/app", []string{"ir", "api", "operator", "dataplanes", "translators"}},
 

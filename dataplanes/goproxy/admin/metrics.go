@@ -26,11 +26,14 @@ type Metrics struct {
 	series   series
 }
 
-// NewMetrics returns metrics of their own registry. LogDropped is the number of
-// lines that the access log has lost.
-func NewMetrics(logDropped func() uint64) *Metrics {
+// NewMetrics returns metrics that are registered in a registry; nil is one of
+// their own. LogDropped is the number of lines that the access log has lost.
+func NewMetrics(registry *prometheus.Registry, logDropped func() uint64) *Metrics {
+	if registry == nil {
+		registry = prometheus.NewRegistry()
+	}
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
+		registry: registry,
 		requests: prometheus.NewCounterVec(opts("requests_total", "Requests answered, by listener, route and class of status."),
 			[]string{"listener", "route", "class"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{

@@ -19,6 +19,7 @@ type Pool struct {
 	certificate *ir.Certificate
 	tls         *tls.Config
 	id          func(ir.EndpointsKey, ir.Endpoint) ID
+	naming      any
 	place       Place
 	watcher     Watcher
 	// invalid is why no request may be sent.
@@ -70,7 +71,7 @@ type roster struct {
 
 func newPool(b *ir.Backend, in *Input) *Pool {
 	p := &Pool{
-		backend: b, certificate: in.certificate(b), id: in.ID, place: in.Place, watcher: in.Watcher,
+		backend: b, certificate: in.certificate(b), id: in.ID, naming: in.Naming, place: in.Place, watcher: in.Watcher,
 		tapes: in.Tapes, idle: in.Idle, made: time.Now(), now: time.Now, random: rand.Uint64,
 	}
 	p.tls, p.invalid = clientTLS(b, p.certificate)

@@ -28,6 +28,9 @@ type Input struct {
 	Idle  *guard.Budget
 	// ID names endpoints for session tokens.
 	ID func(ir.EndpointsKey, ir.Endpoint) ID
+	// Naming is equal while ID names alike. Pools of another naming are not taken
+	// over, as their endpoints have other names.
+	Naming any
 }
 
 // Next returns the pools of the next generation. A backend whose definition is
@@ -42,7 +45,7 @@ func Next(last *Pools, in Input) *Pools {
 	}
 	pools := &Pools{byKey: make(map[ir.BackendKey]*Pool, len(in.Backends))}
 	for _, b := range in.Backends {
-		pool := last.same(b, in.certificate(b))
+		pool := last.same(b, &in)
 		if pool == nil {
 			pool = newPool(b, &in)
 		}
@@ -60,12 +63,12 @@ func (in *Input) certificate(b *ir.Backend) *ir.Certificate {
 	return in.Certificates[*b.TLS.ClientCertificate]
 }
 
-func (p *Pools) same(b *ir.Backend, certificate *ir.Certificate) *Pool {
+func (p *Pools) same(b *ir.Backend, in *Input) *Pool {
 	if p == nil {
 		return nil
 	}
 	pool := p.byKey[b.Key]
-	if pool == nil || !sameConnections(pool.backend, b) || !reflect.DeepEqual(pool.certificate, certificate) {
+	if pool == nil || pool.naming != in.Naming || !sameConnections(pool.backend, b) || !reflect.DeepEqual(pool.certificate, in.certificate(b)) {
 		return nil
 	}
 	return pool

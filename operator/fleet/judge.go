@@ -1,0 +1,95 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
+	"github.com/sluice-gateway/sluice/dataplanes/provision"
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// judge says what became of a unit: what Kubernetes says of its pods, together
+// with what they say of themselves. It is not known while pods that are ready
+// have not been heard, and still may be: a new leader must not take silence for
+// failure.
+func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome, known bool) {
+	c.forget(state.Ready)
+	if c.unheard(state.Ready) && now.Before(c.since.Add(patience)) {
+		return o, false
+	}
+	o = dataplanes.Outcome{
+		Owner: c.order.Unit.Proxy.Owner, Version: c.order.Version,
+		Reach: &dataplanes.Reach{Addresses: state.Addresses, Lack: state.Lack, Ports: state.Ports},
+	}
+	var behind []string
+	for _, pod := range state.Ready {
+		r, heard := c.reports[string(pod.UID)]
+		o.Problems = addProblems(o.Problems, r.Problems)
+		if why := c.lags(&r, heard); why != "" {
+			behind = append(behind, fmt.Sprintf("pod %s/%s %s", pod.Namespace, pod.Name, why))
+			o.Version = r.Version
+		}
+	}
+	o.Reach.Behind = strings.Join(behind, "; ")
+	if o.Reach.Lack == nil {
+		o.Reach.Lack = c.unable(state.Ready)
+	}
+	return o, true
+}
+
+// forget drops the reports of pods that neither serve nor speak.
+func (c *crew) forget(ready []provision.Pod) {
+	for uid, r := range c.reports {
+		serves := slices.ContainsFunc(ready, func(p provision.Pod) bool { return string(p.UID) == uid })
+		if !serves && !r.Connected {
+			delete(c.reports, uid)
+		}
+	}
+}
+
+func (c *crew) unheard(ready []provision.Pod) bool {
+	return slices.ContainsFunc(ready, func(p provision.Pod) bool { _, heard := c.reports[string(p.UID)]; return !heard })
+}
+
+// lags says why a pod does not run what was ordered; empty where it does.
+func (c *crew) lags(r *server.Report, heard bool) string {
+	switch {
+	case !heard:
+		return "has not connected to the operator"
+	case r.Version == c.order.Version:
+		return ""
+	case !r.Connected:
+		return "is not connected to the operator and ran version " + short(r.Version) + " when it was heard last"
+	case r.Version == "":
+		return "runs nothing yet"
+	default:
+		return "runs version " + short(r.Version)
+	}
+}
+
+// unable is what keeps pods from running the unit at all.
+func (c *crew) unable(ready []provision.Pod) *dataplanes.Lack {
+	for _, pod := range ready {
+		if r := c.reports[string(pod.UID)]; r.Unable != "" {
+			return &dataplanes.Lack{Reason: "Invalid", Message: fmt.Sprintf("pod %s/%s cannot run this generation: %s", pod.Namespace, pod.Name, r.Unable)}
+		}
+	}
+	return nil
+}
+
+// addProblems adds what another pod has said already but once.
+func addProblems(all, more []ir.Problem) []ir.Problem {
+	for _, p := range more {
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// short is enough of a version to tell it from others.
+func short(version string) string { return version[:min(len(version), 12)] }
