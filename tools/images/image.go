@@ -1,0 +1,133 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// user is who programs run as: a number, so that a kubelet sees that it is not
+// root.
+const user = "65532:65532"
+
+// source is where the images say that they come from.
+const source = "https://github.com/sluice-gateway/sluice"
+
+// epoch is the time of everything in an image: what an image is does not depend
+// on when it was made.
+var epoch = time.Unix(0, 0).UTC()
+
+// content is what an image is made of.
+type content struct {
+	// program is the path of a static executable, which becomes /<its name>.
+	program string
+	// version is a label's; empty for none.
+	version string
+	arch    string
+}
+
+// image holds the program and nothing else: no shell, no passwd, and no CA
+// certificates, because nothing that Sluice does trusts the system's.
+func (c content) image() (v1.Image, error) {
+	data, err := os.ReadFile(c.program)
+	if err != nil {
+		return nil, err
+	}
+	file := "/" + filepath.Base(c.program)
+	archive, err := pack(file, data)
+	if err != nil {
+		return nil, err
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(archive)), nil
+	}, tarball.WithMediaType(types.OCILayer), tarball.WithCompressedCaching)
+	if err != nil {
+		return nil, err
+	}
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	img, err := mutate.Append(base, mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: "tools/images", Created: v1.Time{Time: epoch}}})
+	if err != nil {
+		return nil, err
+	}
+	return c.configured(img, file)
+}
+
+func (c content) configured(img v1.Image, entrypoint string) (v1.Image, error) {
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", c.arch
+	config.Created = v1.Time{Time: epoch}
+	config.Config = v1.Config{User: user, Entrypoint: []string{entrypoint}, WorkingDir: "/", Labels: c.labels(path.Base(entrypoint))}
+	return mutate.ConfigFile(img, config)
+}
+
+func (c content) labels(title string) map[string]string {
+	if c.version == "" {
+		return nil
+	}
+	return map[string]string{
+		"org.opencontainers.image.title":    title,
+		"org.opencontainers.image.version":  c.version,
+		"org.opencontainers.image.source":   source,
+		"org.opencontainers.image.licenses": "Apache-2.0",
+	}
+}
+
+// pack returns a layer with one executable.
+func pack(file string, data []byte) ([]byte, error) {
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	header := &tar.Header{Name: file, Mode: 0o755, Size: int64(len(data)), Typeflag: tar.TypeReg, ModTime: epoch}
+	if err := w.WriteHeader(header); err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	return archive.Bytes(), w.Close()
+}
+
+// packOne writes one program's image under several names.
+func packOne(out string, references []string, program string) error {
+	img, err := content{program: program, arch: runtime.GOARCH}.image()
+	if err != nil {
+		return err
+	}
+	return archive(out, references, img)
+}
+
+// archive writes what `ctr images import` and `docker load` take. The file
+// appears when it is whole.
+func archive(out string, references []string, img v1.Image) error {
+	images := map[name.Tag]v1.Image{}
+	for _, reference := range references {
+		tag, err := name.NewTag(reference, name.StrictValidation)
+		if err != nil {
+			return fmt.Errorf("%q is no image name: %w", reference, err)
+		}
+		images[tag] = img
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o750); err != nil {
+		return err
+	}
+	if err := tarball.MultiWriteToFile(out+".part", images); err != nil {
+		return err
+	}
+	return os.Rename(out+".part", out)
+}
