@@ -90,6 +90,9 @@ type Reach struct {
 	// Behind names the pods that are ready and do not run the version that was
 	// asked for, for people; empty where there are none.
 	Behind string
+	// Refused is true where a pod objects to the version that was asked for, and
+	// stays with the one before.
+	Refused bool
 	// Ports are what there is to say of a listener's port, such as the port of
 	// the nodes that leads to it.
 	Ports map[uint16]string

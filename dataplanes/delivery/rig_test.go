@@ -137,12 +137,12 @@ func (c *cluster) review(_ context.Context, token string) (server.Peer, error) {
 	return peer, nil
 }
 
-func (c *cluster) admit(peer server.Peer) (server.Admission, error) {
+func (c *cluster) admit(_ context.Context, peer server.Peer) (server.Admission, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.pods[peer.PodUID]
 	if !ok {
-		return a, fmt.Errorf("pod %s/%s is none that was provisioned", peer.Namespace, peer.Pod)
+		return a, fmt.Errorf("%w: pod %s/%s is none that was provisioned", server.ErrRefused, peer.Namespace, peer.Pod)
 	}
 	return a, nil
 }

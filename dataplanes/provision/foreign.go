@@ -12,7 +12,6 @@ import (
 // fieldOwner is who we are in an object's managed fields.
 const fieldOwner = "sluice"
 
-
 // guarded are the fields of a spec in which nobody else may add anything; nil is
 // all of them. Controllers of load balancers write into the spec of a Service,
 // and those fields are theirs.

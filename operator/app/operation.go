@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,12 +17,10 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	"github.com/sluice-gateway/sluice/api/v1alpha1"
+	kubesource "github.com/sluice-gateway/sluice/operator/source/kube"
 )
 
 const (
@@ -48,12 +45,10 @@ type operation struct {
 
 func scheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, gatewayv1.Install, v1alpha1.AddToScheme} {
-		if err := add(s); err != nil {
-			return nil, err
-		}
+	if err := clientgoscheme.AddToScheme(s); err != nil {
+		return nil, err
 	}
-	return s, nil
+	return s, kubesource.AddToScheme(s)
 }
 
 func newOperation(f *operatorFlags, config *rest.Config, log logr.Logger) (*operation, error) {
@@ -116,7 +111,7 @@ func (o *operation) register() error {
 	p := o.parts
 	for _, run := range []manager.Runnable{
 		always(p.authority.Follow), always(o.serve), always(o.translate), always(p.fleet.Run),
-		manager.RunnableFunc(p.authority.Lead), manager.RunnableFunc(p.provisioner.Run), manager.RunnableFunc(p.sink.Run), manager.RunnableFunc(o.lead),
+		manager.RunnableFunc(p.authority.Lead), manager.RunnableFunc(p.provisioner.Run), p.sink, manager.RunnableFunc(o.lead),
 	} {
 		if err := o.manager.Add(run); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 
@@ -109,12 +110,21 @@ func (f *operatorFlags) settle() error {
 	if f.elect && f.identity == "" {
 		return errors.New("--identity is empty: replicas are elected by name, so give each one of its own")
 	}
+	if f.serverName() == "" {
+		return fmt.Errorf("--delivery-host is %q: want host:port, such as sluice-operator.sluice-system.svc:9443", f.host)
+	}
 	for i, n := range f.namespaces {
 		if f.namespaces[i] = strings.TrimSpace(n); f.namespaces[i] == "" {
 			return fmt.Errorf("--watch-namespaces is %q: want names, with commas between them", strings.Join(f.namespaces, ","))
 		}
 	}
 	return nil
+}
+
+// serverName is what pods verify the operator's certificate by.
+func (f *operatorFlags) serverName() string {
+	host, _, _ := net.SplitHostPort(f.host)
+	return host
 }
 
 func (f *operatorFlags) logger(streams Streams) logr.Logger {

@@ -59,7 +59,7 @@ func newRoot(streams Streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(streams), newTranslate(streams), newExplain(streams), newEcho(streams), newVersion(streams))
+	root.AddCommand(newRun(streams), newTranslate(streams), newExplain(streams), newEcho(streams), newOperator(streams), newVersion(streams))
 	return root
 }
 

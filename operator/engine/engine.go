@@ -95,8 +95,6 @@ type Engine struct {
 	classes   map[int][]*findings.Report
 	unclaimed []Unclaimed
 	claimed   claims
-	// pending are units that wait for something that was read.
-	pending map[ir.Object]struct{}
 	// whole is true once the fleet was told that it knows all.
 	whole     bool
 	addresses *addresses

@@ -112,8 +112,12 @@ func (e *Engine) settle(outcomes []dataplanes.Outcome) {
 
 // settle takes an outcome. One of another version than was sent last answers an
 // assignment before, unless that version was known to run: then the proxy has
-// stayed with it, and says why.
+// stayed with it, and says why. Pods say so themselves.
 func (u *unit) settle(o *dataplanes.Outcome) {
+	if o.Reach != nil {
+		u.outcome, u.refused = o, o.Reach.Refused
+		return
+	}
 	u.refused = o.Version != u.assigned.Version && len(o.Problems) > 0 && u.outcome != nil && u.outcome.Version == o.Version
 	u.outcome = o
 }

@@ -29,6 +29,7 @@ func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome
 	for _, pod := range state.Ready {
 		r, heard := c.reports[string(pod.UID)]
 		o.Problems = addProblems(o.Problems, r.Problems)
+		o.Reach.Refused = o.Reach.Refused || r.Refused
 		if why := c.lags(&r, heard); why != "" {
 			behind = append(behind, fmt.Sprintf("pod %s/%s %s", pod.Namespace, pod.Name, why))
 			o.Version = r.Version

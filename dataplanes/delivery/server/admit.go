@@ -55,9 +55,12 @@ func (s *Server) admit(ctx context.Context) (Peer, Admission, *refusal) {
 	case who.Pod == "" || who.PodUID == "":
 		return Peer{}, Admission{}, &refusal{refusedToken, codes.Unauthenticated, "the token is bound to no pod"}
 	}
-	admission, err := s.opts.Admit(who)
-	if err != nil {
+	admission, err := s.opts.Admit(ctx, who)
+	switch {
+	case errors.Is(err, ErrRefused):
 		return who, Admission{}, &refusal{refusedPod, codes.PermissionDenied, err.Error()}
+	case err != nil:
+		return who, Admission{}, &refusal{refusedPod, codes.Unavailable, err.Error()}
 	}
 	return who, admission, nil
 }

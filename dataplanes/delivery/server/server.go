@@ -19,9 +19,9 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// ErrRefused is what Review's errors wrap where the answer is that the token is
-// not good. Others are failures to ask: the pod tries again soon.
-var ErrRefused = errors.New("the token is refused")
+// ErrRefused is what errors of Review and Admit wrap where the answer is no. With
+// others nobody knows yet: the pod tries again soon.
+var ErrRefused = errors.New("refused")
 
 // Peer is whose token it is.
 type Peer struct{ Namespace, ServiceAccount, Pod, PodUID string }
@@ -43,10 +43,10 @@ type Options struct {
 	// Review says whose a token for wire.Audience is; its error wraps ErrRefused
 	// where it is nobody's. What it says counts for reviewFor.
 	Review func(ctx context.Context, token string) (Peer, error)
-	// Admit says what a pod was made for. An error refuses it, and tells the pod
-	// why; it is asked again while the pod is connected, every admitAgain, and must
-	// be cheap.
-	Admit func(Peer) (Admission, error)
+	// Admit says what a pod was made for; its error wraps ErrRefused where that is
+	// nothing of ours, and tells the pod why. It is asked again while the pod is
+	// connected, every admitAgain, and must be cheap.
+	Admit func(context.Context, Peer) (Admission, error)
 	// Report is called, in order for each pod, whenever a pod's state changes. It
 	// must neither block nor call the server.
 	Report func(Report)
@@ -101,6 +101,9 @@ type Report struct {
 	// Problems are what the pod objects to: in what serves, and in the set that it
 	// was sent last, where that is another one.
 	Problems []ir.Problem
+	// Refused is true for a pod that objects to the set that it was sent last, and
+	// stays with the one before.
+	Refused bool
 	// Unable is why the pod cannot run what it is to run, for people: its program
 	// or its features are too old. Empty where it can.
 	Unable string

@@ -195,8 +195,11 @@ func (st *stream) settle() {
 }
 
 func (st *stream) admitAgain() error {
-	place, err := st.server.opts.Admit(st.peer)
+	place, err := st.server.opts.Admit(st.grpc.Context(), st.peer)
 	switch {
+	case err != nil && !errors.Is(err, ErrRefused):
+		// Nobody knows better than when the pod was admitted.
+		return nil
 	case err != nil:
 		st.server.counts.refused.WithLabelValues(refusedPod).Inc()
 		st.server.opts.Log.Info("A pod is no longer admitted", "pod", st.pod, "why", err.Error())
@@ -243,7 +246,7 @@ func (st *stream) next() {
 	case set == nil || set == st.refused:
 		return
 	case st.base.same(set):
-		st.state.Objections = nil
+		st.state.Objections, st.refused = nil, nil
 		st.able("")
 		return
 	}
@@ -257,6 +260,7 @@ func (st *stream) next() {
 
 func (st *stream) push(set *snapshot) {
 	st.seq++
+	st.refused = nil
 	seq, base := st.seq, st.base
 	st.under = &underWay{
 		holding: holding{seq: seq, manifest: set.manifest, total: set.total, key: set.keySum},
@@ -347,6 +351,7 @@ func (st *stream) tellNow() {
 func (st *stream) tell(connected bool) {
 	r := Report{
 		Owner: st.owner, Pod: st.pod, Connected: connected, Version: st.state.Version, Unable: st.unable, Draining: st.state.Draining,
+		Refused:  st.refused != nil,
 		Problems: append(append([]ir.Problem(nil), st.state.Problems...), st.state.Objections...),
 	}
 	if st.told != nil && reflect.DeepEqual(*st.told, r) {

@@ -158,7 +158,9 @@ func (s *Sink) made(key resources.Key) *state {
 }
 
 // listens reports whether a kind has a condition that proxies decide.
-func listens(kind resources.Kind) bool { return kind == resources.Gateway || kind == resources.ListenerSet }
+func listens(kind resources.Kind) bool {
+	return kind == resources.Gateway || kind == resources.ListenerSet
+}
 
 func parentOf(r *findings.Report) string {
 	var b strings.Builder
