@@ -2,7 +2,9 @@
 #
 # Whatever a target needs beyond Go is a file under .bin with a rule in this
 # file that makes it from sources pinned here: nothing is asked for, nothing is
-# installed on the machine, and root is never needed.
+# installed on the machine, and root is never needed. The targets of the test
+# cluster are the exception: they need root and a few packages, say which, and
+# install nothing.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -12,6 +14,10 @@ EXAMPLE ?= examples/quickstart
 FUZZTIME ?= 10s
 BENCH   ?= .
 PKG     ?= ./...
+NODES   ?= 1
+DUALSTACK ?=
+IMAGE_VERSION ?= dev
+IMAGE_ARCH ?= amd64,arm64
 
 # A checkout's owner may be another user than the one who builds, and git may be
 # absent; neither is a reason not to build.
@@ -31,6 +37,22 @@ run: build ## Build Sluice and serve EXAMPLE (examples/quickstart) in the foregr
 build: ## Build the sluice program into .bin.
 	go build -o $(BIN)/sluice ./cmd/sluice
 
+.PHONY: images
+images: $(BIN)/images-tool ## Make the images of IMAGE_VERSION (dev) for IMAGE_ARCH (amd64,arm64) in .bin/images.
+	$(BIN)/images-tool -version $(IMAGE_VERSION) -arch $(IMAGE_ARCH) -out $(BIN)/images
+
+.PHONY: cluster
+cluster: ## Boot a test cluster of NODES (1) nodes, with IPv6 if DUALSTACK=1, and print its environment.
+	@cd test/cluster && go run ./cmd/cluster up -nodes $(NODES) $(if $(DUALSTACK),-dual-stack)
+
+.PHONY: cluster-programs
+cluster-programs: ## Build what the test cluster runs: 10 minutes with empty caches, a second afterwards.
+	@cd test/cluster && go run ./cmd/cluster build
+
+.PHONY: cluster-down
+cluster-down: ## Take the test cluster down; nothing of it stays but the built programs.
+	@cd test/cluster && go run ./cmd/cluster down
+
 ##@ Check
 
 .PHONY: test
@@ -39,6 +61,11 @@ test: unit allocations check-generated lint ## Run everything: tests, generated 
 .PHONY: unit
 unit: ## Run the tests of PKG (./...), with the race detector where there is a C compiler.
 	go test $$(hack/race) -timeout 20m $(PKG)
+	$(if $(filter ./...,$(PKG)),hack/unit-nested)
+
+.PHONY: cluster-test
+cluster-test: ## Boot test clusters and hold them to what they promise. Needs root.
+	cd test/cluster && SLUICE_CLUSTER_TEST=1 go test -count=1 -v -timeout 20m -run TestCluster .
 
 # The race detector makes pools forget, so what counts allocations is left out of
 # unit where there is a C compiler.
@@ -98,6 +125,11 @@ tools: $(BIN)/golangci-lint $(BIN)/controller-gen ## Build the tools that tools/
 .PHONY: clean
 clean: ## Remove what the targets above have built.
 	rm -rf $(BIN)
+
+# Always asked: the go command knows whether there is something to do.
+.PHONY: $(BIN)/images-tool
+$(BIN)/images-tool:
+	cd tools/images && CGO_ENABLED=0 go build -o $@ .
 
 # It has requirements of its own, older than its module file could say, so it is
 # pinned here and not in tools.

@@ -17,6 +17,9 @@ func (Secret) String() string { return redacted }
 // GoString returns "[redacted]", for %#v.
 func (Secret) GoString() string { return redacted }
 
+// Format writes "[redacted]" for every verb: a wrong one would print the text.
+func (Secret) Format(w fmt.State, _ rune) { _, _ = w.Write([]byte(redacted)) }
+
 // MarshalText returns "[redacted]", so that no encoder writes the text.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 

@@ -150,7 +150,7 @@ func (p *Provisioner) refused(want *unstructured.Unstructured, err error) error 
 	if err == nil || errors.Is(err, errLater) {
 		return err
 	}
-	reason := ""
+	var reason string
 	switch {
 	case apierrors.HasStatusCause(err, "NamespaceTerminating"):
 		reason = "Pending"

@@ -30,7 +30,7 @@ func foreign(kind string, managed []metav1.ManagedFieldsEntry) [][]string {
 			continue
 		}
 		var fields map[string]json.RawMessage
-		if json.Unmarshal(entry.FieldsV1.Raw, &fields) != nil {
+		if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields) != nil {
 			continue
 		}
 		for _, path := range written(fields["f:spec"], []string{"spec"}) {

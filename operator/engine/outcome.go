@@ -22,8 +22,15 @@ type Clock struct {
 }
 
 // Reports are what the unit's translation found out, with what became of it in
-// its proxy.
+// its proxy. Of a unit that is as it was they are the same pointers.
 func (u *Unit) Reports() []*findings.Report {
+	if u.reports != nil {
+		return u.reports
+	}
+	return u.merge()
+}
+
+func (u *Unit) merge() []*findings.Report {
 	if u.Output.Proxy == nil {
 		// What refused the Gateway as a whole has said so already.
 		return u.Output.Reports

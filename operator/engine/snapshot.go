@@ -49,6 +49,16 @@ type Unit struct {
 	Overdue bool
 	// Failure says why no proxy runs.
 	Failure string
+	// reports are those that Reports returned for the unit as it is.
+	reports []*findings.Report
+}
+
+// same reports whether two units have the same reports.
+func (u *Unit) same(other *Unit) bool {
+	a, b := u.Output.Reports, other.Output.Reports
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) && u.Output.Proxy == other.Output.Proxy &&
+		u.Version == other.Version && u.Address == other.Address && u.Outcome == other.Outcome &&
+		u.Refused == other.Refused && u.Overdue == other.Overdue && u.Failure == other.Failure
 }
 
 func (e *Engine) publish() {
@@ -76,6 +86,11 @@ func (e *Engine) snapshot() Snapshot {
 		if err := e.failed[u.output.Controller]; err != nil {
 			known.Failure = err.Error()
 		}
+		known.reports = u.told.reports
+		if known.reports == nil || !known.same(&u.told) {
+			known.reports = known.merge()
+		}
+		u.told = known
 		s.Units = append(s.Units, known)
 	}
 	return s

@@ -27,6 +27,8 @@ type unit struct {
 	refused bool
 	// due is when the version that was sent must be active.
 	due time.Time
+	// told is the unit in the last snapshot.
+	told Unit
 }
 
 // translate makes a unit anew and sends what changed.

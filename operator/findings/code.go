@@ -46,6 +46,7 @@ const (
 	NoValidCA                Code = "NoValidCA"
 	OverlappingHostnames     Code = "OverlappingHostnames"
 	OverlappingCertificates  Code = "OverlappingCertificates"
+	ListenerReached          Code = "ListenerReached"
 )
 
 // Facts about a ListenerSet as a whole.

@@ -116,7 +116,10 @@ var effects = func() map[Code][]Effect {
 // healthy is what each kind of subject has while nothing is wrong with it.
 // Conditions whose good state is False are absent.
 var healthy = map[SubjectKind][]metav1.Condition{
-	GatewayClass:  {good(accepted, "Accepted", "The class is served by this controller")},
+	GatewayClass: {
+		good(accepted, "Accepted", "The class is served by this controller"),
+		good(supportedVersion, "SupportedVersion", "The CRDs of Gateway API are of a version that is supported"),
+	},
 	Gateway:       {good(accepted, "Accepted", "The Gateway is valid"), goodProgrammed, goodRefs},
 	Listener:      {good(accepted, "Accepted", "The listener is valid"), goodProgrammed, goodRefs, noConflicts},
 	ListenerEntry: {good(accepted, "Accepted", "The listener is valid"), goodProgrammed, goodRefs, noConflicts},

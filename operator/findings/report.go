@@ -44,7 +44,8 @@ type Subject struct {
 	// Findings are in the order in which they were found. None is the healthy
 	// form.
 	Findings []Finding
-	// SupportedKinds and AttachedRoutes are for Listener and ListenerEntry.
+	// Port, SupportedKinds and AttachedRoutes are for Listener and ListenerEntry.
+	Port           gatewayv1.PortNumber
 	SupportedKinds []gatewayv1.RouteGroupKind
 	AttachedRoutes int32
 	// Rules is how many rules the object has, for Route: what a proxy objects

@@ -112,6 +112,7 @@ var table = []Row{
 	{NoValidCA, listeners, refuse(50, "NoValidCACertificate")},
 	{OverlappingHostnames, listeners, turn(10, overlappingTLS, yes, "OverlappingHostnames")},
 	{OverlappingCertificates, listeners, turn(20, overlappingTLS, yes, "OverlappingCertificates")},
+	{ListenerReached, listeners, turn(1, programmed, yes, "Programmed")},
 
 	{ListenerSetNotAllowed, sets, refuseAs(90, "NotAllowed")},
 	{ParentNotAccepted, sets, join(turn(80, accepted, no, "ParentNotAccepted"), turn(80, programmed, no, "ParentNotProgrammed"))},

@@ -198,6 +198,7 @@ func (a *assembly) listenerSubject(kind findings.SubjectKind, l *listener) findi
 		Kind:           kind,
 		Section:        gatewayv1.SectionName(l.key.Section),
 		Findings:       l.found.found,
+		Port:           l.spec.Port,
 		SupportedKinds: supportedKinds(l.kinds),
 		AttachedRoutes: a.attached[l.place],
 	}

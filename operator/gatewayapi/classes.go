@@ -3,6 +3,7 @@ package gatewayapi
 import (
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/api/v1alpha1"
@@ -22,7 +23,9 @@ type class struct {
 	pending    bool
 }
 
-func (c *class) accepted() bool { return len(c.report.Subjects[0].Findings) == 0 }
+func (c *class) accepted() bool {
+	return !findings.Turns(c.report.Subjects[0].Findings, "Accepted", metav1.ConditionFalse)
+}
 
 // Classes reports on every GatewayClass of ours, in order of their names.
 func (t *Translator) Classes() []*findings.Report {
@@ -70,22 +73,23 @@ func (t *Translator) class(view *resources.View, name string) (made *class) {
 	c := &class{name: name, controller: gc.Spec.ControllerName, features: features}
 	var found notes
 	c.parameters = classParameters(view, gc.Spec.ParametersRef, &found)
+	crds := offerOf(view)
+	crds.tell(&found)
 	c.pending = view.Pending()
 	c.report = classReport(gc, c, found.found)
+	for _, name := range feature.Supported(features.Without(crds.missing...)) {
+		c.report.Features = append(c.report.Features, gatewayv1.SupportedFeature{Name: gatewayv1.FeatureName(name)})
+	}
 	return c
 }
 
 func classReport(gc *gatewayv1.GatewayClass, c *class, found []findings.Finding) *findings.Report {
-	report := &findings.Report{
+	return &findings.Report{
 		Object:     classKey(c.name),
 		Generation: gc.Generation,
 		Controller: c.controller,
 		Subjects:   []findings.Subject{{Kind: findings.GatewayClass, Findings: found}},
 	}
-	for _, name := range feature.Supported(c.features) {
-		report.Features = append(report.Features, gatewayv1.SupportedFeature{Name: gatewayv1.FeatureName(name)})
-	}
-	return report
 }
 
 // classParameters reads what a class's parametersRef names. A class must give

@@ -179,6 +179,7 @@ type Programmed struct {
 	Problems []ir.Problem
 	// Addresses are those that the Gateway has.
 	Addresses []gatewayv1.GatewayStatusAddress
-	// Ports are what there is to add about listeners that are reached, by port.
+	// Ports say where listeners are reached, by port, if that is at another one:
+	// "node port 30080".
 	Ports map[uint16]string
 }

@@ -26,7 +26,8 @@ func (p *Programmed) apply(report *findings.Report) *findings.Report {
 	gateway := report.Object.Kind == resources.Gateway
 	listens := gateway || report.Object.Kind == resources.ListenerSet
 	problems := p.about(report.Object)
-	if len(problems) == 0 && (p.Active || !listens) && (!gateway || len(p.Addresses) == 0) {
+	said := listens && p.Active && len(p.Ports) > 0
+	if len(problems) == 0 && !said && (p.Active || !listens) && (!gateway || len(p.Addresses) == 0) {
 		return report
 	}
 	changed := *report
@@ -39,6 +40,9 @@ func (p *Programmed) apply(report *findings.Report) *findings.Report {
 		s.Findings = slices.Clone(s.Findings)
 		if listens && !p.Active {
 			s.Findings = append(s.Findings, p.waiting(s.Kind))
+		}
+		if how := p.Ports[uint16(s.Port)]; said && s.Port != 0 && how != "" {
+			s.Findings = append(s.Findings, findings.Finding{Code: findings.ListenerReached, Message: "The proxy runs this generation; reached at " + how})
 		}
 		s.Findings = append(s.Findings, objections(s, problems)...)
 	}

@@ -26,7 +26,7 @@ var rooms = []room{
 
 	{"dataplanes", []string{"ir"}},
 	{"dataplanes/*", []string{"ir", "dataplanes", "translators"}},
-	{"dataplanes/provision", []string{"ir", "api"}},
+	{"dataplanes/provision", []string{"ir", "api", "dataplanes"}},
 	{"dataplanes/goproxy", []string{"ir", "dataplanes", "translators/goproxy"}},
 
 	{"operator/resources", nil},
@@ -47,7 +47,10 @@ var rooms = []room{
 	{"cmd/sluice", []string{"operator/app"}},
 	{"cmd/sluice-proxy", []string{"dataplanes", "ir"}},
 
+	{"tools", nil},
+
 	{"test/arch", nil},
+	{"test/cluster", nil},
 	{"test", []string{"ir", "api", "operator", "dataplanes", "translators", "test"}},
 }
 

@@ -60,7 +60,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err := programs.Check(); err != nil {
 		return nil, err
 	}
-	if err := free(); err != nil {
+	if err := host.Free(); err != nil {
 		return nil, err
 	}
 	p, err := prepare(ctx, o)
@@ -72,15 +72,6 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	return open(p, k)
-}
-
-// free fails where a cluster runs.
-func free() error {
-	lock, err := host.Acquire()
-	if err != nil {
-		return err
-	}
-	return lock.Close()
 }
 
 // prepare builds the programs and makes the plan.

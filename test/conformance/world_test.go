@@ -116,7 +116,7 @@ func (w *world) addresses() (usable, unusable []gatewayv1.GatewaySpecAddress) {
 	ip := gatewayv1.IPAddressType
 	static := w.Plan().Static()[0].Addr().Next()
 	return []gatewayv1.GatewaySpecAddress{{Type: &ip, Value: static.String()}},
-		[]gatewayv1.GatewaySpecAddress{{Type: &ip, Value: "192.0.2.1"}}
+		[]gatewayv1.GatewaySpecAddress{{Type: &ip, Value: "198.51.100.1"}}
 }
 
 // collect keeps what explains a failed test.

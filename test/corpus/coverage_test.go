@@ -79,10 +79,9 @@ func findingCodes() []string {
 
 // nobodysFindings are facts that no objects bring about.
 var nobodysFindings = map[string]string{
-	"UnsupportedVersion": "only a source that reads CustomResourceDefinitions can know",
-	"GatewayBroken":      "it would be a mistake of this program",
-	"RouteBroken":        "it would be a mistake of this program",
-	"PolicyBroken":       "it would be a mistake of this program",
+	"GatewayBroken": "it would be a mistake of this program",
+	"RouteBroken":   "it would be a mistake of this program",
+	"PolicyBroken":  "it would be a mistake of this program",
 }
 
 func filterNames() []string {

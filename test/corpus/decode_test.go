@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -27,7 +29,7 @@ type decoder func(document []byte) (resources.Event, error)
 // admitted checks and defaults objects as an API server would, so that a case
 // cannot prove a rule with what could never be stored. Unchecked does neither:
 // a front end must cope with anything.
-var admitted, unchecked = admitter(), typed()
+var admitted, unchecked = orDefinition(admitter()), orDefinition(typed())
 
 func (decode decoder) read(text []byte) ([]resources.Event, error) {
 	var events []resources.Event
@@ -55,6 +57,18 @@ func (decode decoder) read(text []byte) ([]resources.Event, error) {
 			event.Object.SetGeneration(1)
 		}
 		events = append(events, event)
+	}
+}
+
+// orDefinition reads a CRD as a cluster's facts hold it: no catalogue judges it.
+func orDefinition(decode decoder) decoder {
+	return func(document []byte) (resources.Event, error) {
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if yaml.Unmarshal(document, crd) != nil || crd.Kind != string(resources.CRD) {
+			return decode(document)
+		}
+		crd.TypeMeta = metav1.TypeMeta{}
+		return resources.Event{Key: resources.Key{Kind: resources.CRD, Name: crd.Name}, Object: crd}, nil
 	}
 }
 

@@ -18,6 +18,9 @@ var outcomes = map[string]func(*ir.Proxy) *status.Programmed{
 	"no-resources": func(*ir.Proxy) *status.Programmed {
 		return &status.Programmed{Reason: "NoResources", Message: "no pod is ready"}
 	},
+	"node-ports": func(*ir.Proxy) *status.Programmed {
+		return &status.Programmed{Active: true, Ports: map[uint16]string{80: "node port 30080"}}
+	},
 	"objection": func(p *ir.Proxy) *status.Programmed {
 		return &status.Programmed{Active: true, Problems: firstRules(p)}
 	},

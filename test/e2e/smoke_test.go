@@ -170,7 +170,7 @@ func TestStaticAddresses(t *testing.T) {
 	ns := sluice.Namespace(t)
 	ownClass(t, ns, 1, "service: {addressAnnotation: metallb.io/loadBalancerIPs}")
 	sluice.Backend(t, ns, "shop", 1)
-	sluice.Apply(t, ns, fmt.Sprintf(classed, "{type: IPAddress, value: 192.0.2.1}"))
+	sluice.Apply(t, ns, fmt.Sprintf(classed, "{type: IPAddress, value: 198.51.100.1}"))
 	sluice.Condition(t, ns, "gateway", metav1.Condition{Type: "Programmed", Status: metav1.ConditionFalse, Reason: "AddressNotUsable"})
 	want := sluice.Plan().Static()[0].Addr().Next().Next().String()
 	sluice.Apply(t, ns, fmt.Sprintf(classed, "{type: IPAddress, value: "+want+"}"))

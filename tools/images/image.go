@@ -40,7 +40,7 @@ type content struct {
 }
 
 // image holds the program and nothing else: no shell, no passwd, and no CA
-// certificates, because nothing that Sluice does trusts the system's.
+// certificates: sluice-proxy brings its own.
 func (c content) image() (v1.Image, error) {
 	data, err := os.ReadFile(c.program)
 	if err != nil {

@@ -52,7 +52,7 @@ func (r release) write() error {
 
 func (r release) add(all layout.Path, program string) error {
 	reference := repository + program + ":" + r.version
-	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, arch := range r.architectures {
 		img, err := r.build(program, arch)
 		if err != nil {

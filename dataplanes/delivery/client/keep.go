@@ -69,6 +69,12 @@ func (c *client) write() error {
 	body := canonical.Append(nil, k)
 	sum := sha256.Sum256(body)
 	data := bytes.Join([][]byte{[]byte(magic), sum[:], body}, nil)
+	path := filepath.Join(c.opts.StateDir, stateFile)
+	// What a container that was killed has left must not stay: it holds keys.
+	left, _ := filepath.Glob(path + "-*")
+	for _, file := range left {
+		_ = os.Remove(file) // Where it stays, it harms no more than the file does.
+	}
 	// A file of CreateTemp is its owner's alone.
 	file, err := os.CreateTemp(c.opts.StateDir, stateFile+"-*")
 	if err != nil {
@@ -79,7 +85,7 @@ func (c *client) write() error {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return os.Rename(file.Name(), filepath.Join(c.opts.StateDir, stateFile))
+	return os.Rename(file.Name(), path)
 }
 
 func (k *kept) fill(s *set) {

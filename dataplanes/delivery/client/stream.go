@@ -29,13 +29,20 @@ type stream struct {
 	staged staged
 }
 
+var errSilent = status.Error(codes.Unavailable, "nothing has come from the operator for too long")
+
 // talk serves a stream until it ends. Met is true once the operator has said
 // that it leads.
 func (c *client) talk(ctx, linked context.Context, conn *grpc.ClientConn) (met bool, err error) {
-	linked, cut := context.WithCancel(linked)
-	defer cut()
-	st := &stream{client: c, quiet: time.AfterFunc(c.times.Welcome, cut)}
+	linked, cut := context.WithCancelCause(linked)
+	defer cut(nil)
+	st := &stream{client: c, quiet: time.AfterFunc(c.times.Welcome, func() { cut(errSilent) })}
 	defer st.quiet.Stop()
+	defer func() {
+		if context.Cause(linked) == errSilent { //nolint:errorlint // It is ours.
+			err = errSilent
+		}
+	}()
 	desc := &grpc.StreamDesc{StreamName: wire.Stream, ServerStreams: true, ClientStreams: true}
 	if st.grpc, err = conn.NewStream(linked, desc, wire.Method); err != nil {
 		return false, err
@@ -45,7 +52,7 @@ func (c *client) talk(ctx, linked context.Context, conn *grpc.ClientConn) (met b
 	}
 	c.counts.connected.Set(1)
 	defer c.counts.connected.Set(0)
-	go st.report(linked, cut)
+	go st.report(linked, func() { cut(nil) })
 	err = st.listen(ctx)
 	c.counts.failures.WithLabelValues("lost").Inc()
 	return true, err

@@ -161,8 +161,7 @@ func (st *stream) run() error {
 				return err
 			}
 		case err := <-st.sent:
-			st.sending = false
-			if err != nil {
+			if err := st.hasSent(err); err != nil {
 				return err
 			}
 		case <-beat.C:
@@ -178,6 +177,22 @@ func (st *stream) run() error {
 			}
 		}
 	}
+}
+
+// hasSent ends the stream where sending failed. A set that no message can hold is
+// no fault of the stream: the pod is told, and the next set is tried.
+func (st *stream) hasSent(err error) error {
+	st.sending = false
+	var large *wire.TooLargeError
+	if !errors.As(err, &large) {
+		return err
+	}
+	if st.under != nil {
+		st.settle()
+		st.refused, st.under = st.under.set, nil
+	}
+	st.able("the set cannot be sent: " + err.Error())
+	return nil
 }
 
 // late fires where the push under way has taken too long.
@@ -225,7 +240,7 @@ func (st *stream) start(work func() error) bool {
 func (st *stream) send(message any) (int, error) {
 	data, err := wire.Encode(message)
 	if err != nil {
-		return 0, status.Error(codes.Internal, err.Error())
+		return 0, err
 	}
 	frame := wire.Frame(data)
 	if err := st.grpc.SendMsg(&frame); err != nil {

@@ -28,6 +28,13 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("wire version %d, and this program speaks %d", e.Theirs, Version)
 }
 
+// TooLargeError is a message that is over MaxFrame.
+type TooLargeError struct{ Bytes int }
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("a message of %d bytes: at most %d can be sent", e.Bytes, MaxFrame)
+}
+
 var errFrame = errors.New("no such message")
 
 // Encode writes a message as a frame.
@@ -42,7 +49,7 @@ func Encode(message any) ([]byte, error) {
 	}
 	frame = canonical.Append(frame, message)
 	if len(frame) > MaxFrame {
-		return nil, fmt.Errorf("%T of %d bytes: at most %d can be sent", message, len(frame), MaxFrame)
+		return nil, &TooLargeError{len(frame)}
 	}
 	return frame, nil
 }

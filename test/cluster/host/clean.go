@@ -32,6 +32,15 @@ func Acquire() (*os.File, error) {
 	return lock, nil
 }
 
+// Free fails with ErrRuns where a cluster runs.
+func Free() error {
+	lock, err := Acquire()
+	if err != nil {
+		return err
+	}
+	return lock.Close()
+}
+
 // Clean removes what a cluster has left, or is about to leave: links, cgroups,
 // folders, state. Its processes have ended: the kernel ends them with the
 // process that had the lock. The caller has the lock now.

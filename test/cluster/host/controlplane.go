@@ -63,8 +63,11 @@ func controllerManagerArguments(p plan.Plan) []string {
 	return []string{
 		"--kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig, "--authorization-kubeconfig=" + kubeconfig,
 		"--bind-address=127.0.0.1", "--leader-elect=false", "--allocate-node-cidrs=false", "--profiling=false",
+		"--flex-volume-plugin-dir=" + p.File("volume-plugins"),
 		"--root-ca-file=" + p.File("pki", "ca.crt"), "--service-account-private-key-file=" + p.File("pki", "sa.key"),
 		"--use-service-account-credentials=true",
+		// 20 a second by default: most of what a boot would wait for.
+		"--kube-api-qps=300", "--kube-api-burst=500",
 		"--cluster-signing-cert-file=" + p.File("pki", "ca.crt"), "--cluster-signing-key-file=" + p.File("pki", "ca.key"),
 	}
 }

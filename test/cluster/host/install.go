@@ -72,7 +72,7 @@ func pools(p plan.Plan) []object {
 func pool(name string, prefixes []netip.Prefix, auto bool) object {
 	var addresses []string
 	for _, prefix := range prefixes {
-		addresses = append(addresses, prefix.String())
+		addresses = append(addresses, plan.Range(prefix))
 	}
 	return object{
 		"apiVersion": "metallb.io/v1beta1",

@@ -12,10 +12,16 @@ import (
 // and the plan. There is one such folder, because the addresses are fixed.
 const Run = "/run/sluice-test-cluster"
 
-// Lock, Socket, PID and Current are files in Run.
-func Lock() string    { return filepath.Join(Run, "lock") }
-func Socket() string  { return filepath.Join(Run, "socket") }
-func PID() string     { return filepath.Join(Run, "pid") }
+// Lock is held by the process that a cluster lives in.
+func Lock() string { return filepath.Join(Run, "lock") }
+
+// Socket is where that process takes requests.
+func Socket() string { return filepath.Join(Run, "socket") }
+
+// PID holds that process's id.
+func PID() string { return filepath.Join(Run, "pid") }
+
+// Current is the plan of the cluster that runs.
 func Current() string { return filepath.Join(Run, "plan.json") }
 
 // File returns the path of a file in the state folder.

@@ -122,6 +122,17 @@ func (p Plan) ServerNames() ([]string, []netip.Addr) {
 	return names, ips
 }
 
+// Range returns the addresses of a prefix but its first, as MetalLB reads them:
+// with IPv6 the first one means every router.
+func Range(prefix netip.Prefix) string {
+	bytes := prefix.Masked().Addr().AsSlice()
+	for bit := prefix.Bits(); bit < prefix.Addr().BitLen(); bit++ {
+		bytes[bit/8] |= 0x80 >> (bit % 8)
+	}
+	last, _ := netip.AddrFromSlice(bytes)
+	return fmt.Sprintf("%s-%s", prefix.Masked().Addr().Next(), last)
+}
+
 func addresses(prefixes []netip.Prefix) []netip.Addr {
 	addrs := make([]netip.Addr, len(prefixes))
 	for i, p := range prefixes {

@@ -14,7 +14,7 @@ const usage = `usage: cluster COMMAND
   env                           print the environment to use it with
   load ARCHIVE...               import images into its nodes
   node-exec N COMMAND...        run a command in a node
-  build                         build the cluster's programs only
+  build                         make the cluster's programs, and nothing else
   missing                       print the Debian packages that this machine lacks`
 
 func main() {

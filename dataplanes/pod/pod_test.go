@@ -1,0 +1,272 @@
+package pod_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
+	"github.com/sluice-gateway/sluice/dataplanes/pod"
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+const patience = 30 * time.Second
+
+var gateway = ir.Object{Kind: "Gateway", Namespace: "infra", Name: "edge"}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline:
+			t.Fatalf("it did not come to pass: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// lines is a writer that many may use.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// certificate is good for localhost and its own CA.
+func certificate(t *testing.T) (tls.Certificate, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	var config net.ListenConfig
+	ln, err := config.Listen(t.Context(), "tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).AddrPort().Port()
+}
+
+// status is that of a GET; 0 where nothing answers.
+func status(port uint16, path string) int {
+	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := c.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
+	if err != nil {
+		return 0
+	}
+	defer r.Body.Close()
+	return r.StatusCode
+}
+
+// world is an operator, and a pod's files.
+type world struct {
+	*server.Server
+	dir     string
+	args    []string
+	admin   uint16
+	port    uint16
+	reports func() server.Report
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	leaf, ca := certificate(t)
+	var config net.ListenConfig
+	ln, err := config.Listen(t.Context(), "tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{dir: t.TempDir(), admin: freePort(t), port: freePort(t)}
+	var mu sync.Mutex
+	var last server.Report
+	w.reports = func() server.Report { mu.Lock(); defer mu.Unlock(); return last }
+	w.Server = server.New(server.Options{
+		Certificate: func() (*tls.Certificate, error) { return &leaf, nil },
+		Review: func(_ context.Context, token string) (server.Peer, error) {
+			if token != "good" {
+				return server.Peer{}, fmt.Errorf("%w: it is %d bytes of nothing", server.ErrRefused, len(token))
+			}
+			return server.Peer{Namespace: "infra", ServiceAccount: "edge", Pod: "edge-1", PodUID: "1"}, nil
+		},
+		Admit:  func(server.Peer) (server.Admission, error) { return server.Admission{Owner: gateway}, nil },
+		Report: func(r server.Report) { mu.Lock(); defer mu.Unlock(); last = r },
+	})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- w.Serve(ctx, ln) }()
+	t.Cleanup(func() { cancel(); <-done })
+	w.file(t, "token", []byte("good"))
+	w.file(t, "ca.crt", ca)
+	t.Setenv("POD_NAME", "edge-1")
+	w.args = []string{
+		"proxy", "--unit", "Gateway/infra/edge", "--operator", fmt.Sprintf("localhost:%d", ln.Addr().(*net.TCPAddr).Port),
+		"--token-file", filepath.Join(w.dir, "token"), "--ca-file", filepath.Join(w.dir, "ca.crt"), "--state-dir", w.dir,
+		"--admin", fmt.Sprintf(":%d", w.admin), "--stop-delay", "300ms",
+	}
+	return w
+}
+
+func (w *world) file(t *testing.T, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, name), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) set(version string) {
+	w.Set(server.Set{Version: version, Unit: &ir.Unit{Proxy: &ir.Proxy{
+		Owner:     gateway,
+		Listeners: []*ir.Listener{{Key: ir.ListenerKey{Owner: gateway, Section: "http"}, Port: w.port, Protocol: ir.HTTP, Hostname: "*"}},
+		Settings:  ir.Settings{Timeouts: ir.ServerTimeouts{Drain: ir.Duration(5 * time.Second)}},
+	}}})
+}
+
+// start runs the program until stop, and returns its exit code and its log.
+func (w *world) start(t *testing.T) (stop func() int, log *lines) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	log = &lines{}
+	code := make(chan int, 1)
+	go func() { code <- pod.Main(ctx, w.args, pod.Streams{Out: io.Discard, Err: log}) }()
+	stop = sync.OnceValue(func() int { cancel(); return <-code })
+	t.Cleanup(func() {
+		stop()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	return stop, log
+}
+
+// TestLifeOfAPod: alive at once, ready with its first set, not ready and still
+// serving when it is told to end, gone when it has drained.
+func TestLifeOfAPod(t *testing.T) {
+	w := newWorld(t)
+	stop, _ := w.start(t)
+	eventually(t, "it is alive", func() bool { return status(w.admin, "/healthz") == http.StatusOK })
+	if got := status(w.admin, "/readyz"); got != http.StatusServiceUnavailable {
+		t.Errorf("without a set /readyz is %d", got)
+	}
+	w.set("v1")
+	w.Lead(1)
+	eventually(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
+	if got := status(w.port, "/"); got != http.StatusNotFound {
+		t.Errorf("the proxy answers %d", got)
+	}
+	if got := metrics(t, w.admin); !strings.Contains(got, "sluice_proxy_table_swaps_total 1") || !strings.Contains(got, "sluice_delivery_client_connected 1") {
+		t.Error("the proxy's or the client's metrics are missing")
+	}
+	code := make(chan int, 1)
+	go func() { code <- stop() }()
+	eventually(t, "it is not ready", func() bool { return status(w.admin, "/readyz") == http.StatusServiceUnavailable })
+	if got := status(w.port, "/"); got != http.StatusNotFound {
+		t.Errorf("while it waits the proxy answers %d", got)
+	}
+	eventually(t, "it reports that it ends", func() bool { return w.reports().Draining })
+	if got := <-code; got != 0 {
+		t.Errorf("it ends with %d", got)
+	}
+	if got := status(w.port, "/"); got != 0 {
+		t.Errorf("after its end the proxy answers %d", got)
+	}
+	eventually(t, "its stream has ended", func() bool { return !w.reports().Connected })
+}
+
+func metrics(t *testing.T, port uint16) string {
+	t.Helper()
+	r, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, _ := io.ReadAll(r.Body)
+	return string(text)
+}
+
+// TestWrongTokenAndCA: what is wrong is in the log, files are read anew, and
+// nothing else needs to be done once they are right.
+func TestWrongTokenAndCA(t *testing.T) {
+	w := newWorld(t)
+	w.Lead(1)
+	w.set("v1")
+	good, err := os.ReadFile(filepath.Join(w.dir, "ca.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, other := certificate(t)
+	w.file(t, "ca.crt", other)
+	w.file(t, "token", []byte("someone-elses"))
+	_, log := w.start(t)
+	eventually(t, "the certificate is refused", func() bool { return strings.Contains(log.String(), "certificate signed by unknown authority") })
+	w.file(t, "ca.crt", append(other, good...))
+	eventually(t, "the token is refused", func() bool { return strings.Contains(log.String(), "Unauthenticated") })
+	if strings.Contains(log.String(), "someone-elses") {
+		t.Error("the token is in the log")
+	}
+	w.file(t, "token", []byte("good"))
+	eventually(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
+}
+
+// TestWrongFlags: each is told, with what would be right.
+func TestWrongFlags(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"proxy"}, "want Kind/namespace/name"},
+		{[]string{"proxy", "--unit", "Gateway/a"}, "want Kind/namespace/name"},
+		{[]string{"proxy", "--unit", "Gateway/a/b", "--token-file", "x", "--ca-file", "y"}, "--operator is not set"},
+		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here", "--token-file", "x", "--ca-file", "y", "--admin", "127.0.0.1:0"}, "want host:port"},
+		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here:1", "--token-file", "x", "--ca-file", "y", "--admin", "nowhere:1:1"}, "choose another address"},
+		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here:1", "--token-file", "x", "--ca-file", "y", "--stop-delay", "-1s"}, "0 or more"},
+	} {
+		log := &lines{}
+		if code := pod.Main(t.Context(), c.args, pod.Streams{Out: io.Discard, Err: log}); code != 2 || !strings.Contains(log.String(), c.says) {
+			t.Errorf("%q: %d, %s", c.args, code, log)
+		}
+	}
+}
