@@ -8,6 +8,8 @@ import (
 	"sigs.k8s.io/gateway-api/conformance/tests"
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
 	"sigs.k8s.io/gateway-api/pkg/features"
+
+	"github.com/sluice-gateway/sluice/test/e2e/rig"
 )
 
 // profiles are all that Gateway API has for Gateways.
@@ -21,6 +23,9 @@ var profiles = []suite.ConformanceProfileName{
 
 // TestConformance runs the suite in a cluster of its own.
 func TestConformance(t *testing.T) {
+	if !rig.Asked() {
+		t.Skip(rig.Unasked)
+	}
 	o := parseOptions(t)
 	w := boot(t, o)
 	for n := range o.repeat {

@@ -2,7 +2,7 @@ package conformance
 
 import (
 	"flag"
-	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"testing"
@@ -15,6 +15,7 @@ var (
 	only      = flag.String("only", "", "run the tests whose short names match this regular expression; no report is written")
 	keep      = flag.Bool("keep", false, "leave the cluster running for a look")
 	repeat    = flag.Int("repeat", 1, "run the suite this many times in one cluster; the last run's report stays")
+	reports   = flag.String("reports", "reports", "the folder to write the report into")
 	version   = flag.String("sluice-version", "dev", "the version to write into the report, and to tag the images with")
 )
 
@@ -25,12 +26,13 @@ type options struct {
 	only      *regexp.Regexp
 	keep      bool
 	repeat    int
+	reports   string
 	version   string
 }
 
 func parseOptions(t *testing.T) options {
 	t.Helper()
-	o := options{dataplane: *dataplane, channel: *channel, keep: *keep, repeat: *repeat, version: *version}
+	o := options{dataplane: *dataplane, channel: *channel, keep: *keep, repeat: *repeat, reports: *reports, version: *version}
 	if !slices.Contains([]string{"experimental", "standard"}, o.channel) {
 		t.Fatalf("-channel %s: Gateway API has the channels experimental and standard", o.channel)
 	}
@@ -53,5 +55,5 @@ func (o options) report() string {
 	if o.channel == "standard" {
 		suffix = "-standard"
 	}
-	return fmt.Sprintf("reports/v1.6.3-%s%s.yaml", o.dataplane, suffix)
+	return filepath.Join(o.reports, "v1.6.3-"+o.dataplane+suffix+".yaml")
 }

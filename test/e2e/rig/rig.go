@@ -10,9 +10,11 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/go-logr/logr"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/api/v1alpha1"
@@ -27,6 +29,13 @@ const (
 	// version is the images' tag that the manifests of a checkout name.
 	version = "dev"
 )
+
+// Asked reports whether somebody wants a cluster to be booted. `go test ./...`
+// over every module of a checkout is no such wish; the targets of make are.
+func Asked() bool { return os.Getenv("SLUICE_CLUSTER_TEST") != "" }
+
+// Unasked is what a test says that is not run for that reason.
+const Unasked = "this boots a cluster, which takes root and minutes: run it by make e2e, make scale or make conformance"
 
 // Options say what to boot.
 type Options struct {
@@ -50,6 +59,8 @@ type Rig struct {
 // Boot starts a cluster, builds and loads the images as releases are built, and
 // installs Gateway API's CRDs and Sluice as the documentation says.
 func Boot(ctx context.Context, o Options) (*Rig, error) {
+	// What the clients have to say is said by their errors.
+	log.SetLogger(logr.Discard())
 	root, err := checkout()
 	if err != nil {
 		return nil, err
