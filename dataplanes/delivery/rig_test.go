@@ -253,6 +253,7 @@ func write(t testing.TB, path string, data []byte) {
 
 // testLog writes to the test's log until the test ends.
 func testLog(t testing.TB, who string) logr.Logger {
+	t.Helper()
 	var mu sync.Mutex
 	over := false
 	t.Cleanup(func() {

@@ -220,7 +220,7 @@ func TestLackingFeature(t *testing.T) {
 // TestSlowPod: one that reads nothing holds up nobody, and is left when it has
 // not answered for long.
 func TestSlowPod(t *testing.T) {
-	c, o := leading(t, func(o *server.Options) { o.Times.Answer = time.Second })
+	c, o := leading(t, func(o *server.Options) { o.Times.Answer = 3 * time.Second })
 	big := unit(80, nowhere)
 	for i := range 200 {
 		big.Proxy.Routes = append(big.Proxy.Routes, &ir.Route{
@@ -236,9 +236,12 @@ func TestSlowPod(t *testing.T) {
 	quick := c.dial(t, o.addr, "token-b")
 	quick.say(hello("b"))
 	heard[wire.Push](quick)
-	eventually(t, "the slow pod is left", func() bool { return !o.report("a").Connected })
 	quick.say(&wire.State{Answered: 1, Holds: 1, Active: 1, Version: "big"})
 	o.runs("b", "big")
+	eventually(t, "the slow pod is left", func() bool { return !o.report("a").Connected })
+	if !o.report("b").Connected {
+		t.Error("the other pod is left too")
+	}
 }
 
 // TestNewestStreamWins: a pod has one stream, the one that it opened last.

@@ -132,7 +132,9 @@ func newWorld(t *testing.T) *world {
 			}
 			return server.Peer{Namespace: "infra", ServiceAccount: "edge", Pod: "edge-1", PodUID: "1"}, nil
 		},
-		Admit:  func(server.Peer) (server.Admission, error) { return server.Admission{Owner: gateway}, nil },
+		Admit: func(context.Context, server.Peer) (server.Admission, error) {
+			return server.Admission{Owner: gateway}, nil
+		},
 		Report: func(r server.Report) { mu.Lock(); defer mu.Unlock(); last = r },
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

@@ -1,6 +1,9 @@
 package hash
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"slices"
+)
 
 // Memo keeps the sums of the parts that were asked for last, in their order, so
 // that a part that is the same pointer as last time, and so the same, costs
@@ -36,9 +39,11 @@ func OfList(sums []Sum) Sum {
 }
 
 // finder returns what finds the sum of a part: mostly right behind the one found
-// before, else by an index, which is not made until it is needed.
+// before, else somewhere, else by an index, which is made where many are looked
+// for.
 func (m *Memo[T]) finder() func(*T) (Sum, bool) {
-	at := 0
+	const few = 8
+	at, searched := 0, 0
 	var index map[*T]int
 	return func(part *T) (Sum, bool) {
 		for _, next := range []int{at, at + 1} {
@@ -47,17 +52,29 @@ func (m *Memo[T]) finder() func(*T) (Sum, bool) {
 				return m.sums[next], true
 			}
 		}
-		if index == nil {
-			index = make(map[*T]int, len(m.parts))
-			for i, p := range m.parts {
-				index[p] = i
+		i := -1
+		if searched++; searched <= few {
+			i = slices.Index(m.parts, part)
+		} else {
+			if index == nil {
+				index = m.index()
+			}
+			if known, ok := index[part]; ok {
+				i = known
 			}
 		}
-		i, ok := index[part]
-		if !ok {
+		if i < 0 {
 			return Sum{}, false
 		}
 		at = i + 1
 		return m.sums[i], true
 	}
+}
+
+func (m *Memo[T]) index() map[*T]int {
+	index := make(map[*T]int, len(m.parts))
+	for i, p := range m.parts {
+		index[p] = i
+	}
+	return index
 }

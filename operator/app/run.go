@@ -99,7 +99,7 @@ func (f *runFlags) terminal(streams Streams, root string, files *dir.Source) ter
 }
 
 func (f *runFlags) engineOptions(streams Streams) (engine.Options, error) {
-	opts := engine.Options{PortOffset: f.portOffset, Indexes: gatewayapi.Indexes(), Resolve: lookUp}
+	opts := engine.Options{PortOffset: f.portOffset, Indexes: gatewayapi.Indexes(), Resolve: lookUp, Unclaimed: true}
 	var err error
 	if opts.Bind, err = netip.ParseAddr(f.bind); err != nil {
 		return opts, fmt.Errorf("--bind is %q: want an IP address such as 127.0.0.1 or 0.0.0.0", f.bind)

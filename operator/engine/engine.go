@@ -31,6 +31,8 @@ type FrontEnd interface {
 	Units() []ir.Object
 	// Classes are the reports about GatewayClasses.
 	Classes() []*findings.Report
+	// Reads reports whether anything that is kept rests on an object.
+	Reads(resources.Key) bool
 }
 
 // Sink takes the status of everything.
@@ -68,6 +70,9 @@ type Options struct {
 	// Resolve looks DNS names of ExternalName Services up; nil leaves them
 	// unresolved.
 	Resolve Resolve
+	// Unclaimed asks for what nobody looks after, which costs a look at everything
+	// that is attached to nothing here.
+	Unclaimed bool
 	// Clock is what time-outs go by. Default: this machine's.
 	Clock Clock
 }
@@ -94,14 +99,17 @@ type Engine struct {
 	pending   map[ir.Object]struct{}
 	classes   map[int][]*findings.Report
 	unclaimed []Unclaimed
-	claimed   claims
+	// contents are the objects whose content a lazy source keeps.
+	contents map[resources.Key]struct{}
+	claimed  claims
 	// whole is true once the fleet was told that it knows all.
 	whole     bool
 	addresses *addresses
 	resolver  *resolver
 
-	// told is when the last snapshot was taken.
+	// told is when the last snapshot was taken, and last whether it was complete.
 	told time.Time
+	last bool
 
 	inbox    *mailbox[source.Batch]
 	outcomes *mailbox[dataplanes.Outcome]
@@ -125,6 +133,7 @@ func New(opts Options) *Engine {
 		set:       resources.NewSet(opts.Indexes...),
 		units:     map[ir.Object]*unit{},
 		pending:   map[ir.Object]struct{}{},
+		contents:  map[resources.Key]struct{}{},
 		classes:   map[int][]*findings.Report{},
 		claimed:   claims{by: map[resources.Key]int{}},
 		addresses: newAddresses(opts.Bind),
@@ -178,13 +187,15 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// round takes gathered batches in and brings everything to where they lead.
+// round takes gathered batches in and brings everything to where they lead. What
+// concerns nobody here is not told.
 func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 	if len(batches) == 0 {
 		return
 	}
 	e.Counters.Rounds.Add(1)
 	facts := e.apply(batches)
+	news := e.told.IsZero() || e.settled() != e.last
 	for i, front := range e.fronts {
 		touched := front.Touched(facts)
 		if touched.Classes {
@@ -196,15 +207,19 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 		for _, owner := range touched.Endpoints {
 			e.refresh(front, owner)
 		}
+		news = news || touched.Classes || len(touched.Units)+len(touched.Endpoints) > 0
 	}
 	e.want()
+	e.forget(facts)
 	if e.opts.Fleet == nil {
 		// In a cluster others look after what is nobody's here.
-		e.unclaim(facts)
+		news = e.unclaim(facts) || news
 	}
 	e.resolver.want(ctx, e.names())
 	e.complete()
-	e.publish()
+	if news {
+		e.publish()
+	}
 }
 
 func (e *Engine) apply(batches []source.Batch) []resources.Fact {
@@ -217,14 +232,6 @@ func (e *Engine) apply(batches []source.Batch) []resources.Fact {
 		}
 	}
 	return append(facts, e.set.Apply(events)...)
-}
-
-// want asks the source for what translation read and was not there yet.
-func (e *Engine) want() {
-	keys := e.set.Wanted()
-	if lazy, ok := e.opts.Source.(source.Lazy); ok && len(keys) > 0 {
-		lazy.Want(keys)
-	}
 }
 
 func (e *Engine) names() []string {

@@ -62,14 +62,14 @@ func (u *Unit) same(other *Unit) bool {
 }
 
 func (e *Engine) publish() {
-	e.told = e.opts.Clock.Now()
+	e.told, e.last = e.opts.Clock.Now(), e.settled()
 	if e.opts.Sink != nil {
 		e.opts.Sink.Publish(e.snapshot())
 	}
 }
 
 func (e *Engine) snapshot() Snapshot {
-	s := Snapshot{Unclaimed: e.unclaimed, Complete: e.settled()}
+	s := Snapshot{Unclaimed: e.unclaimed, Complete: e.last}
 	for i := range e.fronts {
 		s.Classes = append(s.Classes, e.classes[i]...)
 	}

@@ -67,9 +67,9 @@ func (c *claims) concerns(f resources.Fact) bool {
 }
 
 // unclaim finds what is nobody's, where that may have changed.
-func (e *Engine) unclaim(facts []resources.Fact) {
-	if !e.claimed.moved && !slices.ContainsFunc(facts, e.claimed.concerns) {
-		return
+func (e *Engine) unclaim(facts []resources.Fact) bool {
+	if !e.opts.Unclaimed || !e.claimed.moved && !slices.ContainsFunc(facts, e.claimed.concerns) {
+		return false
 	}
 	e.claimed.moved = false
 	e.unclaimed = nil
@@ -90,6 +90,7 @@ func (e *Engine) unclaim(facts []resources.Fact) {
 			}
 		}
 	}
+	return true
 }
 
 func (e *Engine) served() map[resources.Key]bool {

@@ -72,6 +72,13 @@ func (t *Translator) touchEndpoints(facts []resources.Fact, units map[ir.Object]
 	return owners
 }
 
+// Reads reports whether anything that is kept rests on an object.
+func (t *Translator) Reads(key resources.Key) bool {
+	fact := resources.Fact{Key: key}
+	return t.frames.Reads(fact) || t.routes.Reads(fact) || t.policies.Reads(fact) || t.services.Reads(fact) || t.classes.Reads(fact) ||
+		t.members.Reads(fact) || t.endpoints.Reads(fact)
+}
+
 // Units returns the Gateways that are ours, ordered.
 func (t *Translator) Units() []ir.Object {
 	owners := map[ir.Object]struct{}{}

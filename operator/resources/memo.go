@@ -75,5 +75,8 @@ func (m *Memo[ID, V]) Forget(id ID) {
 	delete(m.entries, id)
 }
 
+// Reads reports whether a result that is kept has read a fact.
+func (m *Memo[ID, V]) Reads(fact Fact) bool { return len(m.readers[fact]) > 0 }
+
 // Len is the number of results kept.
 func (m *Memo[ID, V]) Len() int { return len(m.entries) }

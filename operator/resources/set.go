@@ -117,6 +117,10 @@ func (s *Set) Listed() bool {
 	return true
 }
 
+// Holds reports whether an object is there, or a stub. It is no read: nothing
+// that is computed may rest on it.
+func (s *Set) Holds(key Key) bool { return s.objects[key] != nil }
+
 // Apply takes events in and returns the facts that changed, each once, in order.
 // An event that leaves an object as it is changes no fact.
 func (s *Set) Apply(events []Event) []Fact {

@@ -31,4 +31,7 @@ type Lazy interface {
 	// Want asks for the contents of stubs. It returns at once; each comes in a
 	// batch of its own, now and whenever it changes.
 	Want([]resources.Key)
+	// Forget gives contents up that nobody reads any more. It returns at once;
+	// stubs stand for them again.
+	Forget([]resources.Key)
 }

@@ -149,3 +149,8 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 	t.Cleanup(o.stop)
 	return o
 }
+
+// object is one of namespace default as the source knows it.
+func (o *operator) object(kind, name string) client.Object {
+	return o.source.Object(resources.Key{Kind: resources.Kind(kind), Namespace: "default", Name: name})
+}

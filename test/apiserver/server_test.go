@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -85,6 +86,7 @@ func newServer(t *testing.T) *server {
 	if err := sourcekube.AddToScheme(s.scheme); err != nil {
 		t.Fatal(err)
 	}
+	s.must(rbacv1.AddToScheme(s.scheme))
 	s.client, err = client.New(config, client.Options{Scheme: s.scheme})
 	if err != nil {
 		t.Fatal(err)

@@ -126,8 +126,8 @@ func TestSharedStatuses(t *testing.T) {
 		s.create(full, gateway("more"), almost)
 		until(t, "both are accepted", func() bool { return accepted(s, full) && accepted(s, almost) })
 		full.Spec.ParentRefs[0].Name, almost.Spec.ParentRefs[0].Name = "gone", "gone"
+		almost.Spec.ParentRefs = almost.Spec.ParentRefs[:1]
 		for _, r := range []*gatewayv1.HTTPRoute{full, almost} {
-			almost.Spec.ParentRefs = almost.Spec.ParentRefs[:1]
 			s.must(s.client.Update(context.Background(), r))
 			until(t, "no entry is ours", func() bool { return ours(get(s, r)) == 0 })
 		}

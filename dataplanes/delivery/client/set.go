@@ -14,9 +14,11 @@ import (
 // same from set to set stay the same pointers.
 type set struct {
 	manifest wire.Manifest
-	key      ir.Secret
-	rest     *ir.Proxy
-	unit     *ir.Unit
+	// lists are the sums over the manifest's.
+	lists [wire.Kinds]hash.Sum
+	key   ir.Secret
+	rest  *ir.Proxy
+	unit  *ir.Unit
 }
 
 // name is what a part is found by. Empty parts of two kinds have one sum.
@@ -75,7 +77,11 @@ func (s *set) next(push *wire.Push, parts map[name]any) (*set, error) {
 	b.set.manifest.Version, b.set.key = push.Version, push.SessionKey
 	b.set.manifest.Lists = make([][]hash.Sum, wire.Kinds)
 	copy(b.set.manifest.Lists, s.manifest.Lists)
-	if s.unit != nil {
+	if s.unit == nil {
+		for kind := range wire.Kinds {
+			b.set.lists[kind] = hash.OfList(nil)
+		}
+	} else {
 		b.proxy, b.endpoints = *s.unit.Proxy, s.unit.Endpoints
 	}
 	for _, edit := range push.Edits {
@@ -105,7 +111,7 @@ func (b *builder) edit(e wire.Edit) error {
 	if err != nil {
 		return err
 	}
-	b.set.manifest.Lists[e.Kind] = sums
+	b.set.manifest.Lists[e.Kind], b.set.lists[e.Kind] = sums, hash.OfList(sums)
 	switch e.Kind {
 	case wire.Rest:
 		return b.settings(sums)
@@ -155,7 +161,7 @@ func (b *builder) finish(total hash.Sum) (*set, error) {
 	switch {
 	case next.rest == nil || next.manifest.Check() != nil:
 		return nil, errEdits
-	case next.manifest.Total() != total:
+	case wire.TotalOf(next.manifest.Version, &next.lists) != total:
 		return nil, errTotal
 	}
 	next.unit = &ir.Unit{Endpoints: b.endpoints}

@@ -130,7 +130,7 @@ func (st *stream) read() (any, error) {
 	st.counts.bytes.Add(float64(len(frame)))
 	message, err := wire.Decode(frame)
 	if err != nil {
-		return unread{err, wire.IsPush(frame)}, nil
+		return unread{err, wire.IsPush(frame)}, nil //nolint:nilerr // It is answered, and the stream goes on.
 	}
 	return message, nil
 }

@@ -127,6 +127,7 @@ func (st *stream) meet() (*wire.Hello, *refusal) {
 	hello, ok := first.message.(*wire.Hello)
 	switch {
 	case first.err != nil:
+		st.tellUnable("the operator cannot read what the pod says: " + first.err.Error())
 		return nil, &refusal{refusedHello, codes.InvalidArgument, "the hello cannot be read: " + first.err.Error()}
 	case !ok:
 		return nil, &refusal{refusedHello, codes.InvalidArgument, "the first message is no hello"}

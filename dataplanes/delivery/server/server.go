@@ -41,11 +41,11 @@ type Options struct {
 	// Certificate is that of now.
 	Certificate func() (*tls.Certificate, error)
 	// Review says whose a token for wire.Audience is; its error wraps ErrRefused
-	// where it is nobody's. What it says counts for reviewFor.
+	// where it is nobody's. What it says counts for 10 s.
 	Review func(ctx context.Context, token string) (Peer, error)
 	// Admit says what a pod was made for; its error wraps ErrRefused where that is
 	// nothing of ours, and tells the pod why. It is asked again while the pod is
-	// connected, every admitAgain, and must be cheap.
+	// connected, and must be cheap: it is bounded as the hello is.
 	Admit func(context.Context, Peer) (Admission, error)
 	// Report is called, in order for each pod, whenever a pod's state changes. It
 	// must neither block nor call the server.
@@ -180,12 +180,16 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // Set says what the pods of a unit are to run. It sends nothing itself and does
-// not wait.
+// not wait. The sets of one unit come one after the other.
 func (s *Server) Set(set Set) {
+	u := s.unit(set.Unit.Proxy.Owner)
+	// Large units take a while, which is nobody else's.
+	u.making.Lock()
+	next := u.next(set)
+	u.making.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u := s.unit(set.Unit.Proxy.Owner)
-	u.set(set)
+	u.now = next
 	for _, stream := range s.pods {
 		if stream.owner == u.owner {
 			stream.wakeUp()
@@ -201,6 +205,8 @@ func (s *Server) Remove(owner ir.Object) {
 }
 
 func (s *Server) unit(owner ir.Object) *unit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	u := s.units[owner]
 	if u == nil {
 		u = &unit{owner: owner}

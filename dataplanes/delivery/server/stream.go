@@ -210,7 +210,9 @@ func (st *stream) settle() {
 }
 
 func (st *stream) admitAgain() error {
-	place, err := st.server.opts.Admit(st.grpc.Context(), st.peer)
+	ctx, cancel := context.WithTimeout(st.grpc.Context(), st.server.times.Hello)
+	defer cancel()
+	place, err := st.server.opts.Admit(ctx, st.peer)
 	switch {
 	case err != nil && !errors.Is(err, ErrRefused):
 		// Nobody knows better than when the pod was admitted.
@@ -227,13 +229,12 @@ func (st *stream) admitAgain() error {
 
 // start sends in the background, unless something is being sent: a pod that
 // takes nothing must not hold up what else there is to do for it.
-func (st *stream) start(work func() error) bool {
+func (st *stream) start(work func() error) {
 	if st.sending {
-		return false
+		return
 	}
 	st.sending = true
 	go func() { st.sent <- work() }()
-	return true
 }
 
 // send writes one message and returns its bytes. One goroutine sends at a time.

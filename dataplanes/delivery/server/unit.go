@@ -2,6 +2,7 @@ package server
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/wire"
@@ -13,8 +14,11 @@ import (
 // unit keeps the sums of a unit's parts from set to set, so that a set costs
 // what it changes.
 type unit struct {
-	owner        ir.Object
+	owner ir.Object
+	// now is guarded by the server's lock, all else by making.
 	now          *snapshot
+	making       sync.Mutex
+	last         *snapshot
 	listeners    hash.Memo[ir.Listener]
 	routes       hash.Memo[ir.Route]
 	backends     hash.Memo[ir.Backend]
@@ -27,6 +31,7 @@ type unit struct {
 type snapshot struct {
 	unit     *ir.Unit
 	manifest wire.Manifest
+	lists    [wire.Kinds]hash.Sum
 	total    hash.Sum
 	key      ir.Secret
 	keySum   hash.Sum
@@ -35,15 +40,16 @@ type snapshot struct {
 	at    time.Time
 }
 
-func (u *unit) set(set Set) {
-	p := set.Unit.Proxy
+// next makes a snapshot of a set. One goroutine at a time calls it.
+func (u *unit) next(set Set) *snapshot {
+	p, last := set.Unit.Proxy, u.last
 	next := &snapshot{unit: set.Unit, key: set.SessionKey, keySum: wire.KeySum(set.SessionKey), at: time.Now()}
 	next.manifest = wire.Manifest{Version: set.Version, Lists: make([][]hash.Sum, wire.Kinds)}
 	lists := next.manifest.Lists
-	if u.now != nil && u.now.unit.Proxy == p {
+	if last != nil && last.unit.Proxy == p {
 		// A change of endpoints alone touches nothing else.
-		copy(lists, u.now.manifest.Lists)
-		next.needs = u.now.needs
+		copy(lists, last.manifest.Lists)
+		next.needs, next.lists = last.needs, last.lists
 	} else {
 		lists[wire.Rest] = []hash.Sum{hash.Of(wire.WithoutLists(p))}
 		lists[wire.Listeners] = u.listeners.Sums(p.Listeners, hash.Of)
@@ -51,10 +57,15 @@ func (u *unit) set(set Set) {
 		lists[wire.Backends] = u.backends.Sums(p.Backends, hash.Of)
 		lists[wire.Certificates] = u.certificates.Sums(p.Certificates, hash.Of)
 		next.needs = u.needs.of(p)
+		for kind := range wire.Endpoints {
+			next.lists[kind] = hash.OfList(lists[kind])
+		}
 	}
 	lists[wire.Endpoints] = u.endpoints.Sums(set.Unit.Endpoints, hash.Of)
-	next.total = next.manifest.Total()
-	u.now = next
+	next.lists[wire.Endpoints] = hash.OfList(lists[wire.Endpoints])
+	next.total = wire.TotalOf(set.Version, &next.lists)
+	u.last = next
+	return next
 }
 
 // part is the one that stands at a place of a list.
@@ -75,30 +86,61 @@ func (s *snapshot) part(kind wire.Kind, i int) any {
 	}
 }
 
-// needs keeps what each route asks for, as it does not change with the pointer.
+// needs keeps what each route asks for, and how many routes ask for each feature.
 type needs struct {
-	byRoute map[*ir.Route][]feature.Name
+	routes []*ir.Route
+	wanted [][]feature.Name
+	count  map[feature.Name]int
 }
 
 // of returns the features that a unit asks for, in order.
 func (n *needs) of(p *ir.Proxy) []feature.Name {
-	next := make(map[*ir.Route][]feature.Name, len(p.Routes))
-	all := feature.Set{}
-	for _, route := range p.Routes {
-		wanted, known := n.byRoute[route]
-		if !known {
-			wanted = ofRoute(route)
-		}
-		next[route] = wanted
-		for _, name := range wanted {
-			all[name] = struct{}{}
+	if len(n.routes) != len(p.Routes) || n.count == nil {
+		n.grow(p.Routes)
+	}
+	for i, route := range p.Routes {
+		if n.routes[i] != route {
+			n.replace(i, route)
 		}
 	}
-	n.byRoute = next
+	all := feature.Set{}
+	for name := range n.count {
+		all[name] = struct{}{}
+	}
 	if p.Settings.HTTP3.Enabled {
 		all[feature.HTTP3] = struct{}{}
 	}
 	return all.Sorted()
+}
+
+// grow makes room for a list of another length, and keeps what is known.
+func (n *needs) grow(next []*ir.Route) {
+	old := *n
+	*n = needs{routes: make([]*ir.Route, len(next)), wanted: make([][]feature.Name, len(next)), count: map[feature.Name]int{}}
+	known := make(map[*ir.Route][]feature.Name, len(old.routes))
+	for i, route := range old.routes {
+		known[route] = old.wanted[i]
+	}
+	for i, route := range next {
+		if wanted, ok := known[route]; ok {
+			n.routes[i], n.wanted[i] = route, wanted
+			n.add(wanted, 1)
+		}
+	}
+}
+
+func (n *needs) replace(i int, route *ir.Route) {
+	n.add(n.wanted[i], -1)
+	n.routes[i], n.wanted[i] = route, ofRoute(route)
+	n.add(n.wanted[i], 1)
+}
+
+func (n *needs) add(names []feature.Name, times int) {
+	for _, name := range names {
+		if n.count[name] += times; n.count[name] == 0 {
+			delete(n.count, name)
+		}
+	}
 }
 
 func ofRoute(r *ir.Route) []feature.Name {

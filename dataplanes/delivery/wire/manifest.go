@@ -2,7 +2,6 @@ package wire
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,16 +15,21 @@ func KeySum(key ir.Secret) hash.Sum { return hash.OfForm([]byte(key)) }
 
 // Total is the sum over a manifest.
 func (m *Manifest) Total() hash.Sum {
-	h := sha256.New()
-	b := binary.AppendUvarint(nil, uint64(len(m.Version)))
-	h.Write(append(b, m.Version...))
+	var lists [Kinds]hash.Sum
 	for kind := range Kinds {
-		list := m.List(kind)
-		h.Write(binary.AppendUvarint(nil, uint64(len(list))))
-		for i := range list {
-			h.Write(list[i][:])
-		}
+		lists[kind] = hash.OfList(m.List(kind))
 	}
+	return TotalOf(m.Version, &lists)
+}
+
+// TotalOf is Total where the sums over the lists are known: of a large unit, most
+// lists stay as they were.
+func TotalOf(version string, lists *[Kinds]hash.Sum) hash.Sum {
+	h := sha256.New()
+	for i := range lists {
+		h.Write(lists[i][:])
+	}
+	h.Write([]byte(version))
 	return hash.Sum(h.Sum(nil))
 }
 

@@ -57,6 +57,13 @@ func (s *Source) Kinds() []resources.Kind {
 // Want implements source.Lazy.
 func (s *Source) Want(keys []resources.Key) { s.contents.want(keys) }
 
+// Forget implements source.Lazy.
+func (s *Source) Forget(keys []resources.Key) {
+	for _, key := range keys {
+		s.contents.gone(key)
+	}
+}
+
 // Object returns an object of Gateway API as the cluster has it, status included;
 // nil where it is not there, or not known yet. It is shared and must not be
 // changed.

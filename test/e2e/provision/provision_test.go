@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -107,11 +108,11 @@ func TestWhatAHandChangesIsPutRight(t *testing.T) {
 			d.Spec.Replicas = pointer[int32](7)
 			return d
 		}, func(o client.Object) bool { return *o.(*appsv1.Deployment).Spec.Replicas == 2 }},
-		{"the host's network", func() client.Object {
+		{"other pods' processes in sight", func() client.Object {
 			d := only[*appsv1.Deployment](r)
-			d.Spec.Template.Spec.HostNetwork = true
+			d.Spec.Template.Spec.ShareProcessNamespace = pointer(true)
 			return d
-		}, func(o client.Object) bool { return !o.(*appsv1.Deployment).Spec.Template.Spec.HostNetwork }},
+		}, func(o client.Object) bool { return o.(*appsv1.Deployment).Spec.Template.Spec.ShareProcessNamespace == nil }},
 		{"one container more", func() client.Object {
 			d := only[*appsv1.Deployment](r)
 			d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, corev1.Container{Name: "guest", Image: "example.com/guest"})
@@ -197,17 +198,11 @@ func TestWhatIsOthersStays(t *testing.T) {
 	r := start(t)
 	in := r.gateway("edge")
 	r.provisioner.Ensure(in)
-	d := only[*appsv1.Deployment](r)
-	svc := only[*corev1.Service](r)
-	d.Spec.Template.Annotations = map[string]string{"kubectl.kubernetes.io/restartedAt": "now"}
-	d.Annotations["example.com/mine"] = "yes"
-	r.must(r.client.Update(r.Context(), d))
-	svc.Annotations["example.com/allocated"] = "yes"
-	svc.Finalizers = []string{"example.com/balancer"}
-	r.must(r.client.Update(r.Context(), svc))
-	t.Cleanup(func() {
-		_ = r.client.Patch(t.Context(), svc, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))
-	})
+	d, svc := only[*appsv1.Deployment](r), only[*corev1.Service](r)
+	r.must(r.client.Patch(t.Context(), d, merge(`{"metadata":{"annotations":{"example.com/mine":"yes"}},
+		"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`)))
+	r.must(r.client.Patch(t.Context(), svc, merge(`{"metadata":{"annotations":{"example.com/allocated":"yes"},"finalizers":["example.com/balancer"]}}`)))
+	t.Cleanup(func() { _ = r.client.Patch(context.Background(), svc, merge(`{"metadata":{"finalizers":null}}`)) })
 	in.Labels = map[string]string{"next": "round"}
 	r.provisioner.Ensure(in)
 	r.eventually("the next round", func() error {
@@ -223,8 +218,9 @@ func TestWhatIsOthersStays(t *testing.T) {
 		svc.Annotations["example.com/allocated"] == "" || len(svc.Finalizers) == 0 {
 		t.Errorf("others' marks are gone: %v, %v, %v", d.Spec.Template.Annotations, svc.Annotations, svc.Finalizers)
 	}
-	r.must(r.client.Patch(t.Context(), svc, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))))
 }
+
+func merge(patch string) client.Patch { return client.RawPatch(types.MergePatchType, []byte(patch)) }
 
 func TestWhatIsDeletedComesBack(t *testing.T) {
 	r := start(t)
