@@ -17,6 +17,12 @@ PKG     ?= ./...
 NODES   ?= 1
 DUALSTACK ?=
 IMAGE_VERSION ?= dev
+DATAPLANE ?= go
+CHANNEL ?= experimental
+RUN     ?=
+KEEP    ?=
+REPEAT  ?= 1
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE_ARCH ?= amd64,arm64
 
 # A checkout's owner may be another user than the one who builds, and git may be
@@ -67,6 +73,25 @@ unit: ## Run the tests of PKG (./...), with the race detector where there is a C
 cluster-test: ## Boot test clusters and hold them to what they promise. Needs root.
 	cd test/cluster && SLUICE_CLUSTER_TEST=1 go test -count=1 -v -timeout 20m -run TestCluster .
 
+.PHONY: e2e
+e2e: ## Hold a whole Sluice in a test cluster to its promises. Needs root. RUN=TestTwoGateways, KEEP=1.
+	cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') -args $(if $(KEEP),-keep)
+	$(if $(RUN)$(KEEP),,hack/e2e-apiserver)
+
+.PHONY: e2e-bench
+e2e-bench: ## Measure how soon a change of endpoints is served, in a test cluster.
+	cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 20m -run '^$$' -bench . -benchtime 200x
+
+.PHONY: scale
+scale: ## Count in the audit log what a thousand routes cost, in a test cluster. KEEP=1.
+	cd test/e2e/scale && SLUICE_CLUSTER_TEST=1 go test -count=1 -v -timeout 30m -args $(if $(KEEP),-keep)
+
+.PHONY: conformance
+conformance: ## Run Gateway API's suite in a test cluster. DATAPLANE=go CHANNEL=standard RUN=regexp KEEP=1 REPEAT=3.
+	cd test/conformance && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 5h -parallel 4 -args \
+		-dataplane $(DATAPLANE) -channel $(CHANNEL) -repeat $(REPEAT) -sluice-version '$(VERSION)' \
+		$(if $(RUN),-only '$(RUN)') $(if $(KEEP),-keep) $(if $(REPORTS),-reports $(REPORTS))
+
 # The race detector makes pools forget, so what counts allocations is left out of
 # unit where there is a C compiler.
 .PHONY: allocations
@@ -100,8 +125,10 @@ h2spec: build $(BIN)/h2spec ## Hold the Go proxy's HTTP/2 to h2spec's strict cas
 	hack/h2spec $(BIN)/sluice $(BIN)/h2spec
 
 .PHONY: nightly
-nightly: ## What takes too long for every change: fuzz targets for 10m each, tests 50 times.
-	$(MAKE) h2spec
+nightly: ## What takes too long for every change: conformance, e2e in full, scale, fuzzing, tests 50 times.
+	hack/nightly-conformance
+	cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 60m -args -long
+	$(MAKE) e2e-bench scale h2spec
 	hack/fuzz 10m
 	go test $$(hack/race) -count 50 -timeout 5h $(PKG)
 

@@ -43,6 +43,7 @@ var served = []feature.Name{
 	feature.GatewayBackendClientCertificate, feature.HTTP3, feature.ListenerSet, feature.ReferenceGrant, feature.BackendTLSPolicy,
 	feature.BackendTLSPolicySANValidation, feature.HTTPRoute, feature.HTTPRouteMethodMatching, feature.HTTPRouteQueryParamMatching,
 	feature.RegularExpressions, feature.HTTPRouteNamedRouteRule, feature.HTTPRouteParentRefPort,
+	feature.HTTPRouteDestinationPortMatching,
 	feature.HTTPRouteResponseHeaderModification, feature.HTTPRouteHostRewrite, feature.HTTPRoutePathRewrite,
 	feature.HTTPRoutePathRedirect, feature.HTTPRoutePortRedirect, feature.HTTPRouteSchemeRedirect,
 	feature.HTTPRoute303RedirectStatusCode, feature.HTTPRoute307RedirectStatusCode, feature.HTTPRoute308RedirectStatusCode,

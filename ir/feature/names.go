@@ -26,6 +26,7 @@ const (
 	HTTPRouteBackendRequestHeaderModification Name = "HTTPRouteBackendRequestHeaderModification"
 	HTTPRouteBackendTimeout                   Name = "HTTPRouteBackendTimeout"
 	HTTPRouteCORS                             Name = "HTTPRouteCORS"
+	HTTPRouteDestinationPortMatching          Name = "HTTPRouteDestinationPortMatching"
 	HTTPRouteHostRewrite                      Name = "HTTPRouteHostRewrite"
 	HTTPRouteMethodMatching                   Name = "HTTPRouteMethodMatching"
 	HTTPRouteNamedRouteRule                   Name = "HTTPRouteNamedRouteRule"

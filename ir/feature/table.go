@@ -37,6 +37,7 @@ var table = []Feature{
 	{RegularExpressions, false, false, "matches by RE2 regular expressions"},
 	{HTTPRouteNamedRouteRule, true, false, "names of HTTPRoute rules"},
 	{HTTPRouteParentRefPort, true, false, "parentRefs with a port"},
+	{HTTPRouteDestinationPortMatching, true, false, "a parentRef's port must be a listener's"},
 	{HTTPRouteResponseHeaderModification, true, false, "changes to response headers"},
 	{HTTPRouteHostRewrite, true, false, "rewrites of the host"},
 	{HTTPRoutePathRewrite, true, false, "rewrites of the path"},

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/gateway-api/pkg/features"
+
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/feature"
 	"github.com/sluice-gateway/sluice/operator/findings"
@@ -98,6 +100,26 @@ func featureNames() []string {
 	return names
 }
 
+// What Gateway API has a feature for has a row in the table, and the other way
+// round: a feature that nobody claims is a conformance test that nobody runs.
+func TestOfficialFeatures(t *testing.T) {
+	official := features.SetsToNamesSet(features.AllFeatures).
+		Difference(features.SetsToNamesSet(features.MeshCoreFeatures, features.MeshExtendedFeatures))
+	for _, f := range feature.Table() {
+		name := features.FeatureName(f.Name)
+		if f.Official && !official.Has(name) {
+			t.Errorf("the table says that Gateway API has the feature %s, and it has none of that name", name)
+		}
+		if !f.Official && official.Has(name) {
+			t.Errorf("the table says that %s is a word of ours, and it is Gateway API's", name)
+		}
+		official.Delete(name)
+	}
+	for name := range official {
+		t.Errorf("the table has no row for Gateway API's feature %s", name)
+	}
+}
+
 // neverRefused are features that no object can ask for by a field of its own.
 var neverRefused = map[string]string{
 	"Gateway":                      "there is no dataplane without",
@@ -107,6 +129,7 @@ var neverRefused = map[string]string{
 	"GatewayPort8080":              "a port that is taken is PortUnavailable",
 	"GatewayHTTPListenerIsolation": "it says how listeners are told apart, and no field asks for it",
 	"GatewayHTTPSListenerDetectMisdirectedRequests": "it says what is answered, and no field asks for it",
+	"HTTPRouteDestinationPortMatching":              "it is a part of parentRefs with a port",
 	"HTTPRouteRetryBackendTimeout":                  "it is a part of every retry",
 	"HTTPRouteRetryConnectionError":                 "it is a part of every retry",
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluice-gateway/sluice/test/load"
 )
 
 //go:embed testdata/base.yaml
@@ -58,10 +60,8 @@ func TestEditsUnderLoad(t *testing.T) {
 
 func noneFailed(t *testing.T, clients []*client) {
 	t.Helper()
-	for _, c := range clients {
-		if c.failed.Load() > 0 {
-			t.Errorf("%s: %d of %d requests failed, the first with: %v", c.name, c.failed.Load(), c.requests.Load(), c.why)
-		}
+	if err := load.Err(senders(clients)); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -79,12 +79,7 @@ func edited(n int64) string {
 }
 
 func sendAll(ctx context.Context, clients []*client) (halt func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	for _, c := range clients {
-		running.Go(func() { c.run(ctx) })
-	}
-	return func() { cancel(); running.Wait() }
+	return load.Start(ctx, senders(clients))
 }
 
 func allSaw(clients []*client, edit int64) bool {
@@ -96,19 +91,12 @@ func allSaw(clients []*client, edit int64) bool {
 	return true
 }
 
-func anyFailed(clients []*client) bool {
-	for _, c := range clients {
-		if c.failed.Load() > 0 {
-			return true
-		}
-	}
-	return false
-}
+func anyFailed(clients []*client) bool { return load.AnyFailed(senders(clients)) }
 
 func counts(clients []*client) string {
 	text := ""
 	for _, c := range clients {
-		text += fmt.Sprintf("%-20s %6d requests, %d failed, last edit seen %d\n", c.name, c.requests.Load(), c.failed.Load(), c.edit.Load())
+		text += fmt.Sprintf("%-20s %6d requests, %d failed, last edit seen %d\n", c.Name, c.Requests(), c.Failed(), c.edit.Load())
 	}
 	return text
 }

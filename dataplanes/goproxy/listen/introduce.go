@@ -38,9 +38,18 @@ func (s *socket) introduce(c *conn, port *Port) {
 	case port.Pass(name):
 		c.about.ServerName, c.about.Passed = name, true
 		port.Serve(c)
+	case !port.covers(name):
+		// Who would have ended the TLS is not known, so nobody answers in TLS:
+		// TLSRoute's conformance takes an alert for an answer.
+		s.refuse(c, port, "server_name")
 	default:
 		s.handshake(c, port)
 	}
+}
+
+func (p *Port) covers(serverName string) bool {
+	_, ok := p.TLS(serverName)
+	return ok
 }
 
 func (s *socket) refuse(c *conn, port *Port, reason string) {

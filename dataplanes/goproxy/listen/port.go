@@ -77,7 +77,8 @@ type Observer interface {
 	ConnOpened(port uint16)
 	ConnClosed(port uint16)
 	// ConnRefused is told a reason from a fixed list: "limit", "descriptors",
-	// "memory", "opening", "handshake", "hello", "proxy_header".
+	// "memory", "opening", "handshake", "hello", "server_name",
+	// "proxy_header".
 	ConnRefused(port uint16, reason string)
 	// AcceptFailed is told why the system has not handed a connection over, for
 	// each time that it was asked.

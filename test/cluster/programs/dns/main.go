@@ -15,11 +15,12 @@ import (
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
 	_ "github.com/coredns/coredns/plugin/template"
+	_ "github.com/coredns/coredns/plugin/whoami"
 )
 
 // Those that this cluster's DNS uses, and those of the conformance suite's
 // backend for UDP.
 func main() {
-	dnsserver.Directives = []string{"reload", "health", "ready", "log", "errors", "cache", "template", "hosts", "kubernetes", "forward"}
+	dnsserver.Directives = []string{"reload", "health", "ready", "log", "errors", "cache", "template", "hosts", "kubernetes", "forward", "whoami"}
 	coremain.Run()
 }

@@ -1,0 +1,37 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+const parameters = `
+apiVersion: sluice.dev/v1alpha1
+kind: GatewayParameters
+metadata: {name: params, namespace: $NS}
+spec: {pods: {replicas: %d, resources: {requests: {cpu: 10m, memory: 32Mi}}}, %s}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: $NS}
+spec:
+  controllerName: sluice.dev/go
+  parametersRef: {group: sluice.dev, kind: GatewayParameters, name: params, namespace: $NS}
+`
+
+// ownClass makes a GatewayClass of a test's own, named as its namespace. more is
+// what its parameters have beside pods.
+func ownClass(t testing.TB, ns string, replicas int, more string) {
+	t.Helper()
+	sluice.Apply(t, ns, fmt.Sprintf(parameters, replicas, more))
+	t.Cleanup(func() {
+		class := &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: ns}}
+		if err := sluice.Client.Delete(context.Background(), class); err != nil {
+			t.Error(err)
+		}
+	})
+}

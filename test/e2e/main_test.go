@@ -1,0 +1,63 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/test/cluster/audit"
+	"github.com/sluice-gateway/sluice/test/e2e/rig"
+)
+
+var (
+	keep = flag.Bool("keep", false, "leave the cluster running for a look")
+	long = flag.Bool("long", false, "kill and hand over as often as promised, and not a few times only")
+)
+
+// sluice is the one cluster of these tests.
+var sluice *rig.Rig
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if !rig.Asked() {
+		fmt.Println(rig.Unasked)
+		return
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	if sluice, err = rig.Boot(ctx, rig.Options{Nodes: 2, Keep: *keep}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if !*keep {
+		defer func() { _ = sluice.Stop() }()
+	}
+	code := m.Run()
+	if err := neverForbidden(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// neverForbidden looks, when everything was done, for what the operator was not
+// allowed to do: its roles name all that it needs.
+func neverForbidden() error {
+	for e, err := range sluice.Audit(audit.Filter{Users: []string{rig.OperatorUser}}) {
+		if err != nil {
+			return err
+		}
+		if e.ResponseStatus.Code == 403 {
+			return fmt.Errorf("FAIL: the operator was refused: %s %s, asked at %s: its roles lack something", e.Verb, e.RequestURI, e.Received)
+		}
+	}
+	return nil
+}
