@@ -66,10 +66,17 @@ type Provisioner struct {
 
 	mu    sync.Mutex
 	units map[ir.Object]*unit
-	// owners are the units' owners by the hash in their objects' labels.
-	owners map[string]ir.Object
+	// owners are the units' owners by what is seen of their objects.
+	owners map[labelled]ir.Object
 	sweep  chan []ir.Object
 }
+
+// labelled is what is seen of whose an object is: its namespace and the hash in
+// its label. The hash is short, and whoever names a Gateway can make it any other's:
+// it counts within a namespace alone.
+type labelled struct{ namespace, hash string }
+
+func labelledAs(owner ir.Object) labelled { return labelled{owner.Namespace, unitHash(owner)} }
 
 // unit is what is known of one owner. It outlives the unit's end, so that what
 // was still under way then is found and taken away too.
@@ -93,7 +100,7 @@ func New(opts Options) (*Provisioner, error) {
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[ir.Object](200*time.Millisecond, 30*time.Second)),
 		units:  map[ir.Object]*unit{},
-		owners: map[string]ir.Object{},
+		owners: map[labelled]ir.Object{},
 		sweep:  make(chan []ir.Object, 1),
 	}
 	if err := p.watch(); err != nil {
@@ -130,7 +137,7 @@ func (p *Provisioner) Ensure(in Input) {
 	if u == nil {
 		u = &unit{}
 		p.units[in.Owner] = u
-		p.owners[unitHash(in.Owner)] = in.Owner
+		p.owners[labelledAs(in.Owner)] = in.Owner
 	} else if !u.removed && equality.Semantic.DeepEqual(u.input, in) {
 		return
 	}
@@ -146,7 +153,7 @@ func (p *Provisioner) Remove(owner ir.Object) {
 	if u == nil {
 		u = &unit{}
 		p.units[owner] = u
-		p.owners[unitHash(owner)] = owner
+		p.owners[labelledAs(owner)] = owner
 	}
 	u.removed, u.known, u.state = true, false, State{}
 	u.input = Input{Owner: owner}
