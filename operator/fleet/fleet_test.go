@@ -230,3 +230,28 @@ func TestOutcomesEndWithTheContext(t *testing.T) {
 		t.Error("the outcomes go on")
 	}
 }
+
+// TestWhyNoPodIsReady: a pod that cannot take its first set never becomes ready,
+// and says why.
+func TestWhyNoPodIsReady(t *testing.T) {
+	for name, said := range map[string]func(*server.Report){
+		"lacks a feature": func(r *server.Report) { r.Unable = "its proxy is too old" },
+		"objects":         func(r *server.Report) { r.Refused, r.Problems = true, []ir.Problem{{Message: "its proxy is too old"}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, f := newStage(t)
+			s.ready()
+			s.state.Lack = &dataplanes.Lack{Reason: "Pending", Message: "No pod is ready yet"}
+			f.Report(says("a", ""))
+			f.Apply(order("one"))
+			f.Report(says("a", "", said))
+			o := next(t, f)
+			if o == nil || !strings.Contains(o.Reach.Lack.Message, "No pod is ready yet; pod shop/a") || !strings.Contains(o.Reach.Lack.Message, "too old") {
+				t.Errorf("what is said is %+v", o)
+			}
+			if s.state.Lack.Message != "No pod is ready yet" {
+				t.Error("what Kubernetes says was changed")
+			}
+		})
+	}
+}

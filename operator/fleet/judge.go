@@ -37,8 +37,11 @@ func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome
 		}
 	}
 	o.Reach.Behind = strings.Join(behind, "; ")
-	if o.Reach.Lack == nil {
+	switch {
+	case o.Reach.Lack == nil:
 		o.Reach.Lack = c.unable(state.Ready)
+	case len(state.Ready) == 0:
+		o.Reach.Lack = c.explained(*o.Reach.Lack)
 	}
 	return o, true
 }
@@ -81,6 +84,25 @@ func (c *crew) unable(ready []provision.Pod) *dataplanes.Lack {
 		}
 	}
 	return nil
+}
+
+// explained adds to why no pod is ready what those say that are not.
+func (c *crew) explained(lack dataplanes.Lack) *dataplanes.Lack {
+	var said []string
+	for _, r := range c.reports {
+		why := r.Unable
+		if why == "" && r.Refused && len(r.Problems) > 0 {
+			why = r.Problems[len(r.Problems)-1].Message
+		}
+		if why != "" {
+			said = append(said, fmt.Sprintf("pod %s/%s cannot run this generation: %s", r.Pod.Namespace, r.Pod.Name, why))
+		}
+	}
+	// One speaks for all: those of one Deployment say the same.
+	if len(said) > 0 {
+		lack.Message += "; " + slices.Min(said)
+	}
+	return &lack
 }
 
 // addProblems adds what another pod has said already but once.
