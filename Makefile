@@ -140,7 +140,7 @@ generate: $(BIN)/controller-gen ## Write what is made from the API types and fro
 
 .PHONY: golden
 golden: ## Write the golden files and the tables of the docs anew. Read the diff: users will.
-	go test ./test/corpus ./test/docs -update
+	go test ./test/corpus ./test/docs ./dataplanes/provision -update
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.

@@ -157,6 +157,30 @@ func TestObjections(t *testing.T) {
 	}
 }
 
+// TestPartsThatNobodyNamesGo: what no set names is forgotten, though it was sent
+// once.
+func TestPartsThatNobodyNamesGo(t *testing.T) {
+	b := begin(t, nil)
+	parts, push := whole(unit(b.port, answering(t, "two")), "v2", 2)
+	parts2, push2 := whole(unit(b.port, answering(t, "three")), "v3", 3)
+	again, push3 := whole(unit(b.port, answering(t, "two"), nowhere), "v4", 4)
+	// The endpoints of v2 are what v4 names and does not bring.
+	last := len(push3.Edits) - 1
+	push3.Edits[last].Splices[0].Insert[0] = push.Edits[last].Splices[0].Insert[0]
+	b.stream.say(parts)
+	b.stream.say(onto(push, 1, b.push))
+	b.stream.serves(t, "v2", 2)
+	b.stream.say(parts2)
+	b.stream.say(onto(push2, 2, push))
+	b.stream.serves(t, "v3", 3)
+	b.stream.say(again)
+	b.stream.say(onto(push3, 3, push2))
+	state := b.stream.answers(t, 4)
+	if state.Holds != 3 || len(state.Objections) != 1 || !strings.Contains(state.Objections[0].Message, "not sent") {
+		t.Errorf("the pod says %+v", state)
+	}
+}
+
 // TestUnreadableMessage: a push of a newer operator with a field that this pod
 // does not know is an objection that names it.
 func TestUnreadableMessage(t *testing.T) {
@@ -202,9 +226,13 @@ func TestPointersStay(t *testing.T) {
 
 // TestSilence: an operator that says nothing is left, though its connection is up.
 func TestSilence(t *testing.T) {
-	b := begin(t, func(o *client.Options) { o.Times.Silence = 50 * time.Millisecond })
-	b.o.next(t)
-	<-b.stream.gone
+	c := newCluster(t)
+	o := c.startByHand(t, "127.0.0.1:0")
+	c.runPod(t, "a", func(o *client.Options) { o.Times.Silence = 50 * time.Millisecond }, o.addr)
+	s := o.next(t)
+	s.say(&wire.Welcome{Term: 5})
+	<-s.gone
+	o.next(t)
 }
 
 // TestOlderTerm: a leader of an older term is not listened to, unless no other is

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
+	"github.com/sluice-gateway/sluice/dataplanes/delivery/client"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/wire"
 	"github.com/sluice-gateway/sluice/ir"
@@ -32,10 +33,11 @@ func leading(t testing.TB, change func(*server.Options)) (*cluster, *operator) {
 
 // TestRefusals: whoever is not a pod of the unit gets nothing and is told why.
 func TestRefusals(t *testing.T) {
-	c, o := leading(t, func(o *server.Options) { o.Times.Hello = 200 * time.Millisecond })
+	c, o := leading(t, nil)
 	other := ir.Object{Kind: "Gateway", Namespace: "infra", Name: "other"}
 	c.pod("of-other", other)
 	c.pod("deleted", gateway)
+	c.pod("newer", gateway)
 	delete(c.pods, "uid-deleted")
 	c.tokens["unbound"] = server.Peer{Namespace: "infra", ServiceAccount: "edge"}
 	newer := binary.AppendUvarint([]byte{1}, wire.Version+1)
@@ -53,18 +55,16 @@ func TestRefusals(t *testing.T) {
 		"another Gateway's pod's name": {token: "token-of-other", say: hello("a"), want: codes.PermissionDenied},
 		"another pod's name":           {token: "token-a", say: hello("b"), want: codes.PermissionDenied},
 		"another unit":                 {token: "token-a", say: &wire.Hello{Unit: other, Pod: "a"}, want: codes.PermissionDenied},
-		"no hello":                     {token: "token-a", want: codes.DeadlineExceeded},
 		"a hello that is none":         {token: "token-a", say: &wire.State{}, want: codes.InvalidArgument},
 		"a hello of noise":             {token: "token-a", hello: []byte("\x01\x01\xff\xff\xff"), want: codes.InvalidArgument},
 		"a hello with a list too many": {token: "token-a", say: &wire.Hello{Unit: gateway, Pod: "a", Holds: wire.Manifest{Lists: make([][]hash.Sum, 9)}}, want: codes.InvalidArgument},
-		"another wire version":         {token: "token-a", hello: newer, want: codes.FailedPrecondition},
+		"another wire version":         {token: "token-newer", hello: newer, want: codes.FailedPrecondition},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := c.dial(t, o.addr, test.token)
 			if test.say != nil {
 				p.say(test.say)
-			}
-			if test.hello != nil {
+			} else {
 				p.sayBytes(test.hello)
 			}
 			p.refusedWith(test.want)
@@ -73,9 +73,15 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	if r := o.report("a"); !strings.Contains(r.Unable, "wire version 2") || r.Connected {
+	if r := o.report("newer"); !strings.Contains(r.Unable, "wire version 2") || r.Connected {
 		t.Errorf("the operator knows of the pod of another version: %+v", r)
 	}
+}
+
+// TestNoHello: who says nothing is not waited for.
+func TestNoHello(t *testing.T) {
+	c, o := leading(t, func(o *server.Options) { o.Times.Hello = time.Second })
+	c.dial(t, o.addr, "token-a").refusedWith(codes.DeadlineExceeded)
 }
 
 // TestNotLeading: an operator that does not lead refuses everyone, before it asks
@@ -122,6 +128,22 @@ func TestOnlyWhatIsLacked(t *testing.T) {
 		t.Errorf("one route is %d parts and %+v", p.parts, push.Edits)
 	}
 	p.say(&wire.State{Answered: 2, Holds: 2, Active: 2, Version: "v2"})
+	o.runs("a", "v2")
+
+	// Routes that change places are no parts.
+	moved := changed
+	moved.Routes = []*ir.Route{changed.Routes[2], changed.Routes[0], changed.Routes[1]}
+	p.parts = 0
+	o.Set(server.Set{Unit: &ir.Unit{Proxy: &moved, Endpoints: u.Endpoints}, Version: "v2b", SessionKey: "key-one"})
+	heard[wire.Push](p)
+	if p.parts != 0 {
+		t.Errorf("another order is %d parts", p.parts)
+	}
+	p.say(&wire.State{Answered: 3, Holds: 3, Active: 3, Version: "v2b"})
+	o.runs("a", "v2b")
+	o.Set(server.Set{Unit: u2, Version: "v2", SessionKey: "key-one"})
+	heard[wire.Push](p)
+	p.say(&wire.State{Answered: 4, Holds: 4, Active: 4, Version: "v2"})
 	o.runs("a", "v2")
 
 	p.parts = 0
@@ -220,7 +242,7 @@ func TestLackingFeature(t *testing.T) {
 // TestSlowPod: one that reads nothing holds up nobody, and is left when it has
 // not answered for long.
 func TestSlowPod(t *testing.T) {
-	c, o := leading(t, func(o *server.Options) { o.Times.Answer = 3 * time.Second })
+	c, o := leading(t, func(o *server.Options) { o.Times.Answer = time.Second })
 	big := unit(80, nowhere)
 	for i := range 200 {
 		big.Proxy.Routes = append(big.Proxy.Routes, &ir.Route{
@@ -233,15 +255,10 @@ func TestSlowPod(t *testing.T) {
 	slow.say(hello("a"))
 	eventually(t, "the slow pod is connected", func() bool { return o.report("a").Connected })
 	c.pod("b", gateway)
-	quick := c.dial(t, o.addr, "token-b")
-	quick.say(hello("b"))
-	heard[wire.Push](quick)
-	quick.say(&wire.State{Answered: 1, Holds: 1, Active: 1, Version: "big"})
+	local := &recorder{assigned: make(chan ir.Unit, 100)}
+	c.runPod(t, "b", func(o *client.Options) { o.Start = local.start }, o.addr)
 	o.runs("b", "big")
 	eventually(t, "the slow pod is left", func() bool { return !o.report("a").Connected })
-	if !o.report("b").Connected {
-		t.Error("the other pod is left too")
-	}
 }
 
 // TestNewestStreamWins: a pod has one stream, the one that it opened last.

@@ -147,7 +147,7 @@ func newWorld(t *testing.T) *world {
 	w.args = []string{
 		"proxy", "--unit", "Gateway/infra/edge", "--operator", fmt.Sprintf("localhost:%d", ln.Addr().(*net.TCPAddr).Port),
 		"--token-file", filepath.Join(w.dir, "token"), "--ca-file", filepath.Join(w.dir, "ca.crt"), "--state-dir", w.dir,
-		"--admin", fmt.Sprintf(":%d", w.admin), "--stop-delay", "300ms",
+		"--admin", fmt.Sprintf(":%d", w.admin), "--stop-delay", "3s",
 	}
 	return w
 }
@@ -227,6 +227,55 @@ func metrics(t *testing.T, port uint16) string {
 	defer r.Body.Close()
 	text, _ := io.ReadAll(r.Body)
 	return string(text)
+}
+
+// TestDatagramsOfIPv4: a pod binds both families with one socket, and clients of
+// IPv4 get their answers from the address that they asked.
+func TestDatagramsOfIPv4(t *testing.T) {
+	backend, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer backend.Close()
+	go func() {
+		buffer := make([]byte, 100)
+		for {
+			n, from, err := backend.ReadFromUDP(buffer)
+			if err != nil {
+				return
+			}
+			_, _ = backend.WriteToUDP(buffer[:n], from)
+		}
+	}()
+	w := newWorld(t)
+	key := ir.ListenerKey{Owner: gateway, Section: "udp"}
+	bk := ir.BackendKey{EndpointsKey: ir.EndpointsKey{Namespace: "a", Service: "b", Port: 1}, Protocol: ir.BackendUDP}
+	at := backend.LocalAddr().(*net.UDPAddr).AddrPort()
+	w.Set(server.Set{Version: "v1", Unit: &ir.Unit{
+		Proxy: &ir.Proxy{
+			Owner: gateway, Listeners: []*ir.Listener{{Key: key, Port: w.port, Protocol: ir.UDP, Hostname: "*"}}, Backends: []*ir.Backend{{Key: bk}},
+			Routes: []*ir.Route{{
+				Origin: ir.Object{Kind: "UDPRoute", Namespace: "a", Name: "r"}, Kind: ir.UDPRoute, Attachments: []ir.Attachment{{Listener: key}},
+				Rules: []*ir.Rule{{Backends: []ir.BackendUse{{Backend: &bk, Weight: 1}}}},
+			}},
+		},
+		Endpoints: []*ir.Endpoints{{Key: bk.EndpointsKey, Endpoints: []ir.Endpoint{{Address: at.Addr().String(), Port: at.Port()}}}},
+	}})
+	w.Lead(1)
+	w.start(t)
+	eventually(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
+	c, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(w.port)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	buffer := make([]byte, 100)
+	eventually(t, "the answer comes", func() bool {
+		_, _ = c.Write([]byte("hello"))
+		c.SetReadDeadline(time.Now().Add(time.Second))
+		n, err := c.Read(buffer)
+		return err == nil && string(buffer[:n]) == "hello"
+	})
 }
 
 // TestWrongTokenAndCA: what is wrong is in the log, files are read anew, and

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +30,10 @@ type fleet struct {
 	outcomes chan dataplanes.Outcome
 	// silent is true for one that never answers.
 	silent bool
+
+	mu      sync.Mutex
+	stopped chan struct{}
+	sending sync.WaitGroup
 }
 
 var _ engine.Fleet = (*fleet)(nil)
@@ -39,11 +44,35 @@ func (f *fleet) Apply(o engine.Order) {
 		return
 	}
 	out := dataplanes.Outcome{Owner: o.Unit.Proxy.Owner, Version: o.Version, Reach: &dataplanes.Reach{Addresses: []dataplanes.Address{{Value: "192.0.2.1"}}}}
-	go func() { f.outcomes <- out }()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	select {
+	case <-f.stopped:
+		return
+	default:
+	}
+	f.sending.Go(func() {
+		select {
+		case f.outcomes <- out:
+		case <-f.stopped:
+		}
+	})
+}
+
+// stop ends the outcomes.
+func (f *fleet) stop() {
+	f.mu.Lock()
+	close(f.stopped)
+	f.mu.Unlock()
+	f.sending.Wait()
+	close(f.outcomes)
 }
 
 // Remove implements engine.Fleet.
 func (f *fleet) Remove(ir.Object) {}
+
+// Complete implements engine.Fleet.
+func (f *fleet) Complete([]ir.Object) {}
 
 // Outcomes implements engine.Fleet.
 func (f *fleet) Outcomes() <-chan dataplanes.Outcome { return f.outcomes }
@@ -56,6 +85,7 @@ type operator struct {
 	stop   func()
 	last   *latest
 	log    *journal
+	meter  *prometheus.Registry
 	fleet  *fleet
 	// lead makes it write.
 	lead func()
@@ -97,7 +127,7 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 		config = rest.CopyConfig(with.config)
 	}
 	config.UserAgent = agent
-	o := &operator{log: &journal{}}
+	o := &operator{log: &journal{}, meter: prometheus.NewRegistry()}
 	log := o.log.logger(t)
 	c, err := cache.New(config, sourcekube.CacheOptions(sourcekube.CacheSettings{
 		Scheme: s.scheme, Namespaces: with.namespaces, Manager: statuskube.Manager, Log: log,
@@ -110,13 +140,13 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 		Cache: c, Reader: live, Log: log, Seen: func(key resources.Key, obj client.Object) { sink.Seen(key, obj) },
 	})
 	sink = statuskube.New(statuskube.Options{
-		Cluster: o.source, Client: live, Reader: live, Log: log,
+		Cluster: o.source, Client: live, Reader: live, Log: log, Metrics: o.meter,
 		Ours: func(name gatewayv1.GatewayController) bool {
 			return name == controller || name == "sluice.dev/haproxy" || name == "sluice.dev/envoy"
 		},
 	})
 	o.last = &latest{Sink: sink}
-	o.fleet = &fleet{outcomes: make(chan dataplanes.Outcome), silent: with.silent}
+	o.fleet = &fleet{outcomes: make(chan dataplanes.Outcome), stopped: make(chan struct{}), silent: with.silent}
 	o.engine = engine.New(engine.Options{
 		Source: o.source, Indexes: gatewayapi.Indexes(), Sink: o.last, Fleet: o.fleet,
 		FrontEnds: func(set *resources.Set) []engine.FrontEnd {
@@ -142,7 +172,7 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 		once.Do(func() {
 			cancel()
 			// The engine ends when nothing can come from the fleet any more.
-			close(o.fleet.outcomes)
+			o.fleet.stop()
 			running.Wait()
 		})
 	}
@@ -153,4 +183,25 @@ func (s *server) operate(t *testing.T, with settings) *operator {
 // object is one of namespace default as the source knows it.
 func (o *operator) object(kind, name string) client.Object {
 	return o.source.Object(resources.Key{Kind: resources.Kind(kind), Namespace: "default", Name: name})
+}
+
+// counted is what the metrics say of writes of a kind with a result.
+func (o *operator) counted(t *testing.T, kind, result string) int {
+	t.Helper()
+	families, err := o.meter.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if f.GetName() == "sluice_status_writes_total" && labels["kind"] == kind && labels["result"] == result {
+				return int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return 0
 }

@@ -71,6 +71,7 @@ var counterexamples = []counterexample{
 	{"tests wait for conditions", "", map[string]string{"ir/a_test.go": file("ir", `import "time"`, "func f() { time.Sleep(1) }")}, "ir/a_test.go:4: time.Sleep"},
 	{"nested modules belong to the house", "name", map[string]string{"go.mod": "module " + Module + "\n\ngo 1.26.0\n", "tools/go.mod": "module x\n\ngo 1.26.0\n"}, "tools/go.mod is module x"},
 	{"nested modules belong to the house", "version", map[string]string{"go.mod": "module " + Module + "\n\ngo 1.26.0\n", "test/cluster/go.mod": "module " + Module + "/test/cluster\n\ngo 1.25.0\n"}, "one version for all"},
+	{"nested modules belong to the house", "build only", map[string]string{"go.mod": "module " + Module + "\n\ngo 1.26.0\n", "test/c/programs/p/go.mod": "module " + Module + "/test/c/programs/p\n\ngo 1.26.0\n", "test/c/programs/p/a.go": file("main")}, "every check would compile"},
 	{"links lead somewhere", "file", map[string]string{"docs/a.md": "[x](b.md)"}, "there is no docs/b.md"},
 	{"links lead somewhere", "anchor", map[string]string{"docs/a.md": "[x](#to-do)\n\n# Done\n"}, "no heading"},
 	{"links lead somewhere", "good", map[string]string{"README.md": "[x](docs/a.md#what-is-it) [y](https://example.com) [z](docs)\n", "docs/a.md": "# What is it?\n"}, ""},

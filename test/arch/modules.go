@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
+	"strings"
 )
 
 var (
@@ -23,6 +25,22 @@ func checkModules(t *Tree) []string {
 		}
 		if got := first(goVersionPattern, t.Text[file]); got != version {
 			broken = append(broken, fmt.Sprintf("%s says go %s, the main module says go %s: one version for all", file, got, version))
+		}
+	}
+	return append(broken, checkBuildOnly(t)...)
+}
+
+// buildOnly is the folder of modules that say which versions of other people's
+// programs are built, and the tag that their Go files carry.
+const buildOnly = "programs"
+
+// checkBuildOnly keeps what those modules build out of every check: linting them
+// would compile Kubernetes.
+func checkBuildOnly(t *Tree) []string {
+	var broken []string
+	for _, f := range t.Go {
+		if path.Base(path.Dir(f.Dir)) == buildOnly && slices.Contains(t.Modules, f.Dir) && !strings.HasPrefix(t.Text[f.Path], "//go:build "+buildOnly+"\n") {
+			broken = append(broken, fmt.Sprintf("%s is in a module that is only built from, and begins without //go:build %s: every check would compile what it imports", f.Path, buildOnly))
 		}
 	}
 	return broken

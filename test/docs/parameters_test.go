@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-gateway/sluice/api/v1alpha1"
 )
 
@@ -32,7 +30,8 @@ func leaves(t reflect.Type, path string) []string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t == reflect.TypeFor[metav1.Duration]() {
+	// What Kubernetes has a type for is described by Kubernetes.
+	if t.Kind() != reflect.Struct || t.PkgPath() != reflect.TypeFor[v1alpha1.GatewayParametersSpec]().PkgPath() {
 		return []string{path}
 	}
 	var all []string

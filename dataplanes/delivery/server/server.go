@@ -145,6 +145,9 @@ func (s *Server) Lead(term uint64) {
 	s.term = max(term, 1)
 }
 
+// handshake bounds the wait for TLS and for HTTP/2's preface.
+const handshake = 5 * time.Second
+
 // Serve serves the listener until the context ends, and closes it. It returns
 // when all streams have ended.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
@@ -158,7 +161,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		grpc.MaxSendMsgSize(wire.MaxFrame),
 		grpc.MaxHeaderListSize(32<<10),
 		grpc.MaxConcurrentStreams(4),
-		grpc.ConnectionTimeout(s.times.Hello),
+		grpc.ConnectionTimeout(handshake),
 		// A pod whose node is gone is noticed within 10 s.
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: time.Minute, Time: 5 * time.Second, Timeout: 4 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}),

@@ -2,12 +2,13 @@ package kube
 
 import (
 	"context"
+	"errors"
+	"io"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -48,8 +49,8 @@ func CacheOptions(s CacheSettings) cache.Options {
 // one manager has set any.
 func stripManagers(manager string) toolscache.TransformFunc {
 	return func(in any) (any, error) {
-		obj, err := meta.Accessor(in)
-		if err != nil || obj.GetManagedFields() == nil {
+		obj, ok := in.(metav1.Object)
+		if !ok || obj.GetManagedFields() == nil {
 			return in, nil
 		}
 		var kept []metav1.ManagedFieldsEntry
@@ -77,8 +78,8 @@ type complaints struct {
 const quiet = 5 * time.Minute
 
 func (c *complaints) hear(_ context.Context, r *toolscache.Reflector, err error) {
-	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-		// The watch was away for long, and lists anew.
+	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || errors.Is(err, io.EOF) {
+		// The watch was away for long and lists anew, or has ended as watches do.
 		return
 	}
 	what := r.TypeDescription() + "\x00" + string(apierrors.ReasonForError(err))

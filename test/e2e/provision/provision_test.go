@@ -112,7 +112,9 @@ func TestWhatAHandChangesIsPutRight(t *testing.T) {
 			d := only[*appsv1.Deployment](r)
 			d.Spec.Template.Spec.ShareProcessNamespace = pointer(true)
 			return d
-		}, func(o client.Object) bool { return o.(*appsv1.Deployment).Spec.Template.Spec.ShareProcessNamespace == nil }},
+		}, func(o client.Object) bool {
+			return o.(*appsv1.Deployment).Spec.Template.Spec.ShareProcessNamespace == nil
+		}},
 		{"one container more", func() client.Object {
 			d := only[*appsv1.Deployment](r)
 			d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, corev1.Container{Name: "guest", Image: "example.com/guest"})
@@ -127,7 +129,9 @@ func TestWhatAHandChangesIsPutRight(t *testing.T) {
 			d := only[*appsv1.Deployment](r)
 			d.Spec.Template.Spec.Containers[0].Args = d.Spec.Template.Spec.Containers[0].Args[:3]
 			return d
-		}, func(o client.Object) bool { return len(o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Args) > 3 }},
+		}, func(o client.Object) bool {
+			return len(o.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Args) > 3
+		}},
 		{"a port of the Service", func() client.Object {
 			s := only[*corev1.Service](r)
 			s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: "guest", Port: 19001, TargetPort: intstr.FromInt32(19001)})

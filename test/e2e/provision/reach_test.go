@@ -48,9 +48,14 @@ func TestNodePorts(t *testing.T) {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: r.namespace + "-" + name, Labels: map[string]string{corev1.LabelTopologyZone: "zone-" + name}}}
 		r.must(r.client.Create(t.Context(), node))
 		t.Cleanup(func() { _ = r.client.Delete(t.Context(), node) })
-		node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("10.9.0.%d", i+1)}}
-		node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now()}}
-		r.must(r.client.Status().Update(t.Context(), node))
+		r.eventually("a node that is ready", func() error {
+			if err := r.reread(node); err != nil {
+				return err
+			}
+			node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("10.9.0.%d", i+1)}}
+			node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now()}}
+			return r.client.Status().Update(t.Context(), node)
+		})
 	}
 	in := r.gateway("edge")
 	in.Service.Type = pointer(corev1.ServiceTypeNodePort)
@@ -120,14 +125,19 @@ func TestIdentify(t *testing.T) {
 	r.eventually("pods of the other", func() error {
 		list := &corev1.PodList{}
 		r.must(r.client.List(t.Context(), list, client.InNamespace(r.namespace), client.MatchingLabels{gatewayv1.GatewayNameLabelKey: "other"}))
+		if len(list.Items) < 2 {
+			return errors.New("not yet two")
+		}
 		for _, p := range list.Items {
 			a, err := r.provisioner.Identify(t.Context(), provision.Claim{Namespace: p.Namespace, Pod: p.Name, UID: p.UID, ServiceAccount: p.Spec.ServiceAccountName})
 			if err == nil && a.Owner != other.Owner {
 				t.Fatalf("a pod of %v is taken for one of %v", other.Owner, a.Owner)
 			}
-			return err
+			if err != nil {
+				return err
+			}
 		}
-		return errors.New("none")
+		return nil
 	})
 	r.provisioner.Remove(in.Owner)
 	if _, err := r.provisioner.Identify(t.Context(), right); err == nil {

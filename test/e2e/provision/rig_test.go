@@ -298,7 +298,7 @@ func (r *rig) state(owner ir.Object, what string, check func(provision.State) bo
 	r.Helper()
 	var state provision.State
 	r.eventually(what, func() error {
-		known := false
+		var known bool
 		if state, known = r.provisioner.State(owner); known && check(state) {
 			return nil
 		}

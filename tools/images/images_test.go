@@ -1,0 +1,180 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// program writes a file that stands for a static executable.
+func program(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "server")
+	if err := os.WriteFile(file, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestAnImageIsAProgramAndItsUser(t *testing.T) {
+	img, err := content{program: program(t, "ELF"), version: "v1.2.3", arch: "arm64"}.image()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Architecture != "arm64" || config.OS != "linux" || config.Config.User != "65532:65532" || strings.Join(config.Config.Entrypoint, " ") != "/server" {
+		t.Errorf("got %+v", config)
+	}
+	labels := config.Config.Labels
+	if labels["org.opencontainers.image.version"] != "v1.2.3" || labels["org.opencontainers.image.source"] != source || labels["org.opencontainers.image.title"] != "server" {
+		t.Errorf("labels are %v", labels)
+	}
+	if got := files(t, img); len(got) != 1 || got["/server"] != "ELF" {
+		t.Errorf("files are %v, want the program alone", got)
+	}
+}
+
+// files returns what the image's only layer holds, and fails where that depends
+// on when or where it was made.
+func files(t *testing.T, img v1.Image) map[string]string {
+	t.Helper()
+	layers, err := img.Layers()
+	if err != nil || len(layers) != 1 {
+		t.Fatalf("%d layers, %v", len(layers), err)
+	}
+	r, err := layers[0].Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	found := map[string]string{}
+	for archive := tar.NewReader(r); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Mode != 0o755 || !header.ModTime.Equal(epoch) || header.Uid != 0 {
+			t.Errorf("%s: mode %o, time %s, owner %d", header.Name, header.Mode, header.ModTime, header.Uid)
+		}
+		data, err := io.ReadAll(archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[header.Name] = string(data)
+	}
+}
+
+func TestTheSameProgramGivesTheSameBytes(t *testing.T) {
+	var archives [2][]byte
+	for i := range archives {
+		out := filepath.Join(t.TempDir(), "image.tar")
+		if err := packOne(out, []string{"localhost/a:dev", "localhost/b:dev"}, program(t, "ELF")); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		archives[i] = data
+	}
+	if !bytes.Equal(archives[0], archives[1]) {
+		t.Error("two archives of one program differ")
+	}
+}
+
+func TestAnArchiveHasAllItsNames(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "deeper", "image.tar")
+	if err := run([]string{"pack", "-out", out, "-ref", "localhost/a:dev,registry.k8s.io/b/c:v1", program(t, "ELF")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, reference := range []string{"localhost/a:dev", "registry.k8s.io/b/c:v1"} {
+		tag, err := name.NewTag(reference)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := tarball.ImageFromPath(out, &tag)
+		if err != nil {
+			t.Fatalf("%s: %v", reference, err)
+		}
+		if config, err := img.ConfigFile(); err != nil || config.Architecture != runtime.GOARCH {
+			t.Errorf("%s: %+v, %v", reference, config, err)
+		}
+	}
+}
+
+func TestWhatCannotBePackedIsSaid(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "image.tar")
+	for want, arguments := range map[string][]string{
+		"is no image name": {"pack", "-out", out, "-ref", "Not A Name", program(t, "ELF")},
+		"no such file":     {"pack", "-out", out, "-ref", "localhost/a:dev", "/nowhere/server"},
+		"usage":            {"pack", "-ref", "localhost/a:dev", "x"},
+	} {
+		if err := run(arguments); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", arguments, err, want)
+		}
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("an archive was left behind")
+	}
+}
+
+// A release is the layout of all programs that exist, each for every
+// architecture.
+func TestAReleaseHasEveryArchitecture(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for file, text := range map[string]string{
+		"go.mod":             "module example.test/x\n\ngo 1.26.0\n",
+		"cmd/sluice/main.go": "package main\n\nfunc main() {}\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := run([]string{"-version", "v9", "-out", "out"}); err != nil {
+		t.Fatal(err)
+	}
+	index, err := layout.ImageIndexFromPath("out/oci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := index.IndexManifest()
+	if err != nil || len(all.Manifests) != 1 || all.Manifests[0].Annotations["io.containerd.image.name"] != repository+"sluice:v9" {
+		t.Fatalf("got %+v, %v", all, err)
+	}
+	one, err := index.ImageIndex(all.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := one.IndexManifest()
+	if err != nil || len(manifest.Manifests) != 2 {
+		t.Fatalf("got %+v, %v", manifest, err)
+	}
+	for i, arch := range []string{"amd64", "arm64"} {
+		if got := manifest.Manifests[i].Platform; got == nil || got.Architecture != arch || got.OS != "linux" {
+			t.Errorf("image %d is for %v, want %s", i, got, arch)
+		}
+		if _, err := os.Stat("out/sluice-" + arch + ".tar"); err != nil {
+			t.Error(err)
+		}
+	}
+}
