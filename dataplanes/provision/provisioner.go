@@ -150,8 +150,9 @@ func (p *Provisioner) Remove(owner ir.Object) {
 	p.queue.Add(owner)
 }
 
-// Sweep removes the units that were provisioned before and whose owner is not in
-// keep: they ceased to be ours while nobody was looking.
+// Sweep removes, once this runs, the units that were provisioned before and whose
+// owner is neither in keep nor was ensured since: they ceased to be ours while
+// nobody was looking.
 func (p *Provisioner) Sweep(keep []ir.Object) {
 	select {
 	case <-p.sweep:
