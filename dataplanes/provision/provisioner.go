@@ -142,6 +142,21 @@ func (p *Provisioner) Ensure(in Input) {
 func (p *Provisioner) Remove(owner ir.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.remove(owner)
+}
+
+// abandon removes a unit of which nobody has said anything. What is to be kept
+// was noted when everything was known first, which was long before this process
+// leads; what was asked for since then is to be kept too.
+func (p *Provisioner) abandon(owner ir.Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.units[owner] == nil {
+		p.remove(owner)
+	}
+}
+
+func (p *Provisioner) remove(owner ir.Object) {
 	u := p.units[owner]
 	if u == nil {
 		u = &unit{}
@@ -154,7 +169,8 @@ func (p *Provisioner) Remove(owner ir.Object) {
 }
 
 // Sweep removes the units that were provisioned before and whose owner is not in
-// keep: they ceased to be ours while nobody was looking.
+// keep, unless anything was asked for them: they ceased to be ours while nobody
+// was looking.
 func (p *Provisioner) Sweep(keep []ir.Object) {
 	select {
 	case <-p.sweep:

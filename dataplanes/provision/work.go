@@ -202,7 +202,7 @@ func (p *Provisioner) sweepAll(ctx context.Context) {
 			return
 		case keep := <-p.sweep:
 			for _, owner := range p.provisioned(ctx, keep) {
-				p.Remove(owner)
+				p.abandon(owner)
 			}
 		}
 	}
