@@ -66,8 +66,8 @@ type Provisioner struct {
 
 	mu    sync.Mutex
 	units map[ir.Object]*unit
-	// owners are the units' owners by the hash in their objects' labels.
-	owners map[string]ir.Object
+	// owners are the units' owners by what their objects are found by.
+	owners map[mark]ir.Object
 	sweep  chan []ir.Object
 }
 
@@ -93,7 +93,7 @@ func New(opts Options) (*Provisioner, error) {
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[ir.Object](200*time.Millisecond, 30*time.Second)),
 		units:  map[ir.Object]*unit{},
-		owners: map[string]ir.Object{},
+		owners: map[mark]ir.Object{},
 		sweep:  make(chan []ir.Object, 1),
 	}
 	if err := p.watch(); err != nil {
@@ -130,7 +130,7 @@ func (p *Provisioner) Ensure(in Input) {
 	if u == nil {
 		u = &unit{}
 		p.units[in.Owner] = u
-		p.owners[unitHash(in.Owner)] = in.Owner
+		p.owners[markOf(in.Owner)] = in.Owner
 	} else if !u.removed && equality.Semantic.DeepEqual(u.input, in) {
 		return
 	}
@@ -161,7 +161,7 @@ func (p *Provisioner) remove(owner ir.Object) {
 	if u == nil {
 		u = &unit{}
 		p.units[owner] = u
-		p.owners[unitHash(owner)] = owner
+		p.owners[markOf(owner)] = owner
 	}
 	u.removed, u.known, u.state = true, false, State{}
 	u.input = Input{Owner: owner}
