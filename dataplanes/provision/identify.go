@@ -41,7 +41,7 @@ func (p *Provisioner) Identify(ctx context.Context, c Claim) (Admission, error) 
 	}
 	who := describe("pod", c.Namespace, c.Pod)
 	p.mu.Lock()
-	owner, known := p.owners[pod.Labels[labelUnit]]
+	owner, known := p.owners[mark{pod.Namespace, pod.Labels[labelUnit]}]
 	var in Input
 	if known && p.units[owner] != nil && !p.units[owner].removed {
 		in = p.units[owner].input
@@ -52,8 +52,6 @@ func (p *Provisioner) Identify(ctx context.Context, c Claim) (Admission, error) 
 		return Admission{}, fmt.Errorf("%s was not made for a Gateway", who)
 	case in.Owner != owner || !known:
 		return Admission{}, fmt.Errorf("the unit of %s: %w", who, ErrUnknown)
-	case pod.Namespace != owner.Namespace:
-		return Admission{}, fmt.Errorf("%s has the label of a unit of namespace %s", who, owner.Namespace)
 	case c.ServiceAccount != unitName(owner) || pod.Spec.ServiceAccountName != c.ServiceAccount:
 		return Admission{}, fmt.Errorf("%s runs as ServiceAccount %s, and the unit's is %s", who, pod.Spec.ServiceAccountName, unitName(owner))
 	}

@@ -66,8 +66,8 @@ type Provisioner struct {
 
 	mu    sync.Mutex
 	units map[ir.Object]*unit
-	// owners are the units' owners by the hash in their objects' labels.
-	owners map[string]ir.Object
+	// owners are the units' owners by what their objects are found by.
+	owners map[mark]ir.Object
 	sweep  chan []ir.Object
 }
 
@@ -93,7 +93,7 @@ func New(opts Options) (*Provisioner, error) {
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[ir.Object](200*time.Millisecond, 30*time.Second)),
 		units:  map[ir.Object]*unit{},
-		owners: map[string]ir.Object{},
+		owners: map[mark]ir.Object{},
 		sweep:  make(chan []ir.Object, 1),
 	}
 	if err := p.watch(); err != nil {
@@ -127,7 +127,7 @@ func (p *Provisioner) Ensure(in Input) {
 	if u == nil {
 		u = &unit{}
 		p.units[in.Owner] = u
-		p.owners[unitHash(in.Owner)] = in.Owner
+		p.owners[markOf(in.Owner)] = in.Owner
 	} else if !u.removed && equality.Semantic.DeepEqual(u.input, in) {
 		return
 	}
@@ -139,20 +139,35 @@ func (p *Provisioner) Ensure(in Input) {
 func (p *Provisioner) Remove(owner ir.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.remove(owner)
+}
+
+// abandon removes a unit of which nobody has said anything. What is to be kept
+// was noted when everything was known first, which was long before this process
+// leads; what was asked for since then is to be kept too.
+func (p *Provisioner) abandon(owner ir.Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.units[owner] == nil {
+		p.remove(owner)
+	}
+}
+
+func (p *Provisioner) remove(owner ir.Object) {
 	u := p.units[owner]
 	if u == nil {
 		u = &unit{}
 		p.units[owner] = u
-		p.owners[unitHash(owner)] = owner
+		p.owners[markOf(owner)] = owner
 	}
 	u.removed, u.known, u.state = true, false, State{}
 	u.input = Input{Owner: owner}
 	p.queue.Add(owner)
 }
 
-// Sweep removes, once this runs, the units that were provisioned before and whose
-// owner is neither in keep nor was ensured since: they ceased to be ours while
-// nobody was looking.
+// Sweep removes the units that were provisioned before and whose owner is not in
+// keep, unless anything was asked for them: they ceased to be ours while nobody
+// was looking.
 func (p *Provisioner) Sweep(keep []ir.Object) {
 	select {
 	case <-p.sweep:

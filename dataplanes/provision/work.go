@@ -208,22 +208,10 @@ func (p *Provisioner) sweepAll(ctx context.Context) {
 			return
 		case keep := <-p.sweep:
 			for _, owner := range p.provisioned(ctx, keep) {
-				if !p.wanted(owner) {
-					p.Remove(owner)
-				}
+				p.abandon(owner)
 			}
 		}
 	}
-}
-
-// wanted reports whether a unit is to be there by now. A replica that waits to
-// lead knows what to keep long before it may sweep: what came since is not in its
-// list.
-func (p *Provisioner) wanted(owner ir.Object) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	u := p.units[owner]
-	return u != nil && !u.removed
 }
 
 // provisioned are the owners for whom something is there, less some.
