@@ -26,9 +26,10 @@ func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome
 		Reach: &dataplanes.Reach{Addresses: state.Addresses, Lack: state.Lack, Ports: state.Ports},
 	}
 	var behind []string
+	said := map[ir.Problem]bool{}
 	for _, pod := range state.Ready {
 		r, heard := c.reports[string(pod.UID)]
-		o.Problems = addProblems(o.Problems, r.Problems)
+		o.Problems = addProblems(o.Problems, r.Problems, said)
 		o.Reach.Refused = o.Reach.Refused || r.Refused
 		if why := c.lags(&r, heard); why != "" {
 			behind = append(behind, fmt.Sprintf("pod %s/%s %s", pod.Namespace, pod.Name, why))
@@ -83,9 +84,10 @@ func (c *crew) unable(ready []provision.Pod) *dataplanes.Lack {
 }
 
 // addProblems adds what another pod has said already but once.
-func addProblems(all, more []ir.Problem) []ir.Problem {
+func addProblems(all, more []ir.Problem, said map[ir.Problem]bool) []ir.Problem {
 	for _, p := range more {
-		if !slices.Contains(all, p) {
+		if !said[p] {
+			said[p] = true
 			all = append(all, p)
 		}
 	}

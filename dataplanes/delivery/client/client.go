@@ -220,7 +220,7 @@ func (c *client) note(o dataplanes.Outcome) bool {
 		c.opts.Log.Error(err, "The proxy reports a version that it was not given", "version", o.Version)
 		return false
 	}
-	c.state.Problems = o.Problems
+	c.state.Problems = wire.Bounded(o.Problems, c.opts.Unit)
 	fresh := false
 	for len(c.applied) > 0 && c.applied[0].number <= number {
 		if a := c.applied[0]; a.number == number {
