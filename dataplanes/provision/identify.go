@@ -41,7 +41,7 @@ func (p *Provisioner) Identify(ctx context.Context, c Claim) (Admission, error) 
 	}
 	who := describe("pod", c.Namespace, c.Pod)
 	p.mu.Lock()
-	owner, known := p.owners[labelled{pod.Namespace, pod.Labels[labelUnit]}]
+	owner, known := p.owners[mark{pod.Namespace, pod.Labels[labelUnit]}]
 	var in Input
 	if known && p.units[owner] != nil && !p.units[owner].removed {
 		in = p.units[owner].input

@@ -38,6 +38,12 @@ func hash8(parts ...string) string {
 
 func unitHash(owner ir.Object) string { return hash8(owner.Kind, owner.Namespace, owner.Name) }
 
+// mark is what a unit's objects are found by. The hash alone is short enough for
+// somebody to look for a name that has the hash of another namespace's Gateway.
+type mark struct{ namespace, hash string }
+
+func markOf(owner ir.Object) mark { return mark{owner.Namespace, unitHash(owner)} }
+
 func workloadHash(in *Input) string {
 	return hash8(in.Owner.Kind, in.Owner.Namespace, in.Owner.Name, in.Class, in.Controller)
 }

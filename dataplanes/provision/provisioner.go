@@ -66,17 +66,10 @@ type Provisioner struct {
 
 	mu    sync.Mutex
 	units map[ir.Object]*unit
-	// owners are the units' owners by what is seen of their objects.
-	owners map[labelled]ir.Object
+	// owners are the units' owners by what their objects are found by.
+	owners map[mark]ir.Object
 	sweep  chan []ir.Object
 }
-
-// labelled is what is seen of whose an object is: its namespace and the hash in
-// its label. The hash is short, and whoever names a Gateway can make it any other's:
-// it counts within a namespace alone.
-type labelled struct{ namespace, hash string }
-
-func labelledAs(owner ir.Object) labelled { return labelled{owner.Namespace, unitHash(owner)} }
 
 // unit is what is known of one owner. It outlives the unit's end, so that what
 // was still under way then is found and taken away too.
@@ -100,7 +93,7 @@ func New(opts Options) (*Provisioner, error) {
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[ir.Object](200*time.Millisecond, 30*time.Second)),
 		units:  map[ir.Object]*unit{},
-		owners: map[labelled]ir.Object{},
+		owners: map[mark]ir.Object{},
 		sweep:  make(chan []ir.Object, 1),
 	}
 	if err := p.watch(); err != nil {
@@ -112,10 +105,7 @@ func New(opts Options) (*Provisioner, error) {
 // Run works until the context ends, and returns once nothing is under way. One
 // process of a cluster may run at a time.
 func (p *Provisioner) Run(ctx context.Context) error {
-	if !p.opts.Cache.WaitForCacheSync(ctx) {
-		if ctx.Err() != nil {
-			return nil
-		}
+	if !p.opts.Cache.WaitForCacheSync(ctx) && ctx.Err() == nil {
 		return errors.New("the cache of provisioned objects was stopped before it was filled")
 	}
 	var under sync.WaitGroup
@@ -137,7 +127,7 @@ func (p *Provisioner) Ensure(in Input) {
 	if u == nil {
 		u = &unit{}
 		p.units[in.Owner] = u
-		p.owners[labelledAs(in.Owner)] = in.Owner
+		p.owners[markOf(in.Owner)] = in.Owner
 	} else if !u.removed && equality.Semantic.DeepEqual(u.input, in) {
 		return
 	}
@@ -149,11 +139,26 @@ func (p *Provisioner) Ensure(in Input) {
 func (p *Provisioner) Remove(owner ir.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.remove(owner)
+}
+
+// abandon removes a unit of which nobody has said anything. What is to be kept
+// was noted when everything was known first, which was long before this process
+// leads; what was asked for since then is to be kept too.
+func (p *Provisioner) abandon(owner ir.Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.units[owner] == nil {
+		p.remove(owner)
+	}
+}
+
+func (p *Provisioner) remove(owner ir.Object) {
 	u := p.units[owner]
 	if u == nil {
 		u = &unit{}
 		p.units[owner] = u
-		p.owners[labelledAs(owner)] = owner
+		p.owners[markOf(owner)] = owner
 	}
 	u.removed, u.known, u.state = true, false, State{}
 	u.input = Input{Owner: owner}
@@ -161,7 +166,8 @@ func (p *Provisioner) Remove(owner ir.Object) {
 }
 
 // Sweep removes the units that were provisioned before and whose owner is not in
-// keep: they ceased to be ours while nobody was looking.
+// keep, unless anything was asked for them: they ceased to be ours while nobody
+// was looking.
 func (p *Provisioner) Sweep(keep []ir.Object) {
 	select {
 	case <-p.sweep:

@@ -111,7 +111,7 @@ func (p *Provisioner) notice(event any) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if owner, known := p.owners[labelled{obj.GetNamespace(), obj.GetLabels()[labelUnit]}]; known {
+	if owner, known := p.owners[mark{obj.GetNamespace(), obj.GetLabels()[labelUnit]}]; known {
 		p.queue.Add(owner)
 	}
 }

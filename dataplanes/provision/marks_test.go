@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,21 +16,44 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// twins are Gateways of two namespaces whose labels have one hash: it is short
-// enough to be looked for.
-func twins(t *testing.T) (a, b ir.Object) {
+// alike are two Gateways of two namespaces whose hashes are the same, as somebody
+// can look for.
+func alike(t *testing.T) (ir.Object, ir.Object) {
 	t.Helper()
-	seen := map[string]ir.Object{}
+	names := map[string]ir.Object{}
 	for i := range 1 << 20 {
-		a = ir.Object{Kind: "Gateway", Namespace: "team-a", Name: fmt.Sprint("a", i)}
-		seen[unitHash(a)] = a
-		b = ir.Object{Kind: "Gateway", Namespace: "team-b", Name: fmt.Sprint("b", i)}
-		if a, ok := seen[unitHash(b)]; ok {
-			return a, b
+		name := fmt.Sprintf("gw-%d", i)
+		victim, guest := ir.Object{Kind: "Gateway", Namespace: "victim", Name: name}, ir.Object{Kind: "Gateway", Namespace: "guest", Name: name}
+		names[unitHash(victim)] = victim
+		if found, ok := names[unitHash(guest)]; ok {
+			return found, guest
 		}
 	}
-	t.Fatal("no two Gateways have one hash")
-	return a, b
+	t.Fatal("no two hashes are the same")
+	return ir.Object{}, ir.Object{}
+}
+
+// A Gateway with the hash of another namespace's does not come in its place.
+func TestEqualHashesOfTwoNamespaces(t *testing.T) {
+	victim, guest := alike(t)
+	p := &Provisioner{
+		units: map[ir.Object]*unit{}, owners: map[mark]ir.Object{},
+		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[ir.Object](time.Millisecond, time.Second)),
+	}
+	defer p.queue.ShutDown()
+	p.Ensure(Input{Owner: victim})
+	p.Ensure(Input{Owner: guest})
+	for range 2 {
+		owner, _ := p.queue.Get()
+		p.queue.Done(owner)
+	}
+	p.notice(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: victim.Namespace, Labels: selector(victim)}})
+	if p.queue.Len() != 1 {
+		t.Fatal("a pod's unit is not worked on")
+	}
+	if owner, _ := p.queue.Get(); owner != victim {
+		t.Errorf("a pod of %v is taken for one of %v", victim, owner)
+	}
 }
 
 // onePod is a cache with a pod and nothing else.
@@ -49,13 +73,13 @@ func (c onePod) Get(_ context.Context, key client.ObjectKey, into client.Object,
 
 func (onePod) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
 
-// TestTwinsOfOtherNamespaces: whoever finds a name with the hash of another's
-// Gateway takes nothing from its pods.
-func TestTwinsOfOtherNamespaces(t *testing.T) {
-	a, b := twins(t)
+// TestPodsOfEqualHashes: whoever finds a name with the hash of another's Gateway
+// takes nothing from its pods.
+func TestPodsOfEqualHashes(t *testing.T) {
+	a, b := alike(t)
 	p := &Provisioner{
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[ir.Object]()),
-		units: map[ir.Object]*unit{}, owners: map[labelled]ir.Object{},
+		units: map[ir.Object]*unit{}, owners: map[mark]ir.Object{},
 	}
 	defer p.queue.ShutDown()
 	p.Ensure(Input{Owner: a, UID: "1", Class: "c"})

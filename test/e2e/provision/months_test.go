@@ -1,0 +1,98 @@
+package provision
+
+import (
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-gateway/sluice/api/v1alpha1"
+	"github.com/sluice-gateway/sluice/dataplanes/provision"
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// Who comes to lead after weeks sweeps by what there was when it was started. The
+// Gateways that came since then stay.
+func TestANewLeaderKeepsWhatCameSince(t *testing.T) {
+	r := start(t)
+	stop := r.run()
+	left, since := r.gateway("left"), r.gateway("since")
+	r.provisioner.Ensure(left)
+	r.provisioner.Ensure(since)
+	r.eventually("two Services", func() error {
+		if n := len(ours(r, &corev1.ServiceList{})); n != 2 {
+			return fmt.Errorf("%d Services", n)
+		}
+		return nil
+	})
+	before := map[string]bool{}
+	for _, list := range lists() {
+		for _, obj := range ours(r, list) {
+			before[string(obj.GetUID())] = true
+		}
+	}
+	stop()
+
+	r.run()
+	r.provisioner.Ensure(since)
+	r.provisioner.Sweep([]ir.Object{})
+	for _, obj := range r.each() {
+		if by := obj.GetLabels()["gateway.networking.k8s.io/gateway-name"]; by != "since" || !before[string(obj.GetUID())] {
+			t.Errorf("%T %s is of %s, and was there before: %v", obj, obj.GetName(), by, before[string(obj.GetUID())])
+		}
+	}
+	r.state(since.Owner, "the Gateway that is there", lacks("AddressNotAssigned"))
+}
+
+// Parameters change, and change back: the API server takes each change, and the
+// Service stays the same.
+func TestTheServiceChangesItsType(t *testing.T) {
+	r := start(t)
+	in := r.gateway("edge")
+	in.Ports = []provision.Port{{Number: 80, Protocol: corev1.ProtocolTCP}, {Number: 443, Protocol: corev1.ProtocolTCP}, {Number: 443, Protocol: corev1.ProtocolUDP}}
+	r.provisioner.Ensure(in)
+	before := only[*corev1.Service](r)
+	local, no := corev1.ServiceExternalTrafficPolicyLocal, false
+	lb, np, cip := corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeNodePort, corev1.ServiceTypeClusterIP
+	for i, p := range []v1alpha1.ServiceParameters{
+		{Type: &lb, ExternalTrafficPolicy: &local, LoadBalancerClass: pointer("example.com/late"), LoadBalancerSourceRanges: []string{"192.0.2.0/24"}},
+		{Type: &lb},
+		{Type: &cip},
+		{Type: &lb, LoadBalancerClass: pointer("example.com/lb"), LoadBalancerSourceRanges: []string{"192.0.2.0/24"}, AllocateLoadBalancerNodePorts: &no},
+		{Type: &np, ExternalTrafficPolicy: &local, NodePorts: []v1alpha1.NodePort{{Port: 443, NodePort: 30443}}},
+		{Type: &np},
+		{Type: &cip},
+		{Type: &np, NodePorts: []v1alpha1.NodePort{{Port: 80, NodePort: 30443}, {Port: 443, NodePort: 30080}}},
+		{Type: &np, NodePorts: []v1alpha1.NodePort{{Port: 80, NodePort: 30080}, {Port: 443, NodePort: 30443}}},
+		{},
+	} {
+		in.Service = p
+		r.provisioner.Ensure(in)
+		want := lb
+		if p.Type != nil {
+			want = *p.Type
+		}
+		if i == 0 {
+			r.state(in.Owner, "what cannot be changed", lacks("Invalid", "loadBalancerClass"))
+			continue
+		}
+		r.eventually(fmt.Sprintf("change %d", i), func() error {
+			svc := &corev1.Service{}
+			r.must(r.client.Get(t.Context(), client.ObjectKeyFromObject(before), svc))
+			if svc.UID != before.UID || svc.Spec.Type != want || svc.Spec.ClusterIP != before.Spec.ClusterIP || len(svc.Spec.Ports) != 3 {
+				s, _ := r.provisioner.State(in.Owner)
+				return fmt.Errorf("it is %+v, %+v", svc.Spec, s.Lack)
+			}
+			for _, n := range p.NodePorts {
+				for _, port := range svc.Spec.Ports {
+					if port.Port == n.Port && port.NodePort != n.NodePort {
+						return fmt.Errorf("ports are %v", svc.Spec.Ports)
+					}
+				}
+			}
+			return nil
+		})
+	}
+	r.state(in.Owner, "nothing in the way", lacks("AddressNotAssigned", "The cluster gives no address"))
+}
