@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -253,5 +254,42 @@ func TestWhyNoPodIsReady(t *testing.T) {
 				t.Error("what Kubernetes says was changed")
 			}
 		})
+	}
+}
+
+// TestEditsDoNotExcuse: a pod that stays where it is shows, however often the unit
+// is edited meanwhile; one that only comes a little later does not.
+func TestEditsDoNotExcuse(t *testing.T) {
+	s, f := newStage(t)
+	s.ready("a", "b")
+	f.Apply(order("0"))
+	f.Report(says("a", "0"))
+	f.Report(says("b", "0"))
+	next(t, f)
+	stuck := func() bool {
+		f.impatient()
+		f.judgeStale()
+		return f.crews[web].told.Reach.Stuck
+	}
+	for second := range 30 {
+		s.pass(time.Second)
+		f.Apply(order(fmt.Sprint(second + 1)))
+		f.Report(says("a", fmt.Sprint(second)))
+		f.Report(says("b", fmt.Sprint(second)))
+		if stuck() {
+			t.Fatalf("after %d s pods that follow are stuck", second)
+		}
+	}
+	for second := range 12 {
+		s.pass(time.Second)
+		f.Apply(order(fmt.Sprint(second + 100)))
+		f.Report(says("a", fmt.Sprint(second+100)))
+		if want := second >= 9; stuck() != want {
+			t.Fatalf("after %d s a pod that does not follow is stuck: %v, want %v", second, !want, want)
+		}
+	}
+	f.Report(says("b", "111"))
+	if stuck() {
+		t.Error("it is stuck when it runs what it is to run")
 	}
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome
 		if why := c.lags(&r, heard); why != "" {
 			behind = append(behind, fmt.Sprintf("pod %s/%s %s", pod.Namespace, pod.Name, why))
 			o.Version = r.Version
+			o.Reach.Stuck = o.Reach.Stuck || c.stays(string(pod.UID), now)
 		}
 	}
 	o.Reach.Behind = strings.Join(behind, "; ")
@@ -54,6 +56,20 @@ func (c *crew) forget(ready []provision.Pod) {
 			delete(c.reports, uid)
 		}
 	}
+	maps.DeleteFunc(c.moved, func(uid string, _ time.Time) bool {
+		_, heard := c.reports[uid]
+		return !heard && !slices.ContainsFunc(ready, func(p provision.Pod) bool { return string(p.UID) == uid })
+	})
+}
+
+// stays reports whether a pod has run the same for too long, or has not been heard
+// for as long.
+func (c *crew) stays(uid string, now time.Time) bool {
+	since, seen := c.moved[uid]
+	if !seen {
+		since, c.moved[uid] = now, now
+	}
+	return !now.Before(since.Add(patience))
 }
 
 func (c *crew) unheard(ready []provision.Pod) bool {
