@@ -56,8 +56,8 @@ type Options struct {
 	// Fleet runs the units of every controllerName as pods, in the place of
 	// Dataplanes; nil is this machine.
 	Fleet Fleet
-	// Leading is closed when this engine's word begins to count: what was said
-	// before, nobody heard, so every unit has its time to answer anew. nil is from
+	// Leading is closed when this engine's word begins to count: every unit has its
+	// time to answer from then on. Fleet says nothing before it leads. nil is from
 	// the start.
 	Leading <-chan struct{}
 	Sink    Sink

@@ -79,11 +79,12 @@ func (e *Engine) complete() {
 	e.opts.Fleet.Complete(slices.SortedFunc(maps.Keys(e.units), compareOwners))
 }
 
-// lead gives every unit its time to answer.
+// lead gives every unit its time to answer. What a fleet has said already, it has
+// said as the leader's, and says but once.
 func (e *Engine) lead() {
 	due := e.opts.Clock.Now().Add(overdue)
 	for _, u := range e.units {
-		u.outcome, u.refused, u.due = nil, false, due
+		u.due = due
 	}
 	e.publish()
 }

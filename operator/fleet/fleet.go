@@ -56,6 +56,7 @@ type Fleet struct {
 	wake         chan struct{}
 
 	mu    sync.Mutex
+	leads bool
 	crews map[ir.Object]*crew
 	// stale are owners whose outcome may have changed.
 	stale map[ir.Object]struct{}
@@ -135,10 +136,12 @@ func (f *Fleet) Remove(owner ir.Object) {
 // Complete implements engine.Fleet.
 func (f *Fleet) Complete(owners []ir.Object) { f.provisioning.Sweep(owners) }
 
-// Lead forgets what was heard before: every unit has its time to answer anew.
+// Lead begins to say what becomes of units; before, no pod can be heard. Every unit
+// has its time to answer from now on.
 func (f *Fleet) Lead() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.leads = true
 	for owner, c := range f.crews {
 		c.since, c.told = f.opts.Now(), nil
 		clear(c.moved)
@@ -239,7 +242,7 @@ func (f *Fleet) judge(owner ir.Object, state provision.State) *dataplanes.Outcom
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.crews[owner]
-	if c == nil {
+	if c == nil || !f.leads {
 		return nil
 	}
 	o, known := c.judge(state, f.opts.Now())
