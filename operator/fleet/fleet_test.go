@@ -63,6 +63,7 @@ func newStage(t *testing.T) (*stage, *Fleet) {
 	s := &stage{now: time.Unix(1000, 0)}
 	f := New(Options{SessionKey: func(ir.Object) ir.Secret { return "key" }, Now: s.clock})
 	f.Join(s, s)
+	f.Lead()
 	return s, f
 }
 
