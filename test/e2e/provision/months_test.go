@@ -78,6 +78,31 @@ func TestWhatTheOneBeforeLeftBehind(t *testing.T) {
 	})
 }
 
+// A Service that somebody deletes can take minutes to go, and its address goes
+// first.
+func TestAServiceThatGoesHasNoAddress(t *testing.T) {
+	r := start(t)
+	in := r.gateway("edge")
+	r.provisioner.Ensure(in)
+	svc := only[*corev1.Service](r)
+	svc.Finalizers = append(svc.Finalizers, "example.com/slow")
+	r.must(r.client.Update(t.Context(), svc))
+	r.balance("192.0.2.1")
+	r.state(in.Owner, "the address", func(s provision.State) bool { return len(s.Addresses) == 1 })
+	r.must(r.client.Delete(t.Context(), svc))
+	r.state(in.Owner, "no address", func(s provision.State) bool { return len(s.Addresses) == 0 })
+	r.eventually("the finalizer to go", func() error {
+		if err := r.reread(svc); err != nil {
+			return err
+		}
+		svc.Finalizers = nil
+		return r.client.Update(t.Context(), svc)
+	})
+	if again := only[*corev1.Service](r); again.UID == svc.UID {
+		t.Error("it did not go")
+	}
+}
+
 // What is no refusal and does not pass is told too: a webhook that does not answer
 // keeps a new port closed, though every pod serves it.
 func TestWhatDoesNotPassIsTold(t *testing.T) {
