@@ -9,14 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/sluice-gateway/sluice/dataplanes/delivery/wire"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
 // adminPort has /metrics, /healthz and /readyz. No listener can have it.
 const adminPort = 19001
-
-// Audience is that of the tokens by which pods show who they are.
-const Audience = "sluice.dev/delivery"
 
 // handover is how long a pod serves as before after it was told to go: nodes and
 // load balancers take a moment to learn of it, and send new connections until
@@ -129,9 +127,6 @@ func container(in *Input, site *Site) corev1.Container {
 		VolumeMounts:   mounts(),
 		ReadinessProbe: probe("/readyz", corev1.Probe{PeriodSeconds: 2, TimeoutSeconds: 2, FailureThreshold: 3}),
 		LivenessProbe:  probe("/healthz", corev1.Probe{PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 3}),
-		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{
-			Sleep: &corev1.SleepAction{Seconds: int64(handover / time.Second)},
-		}},
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: &no,
 			ReadOnlyRootFilesystem:   &yes,
@@ -150,6 +145,7 @@ func arguments(owner ir.Object, delivery string) []string {
 		"--state-dir", stateDir,
 		"--admin", ":19001",
 		"--node", "$(NODE_NAME)",
+		"--stop-delay", handover.String(),
 	}
 }
 
@@ -192,7 +188,7 @@ func volumes(owner ir.Object) []corev1.Volume {
 	return []corev1.Volume{
 		{Name: "token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience: Audience, ExpirationSeconds: &hour, Path: "token",
+				Audience: wire.Audience, ExpirationSeconds: &hour, Path: "token",
 			}}},
 		}}},
 		{Name: "ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{

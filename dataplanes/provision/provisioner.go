@@ -105,10 +105,7 @@ func New(opts Options) (*Provisioner, error) {
 // Run works until the context ends, and returns once nothing is under way. One
 // process of a cluster may run at a time.
 func (p *Provisioner) Run(ctx context.Context) error {
-	if !p.opts.Cache.WaitForCacheSync(ctx) {
-		if ctx.Err() != nil {
-			return nil
-		}
+	if !p.opts.Cache.WaitForCacheSync(ctx) && ctx.Err() == nil {
 		return errors.New("the cache of provisioned objects was stopped before it was filled")
 	}
 	var under sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -115,7 +116,12 @@ func (p *Provisioner) keep(ctx context.Context, j *job) error {
 	j.lead(objects)
 	var failed []error
 	for _, obj := range objects {
-		failed = append(failed, p.settle(ctx, j, obj))
+		err := p.settle(ctx, j, obj)
+		failed = append(failed, err)
+		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			// Whatever comes next is refused for the same reason, and the owner goes too.
+			break
+		}
 	}
 	err := errors.Join(failed...)
 	if err == nil {

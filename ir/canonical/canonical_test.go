@@ -2,6 +2,7 @@ package canonical_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -172,6 +173,18 @@ func formOf(t reflect.Type) string {
 		return t.Name()
 	}
 	return t.Kind().String()
+}
+
+// TestMemoryIsBounded: a form that says little in many bytes takes no more memory
+// than one that says much.
+func TestMemoryIsBounded(t *testing.T) {
+	const n = 1 << 20
+	form := append([]byte{1}, append(binary.AppendUvarint(nil, uint64(len("Backends"))), "Backends"...)...)
+	form = append(binary.AppendUvarint(form, n), bytes.Repeat([]byte{1, 0}, n)...)
+	var into *ir.Proxy
+	if err := canonical.Decode(append(form, 0), &into); err == nil || !strings.Contains(err.Error(), "memory") {
+		t.Errorf("%d backends of two bytes each are taken: %v", n, err)
+	}
 }
 
 // FuzzDecode: no input panics, and what is taken is written as it was read or

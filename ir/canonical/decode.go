@@ -26,12 +26,33 @@ var (
 	errAbsent   = errors.New("an element of a list is absent")
 	errTrailing = errors.New("something follows its end")
 	errFlag     = errors.New("a flag is neither 0 nor 1")
+	errExpands  = errors.New("it asks for far more memory than its length")
 )
 
+// An element of a list may be one byte of a form and a hundred of memory. What is
+// written down by someone who means it takes a few times its form, so lists and
+// pointers may have so many times that, and a small form whatever it asks for.
+const (
+	expands = 16
+	atLeast = 1 << 20
+)
+
+// budget is the memory that lists and pointers may still take, in bytes.
+type budget int
+
+func (m *budget) spend(n int, t reflect.Type) error {
+	if *m -= budget(n) * budget(t.Size()); *m < 0 {
+		return errExpands
+	}
+	return nil
+}
+
 // Decode reads a form into a pointer's value, which should be empty. After an
-// error it holds what came before the place that could not be read.
+// error it holds what came before the place that could not be read. The memory
+// that it takes is bounded by the length of the form.
 func Decode(form []byte, into any) error {
-	rest, err := readerOf(reflect.TypeOf(into).Elem())(form, reflect.ValueOf(into).Elem())
+	m := budget(max(atLeast, expands*len(form)))
+	rest, err := readerOf(reflect.TypeOf(into).Elem())(form, reflect.ValueOf(into).Elem(), &m)
 	if err == nil && len(rest) > 0 {
 		err = errTrailing
 	}
@@ -39,7 +60,7 @@ func Decode(form []byte, into any) error {
 }
 
 // reader reads a value and returns what follows it.
-type reader func([]byte, reflect.Value) ([]byte, error)
+type reader func([]byte, reflect.Value, *budget) ([]byte, error)
 
 // readers are made once a type.
 var readers sync.Map
@@ -95,7 +116,7 @@ func take(b []byte) (head, rest []byte, err error) {
 	return b[size:end], b[end:], nil
 }
 
-func readString(b []byte, v reflect.Value) ([]byte, error) {
+func readString(b []byte, v reflect.Value, _ *budget) ([]byte, error) {
 	text, rest, err := take(b)
 	if err == nil {
 		v.SetString(string(text))
@@ -103,7 +124,7 @@ func readString(b []byte, v reflect.Value) ([]byte, error) {
 	return rest, err
 }
 
-func readBytes(b []byte, v reflect.Value) ([]byte, error) {
+func readBytes(b []byte, v reflect.Value, _ *budget) ([]byte, error) {
 	data, rest, err := take(b)
 	if err == nil && len(data) > 0 {
 		v.SetBytes(append([]byte(nil), data...))
@@ -111,7 +132,7 @@ func readBytes(b []byte, v reflect.Value) ([]byte, error) {
 	return rest, err
 }
 
-func readArray(b []byte, v reflect.Value) ([]byte, error) {
+func readArray(b []byte, v reflect.Value, _ *budget) ([]byte, error) {
 	if len(b) < v.Len() {
 		return b, errShort
 	}
@@ -129,13 +150,13 @@ func readFlag(b []byte) (set bool, rest []byte, err error) {
 	return b[0] == 1, b[1:], nil
 }
 
-func readBool(b []byte, v reflect.Value) ([]byte, error) {
+func readBool(b []byte, v reflect.Value, _ *budget) ([]byte, error) {
 	set, rest, err := readFlag(b)
 	v.SetBool(set)
 	return rest, err
 }
 
-func readInt(b []byte, v reflect.Value) ([]byte, error) {
+func readInt(b []byte, v reflect.Value, _ *budget) ([]byte, error) {
 	n, size := binary.Varint(b)
 	switch {
 	case size <= 0:
@@ -147,7 +168,7 @@ func readInt(b []byte, v reflect.Value) ([]byte, error) {
 	return b[size:], nil
 }
 
-func readUint(b []byte, v reflect.Value) ([]byte, error) {
+func readUint(b []byte, v reflect.Value, _ *budget) ([]byte, error) {
 	n, size := binary.Uvarint(b)
 	switch {
 	case size <= 0:
@@ -159,7 +180,7 @@ func readUint(b []byte, v reflect.Value) ([]byte, error) {
 	return b[size:], nil
 }
 
-func readFloat(b []byte, v reflect.Value) ([]byte, error) {
+func readFloat(b []byte, v reflect.Value, _ *budget) ([]byte, error) {
 	const size = 8
 	if len(b) < size {
 		return b, errShort
@@ -168,7 +189,7 @@ func readFloat(b []byte, v reflect.Value) ([]byte, error) {
 	return b[size:], nil
 }
 
-func readTime(b []byte, v reflect.Value) ([]byte, error) {
+func readTime(b []byte, v reflect.Value, _ *budget) ([]byte, error) {
 	seconds, n := binary.Varint(b)
 	if n <= 0 {
 		return b, errShort
@@ -185,21 +206,23 @@ func readTime(b []byte, v reflect.Value) ([]byte, error) {
 }
 
 func pointerReader(t reflect.Type) reader {
-	return func(b []byte, v reflect.Value) ([]byte, error) {
+	return func(b []byte, v reflect.Value, m *budget) ([]byte, error) {
 		set, rest, err := readFlag(b)
 		if err != nil || !set {
 			return rest, err
 		}
+		if err := m.spend(1, t.Elem()); err != nil {
+			return rest, err
+		}
 		v.Set(reflect.New(t.Elem()))
-		return readerOf(t.Elem())(rest, v.Elem())
+		return readerOf(t.Elem())(rest, v.Elem(), m)
 	}
 }
 
 func sliceReader(t reflect.Type) reader {
-	return func(b []byte, v reflect.Value) ([]byte, error) {
+	return func(b []byte, v reflect.Value, m *budget) ([]byte, error) {
 		n, size := binary.Uvarint(b)
-		// An element has a byte at least, so a length that is made up asks for no
-		// memory.
+		// An element has a byte at least.
 		if size <= 0 || n > uint64(len(b)-size) {
 			return b, errShort
 		}
@@ -207,11 +230,14 @@ func sliceReader(t reflect.Type) reader {
 		if n == 0 {
 			return b, nil
 		}
+		if err := m.spend(int(n), t.Elem()); err != nil { //nolint:gosec // It is no longer than b.
+			return b, err
+		}
 		v.Set(reflect.MakeSlice(t, int(n), int(n))) //nolint:gosec // It is no longer than b.
 		element := readerOf(t.Elem())
 		for i := range int(n) { //nolint:gosec // As above.
 			var err error
-			if b, err = element(b, v.Index(i)); err != nil {
+			if b, err = element(b, v.Index(i), m); err != nil {
 				return b, err
 			}
 			if t.Elem().Kind() == reflect.Pointer && v.Index(i).IsNil() {
@@ -227,7 +253,7 @@ func structReader(t reflect.Type) reader {
 	for i := range t.NumField() {
 		index[t.Field(i).Name] = i
 	}
-	return func(b []byte, v reflect.Value) ([]byte, error) {
+	return func(b []byte, v reflect.Value, m *budget) ([]byte, error) {
 		for last := -1; ; {
 			name, rest, err := take(b)
 			if err != nil || len(name) == 0 {
@@ -241,7 +267,7 @@ func structReader(t reflect.Type) reader {
 				return b, fmt.Errorf("field %s of %s is out of its order", name, t.Name())
 			}
 			last = i
-			if b, err = readerOf(t.Field(i).Type)(rest, v.Field(i)); err != nil {
+			if b, err = readerOf(t.Field(i).Type)(rest, v.Field(i), m); err != nil {
 				return b, within(err, t, string(name))
 			}
 		}

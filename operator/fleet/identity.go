@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,11 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
+	"github.com/sluice-gateway/sluice/dataplanes/delivery/wire"
 )
-
-// Audience is whom the tokens of pods are for: a token that a pod shows to
-// anybody else is of no use here, and this one of none there.
-const Audience = "sluice.dev/delivery"
 
 // The keys under which the API server says which pod a token is bound to.
 const (
@@ -25,7 +21,7 @@ const (
 // Reviewer returns what asks the API server whose token one is.
 func Reviewer(c client.Client) func(context.Context, string) (server.Peer, error) {
 	return func(ctx context.Context, token string) (server.Peer, error) {
-		review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{Audience}}}
+		review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{wire.Audience}}}
 		if err := c.Create(ctx, review); err != nil {
 			return server.Peer{}, fmt.Errorf("the API server cannot be asked about a token: %w", err)
 		}
@@ -33,23 +29,23 @@ func Reviewer(c client.Client) func(context.Context, string) (server.Peer, error
 	}
 }
 
-// peerOf reads an answer. A token that is bound to no pod, or to another audience,
+// peerOf reads an answer, which is final. A token that is bound to no pod, or to another audience,
 // is nobody's here.
 func peerOf(s *authenticationv1.TokenReviewStatus) (server.Peer, error) {
 	if !s.Authenticated {
-		return server.Peer{}, errors.New("the API server does not accept the token: " + s.Error)
+		return server.Peer{}, fmt.Errorf("%w: the API server does not accept the token: %s", server.ErrRefused, s.Error)
 	}
-	if len(s.Audiences) != 1 || s.Audiences[0] != Audience {
-		return server.Peer{}, fmt.Errorf("the token is not for the audience %s", Audience)
+	if len(s.Audiences) != 1 || s.Audiences[0] != wire.Audience {
+		return server.Peer{}, fmt.Errorf("%w: the token is not for the audience %s", server.ErrRefused, wire.Audience)
 	}
 	account, ok := strings.CutPrefix(s.User.Username, "system:serviceaccount:")
 	namespace, name, two := strings.Cut(account, ":")
 	if !ok || !two || strings.Contains(name, ":") {
-		return server.Peer{}, errors.New("the token is not a ServiceAccount's")
+		return server.Peer{}, fmt.Errorf("%w: the token is not a ServiceAccount's", server.ErrRefused)
 	}
 	p := server.Peer{Namespace: namespace, ServiceAccount: name, Pod: one(s.User.Extra[podName]), PodUID: one(s.User.Extra[podUID])}
 	if p.Pod == "" || p.PodUID == "" {
-		return server.Peer{}, errors.New("the token is not bound to a pod: mount it as a projected volume")
+		return server.Peer{}, fmt.Errorf("%w: the token is not bound to a pod: mount it as a projected volume", server.ErrRefused)
 	}
 	return p, nil
 }

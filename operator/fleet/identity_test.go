@@ -1,16 +1,20 @@
 package fleet
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+
+	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
+	"github.com/sluice-gateway/sluice/dataplanes/delivery/wire"
 )
 
 func TestWhoseToken(t *testing.T) {
 	good := func() *authenticationv1.TokenReviewStatus {
 		return &authenticationv1.TokenReviewStatus{
-			Authenticated: true, Audiences: []string{Audience},
+			Authenticated: true, Audiences: []string{wire.Audience},
 			User: authenticationv1.UserInfo{
 				Username: "system:serviceaccount:team:web-1",
 				Extra:    map[string]authenticationv1.ExtraValue{podName: {"web-abc"}, podUID: {"1-2-3"}},
@@ -33,7 +37,7 @@ func TestWhoseToken(t *testing.T) {
 	} {
 		s := good()
 		spoil(s)
-		if _, err := peerOf(s); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := peerOf(s); !errors.Is(err, server.ErrRefused) || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}

@@ -28,6 +28,7 @@ var needs = []need{
 	{feature.RegularExpressions, "httproutes", "spec.rules.matches.path.type=RegularExpression"},
 	{feature.HTTPRouteNamedRouteRule, "httproutes", "spec.rules.name"},
 	{feature.HTTPRouteParentRefPort, "httproutes", "spec.parentRefs.port"},
+	{feature.HTTPRouteDestinationPortMatching, "httproutes", "spec.parentRefs.port"},
 	{feature.HTTPRouteResponseHeaderModification, "httproutes", "spec.rules.filters.responseHeaderModifier"},
 	{feature.HTTPRouteHostRewrite, "httproutes", "spec.rules.filters.urlRewrite.hostname"},
 	{feature.HTTPRoutePathRewrite, "httproutes", "spec.rules.filters.urlRewrite.path"},

@@ -228,6 +228,7 @@ type journal struct {
 }
 
 func (j *journal) logger(t *testing.T) logr.Logger {
+	t.Helper()
 	return funcr.New(func(prefix, args string) {
 		j.mu.Lock()
 		defer j.mu.Unlock()

@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -145,7 +146,7 @@ func TestNewerCRDs(t *testing.T) {
 		`[{"op":"add","path":"/spec/parentRefs/-","value":{"name":"main"}},{"op":"add","path":"/spec/rules/0/novelty","value":"z"}]`))))
 	until(t, "the route is accepted", func() bool { return accepted(s, r) })
 	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute"))
+	u.SetGroupVersionKind(schema.GroupVersionKind{Group: gatewayv1.GroupName, Version: "v1", Kind: "HTTPRoute"})
 	s.must(s.client.Get(context.Background(), client.ObjectKeyFromObject(r), u))
 	whole, _, _ := unstructured.NestedString(u.Object, "status", "novelty")
 	rules, _, _ := unstructured.NestedSlice(u.Object, "spec", "rules")

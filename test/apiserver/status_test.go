@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
@@ -73,7 +74,7 @@ func theirs(s *server, r *gatewayv1.HTTPRoute, n int) {
 func foreign(s *server, name string) string {
 	s.t.Helper()
 	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute"))
+	u.SetGroupVersionKind(schema.GroupVersionKind{Group: gatewayv1.GroupName, Version: "v1", Kind: "HTTPRoute"})
 	s.must(s.client.Get(context.Background(), client.ObjectKey{Namespace: "default", Name: name}, u))
 	list, _, err := unstructured.NestedSlice(u.Object, "status", "parents")
 	s.must(err)

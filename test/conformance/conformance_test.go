@@ -38,6 +38,7 @@ func TestConformance(t *testing.T) {
 // play runs every test once. The parallel ones end after this returns, and the
 // report is written after those.
 func (w *world) play(t *testing.T) {
+	t.Helper()
 	claimed := w.claimed(t)
 	s, err := suite.NewConformanceTestSuite(w.suiteOptions())
 	if err != nil {
@@ -86,6 +87,7 @@ func (w *world) tests(claimed suite.FeaturesSet) []suite.ConformanceTest {
 func (w *world) watched(test suite.ConformanceTest) suite.ConformanceTest {
 	run := test.Test
 	test.Test = func(t *testing.T, s *suite.ConformanceTestSuite) {
+		t.Helper()
 		t.Cleanup(func() {
 			if t.Failed() {
 				w.collect(t, test.ShortName)

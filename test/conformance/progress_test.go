@@ -20,6 +20,7 @@ type progress struct {
 
 // note is the suite's hook: it is called when a test has ended.
 func (p *progress) note(t *testing.T, test suite.ConformanceTest, _ *suite.ConformanceTestSuite) {
+	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done++

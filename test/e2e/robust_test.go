@@ -181,10 +181,20 @@ func TestOperatorComesAndGoes(t *testing.T) {
 	}
 	b := newBustle(t)
 	for range kills {
-		b.changeLeader(t, func(ctx context.Context, leader *corev1.Pod) error { return sluice.Kill(leader) })
+		leader := leads(t)
+		if err := sluice.Kill(leader); err != nil {
+			t.Fatal(err)
+		}
+		sluice.Restarted(t, leader)
+		b.edit(t)
 	}
 	for range handovers {
-		b.changeLeader(t, func(ctx context.Context, leader *corev1.Pod) error { return sluice.Client.Delete(ctx, leader) })
+		leader := leads(t)
+		if err := sluice.Client.Delete(t.Context(), leader); err != nil {
+			t.Fatal(err)
+		}
+		sluice.NewLeader(t, leader.Name)
+		b.edit(t)
 	}
 	// The keys are those that were there before: TLS is served at a new listener.
 	sluice.Apply(t, b.ns, fmt.Sprintf(busy, "  - {name: more, port: 8443, protocol: HTTPS, hostname: more.example, tls: {certificateRefs: [{name: tls}]}}"))
@@ -192,19 +202,14 @@ func TestOperatorComesAndGoes(t *testing.T) {
 	b.end(t)
 }
 
-func (b *bustle) changeLeader(t *testing.T, do func(context.Context, *corev1.Pod) error) {
+// leads returns the pod of the leader, once there is one.
+func leads(t *testing.T) *corev1.Pod {
 	t.Helper()
-	before, err := sluice.Holder(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	leader, err := sluice.Leader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := do(t.Context(), leader); err != nil {
-		t.Fatal(err)
-	}
-	sluice.NewLeader(t, before)
-	b.edit(t)
+	var leader *corev1.Pod
+	rig.Eventually(t, "a leader", func(ctx context.Context) error {
+		var err error
+		leader, err = sluice.Leader(ctx)
+		return err
+	})
+	return leader
 }

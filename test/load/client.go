@@ -61,11 +61,12 @@ func Clients(t Targets, check func(*http.Response) error) []*Client {
 	// The certificates were made on the spot; these clients are not about trust.
 	trusting := &tls.Config{ServerName: t.Host, InsecureSkipVerify: true}
 	if t.Secure != "" {
-		h2 := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: trusting}
+		// Each has a configuration of its own, as it writes into it.
+		h2 := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: trusting.Clone()}
 		add("h2", through(h2, "https://"+t.Secure+t.Path, t.Host))
 	}
 	if t.QUIC != "" {
-		add("h3", through(&http3.Transport{TLSClientConfig: trusting}, "https://"+t.QUIC+t.Path, t.Host))
+		add("h3", through(&http3.Transport{TLSClientConfig: trusting.Clone()}, "https://"+t.QUIC+t.Path, t.Host))
 	}
 	return all
 }

@@ -3,7 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"sync"
 
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/wire"
 	"github.com/sluice-gateway/sluice/ir"
@@ -60,7 +60,7 @@ func (s *staged) add(parts []wire.Part, owner ir.Object) {
 func (s *staged) object(origin ir.Origin, err error) {
 	const most = 20
 	if len(s.wrong) < most {
-		s.wrong = append(s.wrong, ir.Problem{Origin: origin, Message: "The pod cannot take what the operator sent: " + err.Error()})
+		s.wrong = append(s.wrong, ir.Problem{Origin: origin, Message: wire.Brief("The pod cannot take what the operator sent: " + err.Error())})
 	}
 }
 
@@ -144,16 +144,25 @@ func (b *builder) settings(sums []hash.Sum) error {
 // splice edits a list of parts: those that were sent, and those that the last set
 // has elsewhere.
 func splice[T any](b *builder, list []*T, e wire.Edit) ([]*T, error) {
-	sums := b.last.manifest.List(e.Kind)
+	// Most edits move nothing, and need no index.
+	places := sync.OnceValue(func() map[hash.Sum]int { return indexOf(b.last.manifest.List(e.Kind)) })
 	return wire.Splices(list, e.Splices, func(sum hash.Sum) (*T, error) {
 		if part, ok := b.parts[name{e.Kind, sum}].(*T); ok {
 			return part, nil
 		}
-		if i := slices.Index(sums, sum); i >= 0 {
+		if i, ok := places()[sum]; ok {
 			return list[i], nil
 		}
 		return nil, errLacks
 	})
+}
+
+func indexOf(sums []hash.Sum) map[hash.Sum]int {
+	places := make(map[hash.Sum]int, len(sums))
+	for i, sum := range sums {
+		places[sum] = i
+	}
+	return places
 }
 
 func (b *builder) finish(total hash.Sum) (*set, error) {

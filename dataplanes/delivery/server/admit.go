@@ -136,13 +136,14 @@ func (st *stream) meet() (*wire.Hello, *refusal) {
 	case hello.Pod != "" && hello.Pod != st.pod.Name:
 		return nil, &refusal{refusedPod, codes.PermissionDenied, fmt.Sprintf("the pod says that it is %q, and its token that it is %q", hello.Pod, st.pod.Name)}
 	}
-	if err := hello.Holds.Check(); err != nil {
+	if err := errors.Join(hello.Holds.Check(), hello.State.Check()); err != nil {
 		return nil, &refusal{refusedHello, codes.InvalidArgument, err.Error()}
 	}
 	return hello, nil
 }
 
 func (s *Server) refuse(g grpc.ServerStream, r *refusal) error {
+	r.text = wire.Brief(r.text)
 	s.counts.refused.WithLabelValues(r.reason).Inc()
 	if r.reason != refusedLeader && s.saidNow(r.reason) {
 		from := "unknown"

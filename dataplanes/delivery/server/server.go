@@ -157,7 +157,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.opts.Certificate() },
 		})),
 		grpc.ForceServerCodec(wire.Codec{}),
-		grpc.MaxRecvMsgSize(wire.MaxFrame),
+		// A hello names up to wire.MaxParts parts.
+		grpc.MaxRecvMsgSize(wire.MaxFrame/2),
 		grpc.MaxSendMsgSize(wire.MaxFrame),
 		grpc.MaxHeaderListSize(32<<10),
 		grpc.MaxConcurrentStreams(4),
@@ -214,6 +215,13 @@ func (s *Server) unit(owner ir.Object) *unit {
 	if u == nil {
 		u = &unit{owner: owner}
 		s.units[owner] = u
+		// Whoever listens to reports may have forgotten what the unit's pods said,
+		// as they were nobody's.
+		for _, stream := range s.pods {
+			if stream.owner == owner {
+				stream.told = nil
+			}
+		}
 	}
 	return u
 }

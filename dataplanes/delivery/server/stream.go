@@ -75,12 +75,17 @@ func newStream(s *Server, g grpc.ServerStream, who Peer, place Admission) *strea
 	return st
 }
 
+var errState = fmt.Errorf("a state is over the bound of %d bytes", wire.MaxState)
+
 // receive reads until the stream ends, which it does when its handler returns.
 func (st *stream) receive(ctx context.Context) {
-	for {
+	for bound := wire.MaxFrame; ; bound = wire.MaxState {
 		var frame wire.Frame
 		in := received{err: st.grpc.RecvMsg(&frame)}
-		if in.err == nil {
+		switch {
+		case in.err == nil && len(frame) > bound:
+			in.err = errState
+		case in.err == nil:
 			in.message, in.err = wire.Decode(frame)
 		}
 		select {
@@ -290,6 +295,7 @@ func (st *stream) push(set *snapshot) {
 // able notes why the pod cannot run what it is to run, and tells both sides what
 // is new.
 func (st *stream) able(unable string) {
+	unable = wire.Brief(unable)
 	if st.unable != unable {
 		st.unable = unable
 		if unable != "" {
@@ -311,11 +317,14 @@ func (st *stream) take(in received) error {
 			return in.err
 		}
 		st.able("the operator cannot read what the pod says: " + in.err.Error())
-		return status.Error(codes.InvalidArgument, in.err.Error())
+		return status.Error(codes.InvalidArgument, wire.Brief(in.err.Error()))
 	}
 	state, ok := in.message.(*wire.State)
 	if !ok {
 		return status.Errorf(codes.InvalidArgument, "%T is nothing that a pod sends now", in.message)
+	}
+	if err := state.Check(); err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	st.state = *state
 	st.answer(state)
@@ -379,7 +388,7 @@ func (st *stream) tell(connected bool) {
 
 // tellUnable reports a pod that cannot be talked to.
 func (st *stream) tellUnable(text string) {
-	st.unable = text
+	st.unable = wire.Brief(text)
 	st.server.mu.Lock()
 	defer st.server.mu.Unlock()
 	if st.server.pods[st.pod.UID] == nil {

@@ -31,6 +31,11 @@ const (
 	MaxPart = 8 << 20
 	// MaxParts bounds the parts of a unit.
 	MaxParts = 200_000
+	// MaxState bounds what a pod says after its hello, in bytes, MaxProblems the
+	// problems in it, and MaxText any text that is for people.
+	MaxState    = 2 << 20
+	MaxProblems = 500
+	MaxText     = 1 << 10
 	// BeatEvery is how often a pod hears of the operator, at least. Whoever hears
 	// nothing for Silence has lost it.
 	BeatEvery = 3 * time.Second

@@ -33,7 +33,8 @@ type Event struct {
 		APIVersion  string `json:"apiVersion"`
 	} `json:"objectRef"`
 	ResponseStatus struct {
-		Code int `json:"code"`
+		Code    int    `json:"code"`
+		Message string `json:"message"`
 	} `json:"responseStatus"`
 	// RequestObject is there for writes of a status.
 	RequestObject json.RawMessage `json:"requestObject"`

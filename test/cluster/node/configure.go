@@ -70,6 +70,8 @@ func (m *machine) kubelet(resolv string) object {
 		"evictionHard":                object{"memory.available": "100Mi"},
 		"maxPods":                     250,
 		"healthzBindAddress":          "127.0.0.1",
+		// Minutes by default: tests kill the same container over and over.
+		"crashLoopBackOff": object{"maxContainerRestartPeriod": "2s"},
 	}
 }
 

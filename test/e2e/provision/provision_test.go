@@ -436,6 +436,37 @@ func TestSweepLeavesWhatIsKept(t *testing.T) {
 	r.each()
 }
 
+// A replica that waits to lead says what is to be kept long before it may sweep.
+// What came since is not in its list, and stays.
+func TestSweepLeavesWhatCameSince(t *testing.T) {
+	r := start(t)
+	in, old := r.gateway("edge"), r.gateway("old")
+	r.provisioner.Ensure(in)
+	r.provisioner.Ensure(old)
+	before := map[string]types.UID{}
+	r.eventually("two Services", func() error {
+		for _, obj := range ours(r, &corev1.ServiceList{}) {
+			before[obj.GetName()] = obj.GetUID()
+		}
+		if len(before) != 2 {
+			return fmt.Errorf("%d Services", len(before))
+		}
+		return nil
+	})
+	r.run()
+	r.provisioner.Ensure(in)
+	r.provisioner.Sweep(nil)
+	left := r.each()
+	for _, obj := range left {
+		if svc, ok := obj.(*corev1.Service); ok && before[svc.Name] != svc.UID {
+			t.Errorf("the Service %s was made anew", svc.Name)
+		}
+		if by := metav1.GetControllerOf(obj); by.Name != "edge" {
+			t.Errorf("%T %s is of %s", obj, obj.GetName(), by.Name)
+		}
+	}
+}
+
 // A Gateway that was deleted and made anew gets objects of its own, once those of
 // the one before have gone.
 func TestAGatewayComesAgain(t *testing.T) {

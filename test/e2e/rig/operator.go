@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Leader returns the pod of the operator that leads.
+// Leader returns the pod of the operator that leads. The lease names the pod.
 func (r *Rig) Leader(ctx context.Context) (*corev1.Pod, error) {
 	var lease coordinationv1.Lease
 	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: Operator}, &lease); err != nil {
@@ -28,37 +28,42 @@ func (r *Rig) Leader(ctx context.Context) (*corev1.Pod, error) {
 	if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
 		return nil, errors.New("nobody leads")
 	}
-	// The identity is the pod's name and something that tells its processes apart.
+	if until := lease.Spec.RenewTime.Add(time.Duration(*lease.Spec.LeaseDurationSeconds) * time.Second); until.Before(time.Now()) {
+		return nil, fmt.Errorf("%s led until %s", *lease.Spec.HolderIdentity, until)
+	}
 	name, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
 	var pod corev1.Pod
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: name}, &pod)
 	return &pod, err
 }
 
-// Holder returns who holds the lease, with what tells processes of a pod apart.
-func (r *Rig) Holder(ctx context.Context) (string, error) {
-	var lease coordinationv1.Lease
-	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: SystemNamespace, Name: Operator}, &lease); err != nil {
-		return "", err
-	}
-	if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
-		return "", errors.New("nobody leads")
-	}
-	if until := lease.Spec.RenewTime.Add(time.Duration(*lease.Spec.LeaseDurationSeconds) * time.Second); until.Before(time.Now()) {
-		return "", fmt.Errorf("%s led until %s", *lease.Spec.HolderIdentity, until)
-	}
-	return *lease.Spec.HolderIdentity, nil
-}
-
-// NewLeader waits until somebody else leads, and every replica is there.
+// NewLeader waits until another pod than before leads, and every replica is there.
 func (r *Rig) NewLeader(t testing.TB, before string) {
 	t.Helper()
 	Eventually(t, "a leader after "+before, func(ctx context.Context) error {
-		now, err := r.Holder(ctx)
-		if err == nil && now == before {
-			err = fmt.Errorf("%s still leads", now)
+		now, err := r.Leader(ctx)
+		if err == nil && now.Name == before {
+			err = fmt.Errorf("%s still leads", before)
 		}
 		return err
+	})
+	r.OperatorReady(t)
+}
+
+// Restarted waits until a container runs in the place of one that was killed, and
+// every replica is there. Who leads then may be the same pod.
+func (r *Rig) Restarted(t testing.TB, before *corev1.Pod) {
+	t.Helper()
+	Eventually(t, "a new container in "+before.Name, func(ctx context.Context) error {
+		var pod corev1.Pod
+		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(before), &pod); err != nil {
+			return err
+		}
+		now, was := pod.Status.ContainerStatuses[0], before.Status.ContainerStatuses[0]
+		if now.ContainerID == was.ContainerID || !now.Ready {
+			return fmt.Errorf("it has restarted %d times and is in the state %+v", now.RestartCount, now.State)
+		}
+		return nil
 	})
 	r.OperatorReady(t)
 }

@@ -119,7 +119,7 @@ func (r *Rig) installCRDs(ctx context.Context, channel string) error {
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "config", "crd", channel, "gateway*.yaml"))
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("Gateway API's module has no CRDs of the channel %s: %w", channel, err) //nolint:revive // A name.
+		return fmt.Errorf("the module of Gateway API has no CRDs of the channel %q: %w", channel, err)
 	}
 	arguments := []string{"apply", "--server-side"}
 	for _, file := range files {

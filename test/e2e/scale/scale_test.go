@@ -261,6 +261,7 @@ func create(t *testing.T, ns, gateway string) {
 }
 
 func createOne(t *testing.T, ns, gateway string, i int) error {
+	t.Helper()
 	object := rig.Parse(t, route(ns, gateway, i))[0]
 	if err := sluice.Client.Create(t.Context(), object); err != nil {
 		return err

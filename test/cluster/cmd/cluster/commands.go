@@ -76,6 +76,17 @@ func execute(ctx context.Context, arguments []string) error {
 	return cmd.Run()
 }
 
+// stop ends processes of the cluster, as a power cut does.
+func stop(ctx context.Context, names []string) error {
+	c, err := cluster.Connect(ctx)
+	for _, name := range names {
+		if err == nil {
+			err = c.StopProcess(ctx, name)
+		}
+	}
+	return err
+}
+
 func build(ctx context.Context, _ []string) error {
 	if missing := programs.Missing(); len(missing) > 0 {
 		return programs.Lacking(missing)

@@ -14,6 +14,7 @@ const usage = `usage: cluster COMMAND
   env                           print the environment to use it with
   load ARCHIVE...               import images into its nodes
   node-exec N COMMAND...        run a command in a node
+  stop PROCESS...               end a part of it: metallb, kube-scheduler, node1, ...
   build                         make the cluster's programs, and nothing else
   missing                       print the Debian packages that this machine lacks`
 
@@ -29,7 +30,7 @@ func main() {
 
 func run(ctx context.Context, arguments []string) error {
 	commands := map[string]func(context.Context, []string) error{
-		"up": up, "down": down, "env": environment, "load": load, "node-exec": execute, "build": build,
+		"up": up, "down": down, "env": environment, "load": load, "node-exec": execute, "stop": stop, "build": build,
 		"missing": missing, "serve": serve, "node": node,
 	}
 	if len(arguments) == 0 || commands[arguments[0]] == nil {
