@@ -170,7 +170,7 @@ func TestSilenceIsNoFailure(t *testing.T) {
 // and does not take that for their silence in the moment before it leads.
 func TestWhoDoesNotLeadSaysNothing(t *testing.T) {
 	s, f := newStage(t)
-	f.leads = false
+	f.led = false
 	f.Apply(order("one"))
 	s.pass(time.Hour)
 	s.ready("a")
