@@ -37,6 +37,7 @@ func (p *pods) Lead()                               { close(p.led) }
 
 // start runs an engine over the pods, which end before it.
 func (p *pods) start(t *testing.T, files map[string]string, change func(*engine.Options)) *rig {
+	t.Helper()
 	r := start(t, files, func(o *engine.Options) {
 		o.Dataplanes, o.Fleet, o.Unclaimed = nil, p, false
 		if change != nil {
