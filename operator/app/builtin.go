@@ -25,15 +25,16 @@ func planes() []dataplanes.Dataplane {
 // dataplane is built in.
 var controllers = []gatewayv1.GatewayController{"sluice.dev/go", "sluice.dev/haproxy", "sluice.dev/envoy"}
 
-// frontEnds returns the makers of the built-in front ends; reserved are ports
-// that no listener can have, and why.
-func frontEnds(by map[gatewayv1.GatewayController]dataplanes.Dataplane, reserved map[uint16]string) func(*resources.Set) []engine.FrontEnd {
+// frontEnds returns the makers of the built-in front ends, with the dataplanes'
+// features put into their options.
+func frontEnds(by map[gatewayv1.GatewayController]dataplanes.Dataplane, opts gatewayapi.Options) func(*resources.Set) []engine.FrontEnd {
 	able := map[gatewayv1.GatewayController]feature.Set{}
 	for name, plane := range by {
 		able[name] = plane.Features()
 	}
+	opts.Controllers = able
 	return func(set *resources.Set) []engine.FrontEnd {
-		return []engine.FrontEnd{gatewayapi.New(set, gatewayapi.Options{Controllers: able, ReservedPorts: reserved})}
+		return []engine.FrontEnd{gatewayapi.New(set, opts)}
 	}
 }
 

@@ -75,7 +75,7 @@ func (o *operation) assemble(config *rest.Config) (*parts, error) {
 		return nil, err
 	}
 	p.engine = engine.New(engine.Options{
-		Source: source, FrontEnds: frontEnds(by, adminPort), Indexes: gatewayapi.Indexes(),
+		Source: source, FrontEnds: frontEnds(by, gatewayapi.Options{ReservedPorts: adminPort, KeepClassless: true}), Indexes: gatewayapi.Indexes(),
 		Fleet: &warming{p.fleet, o}, Leading: o.leading, Sink: p.sink, Resolve: lookUp,
 	})
 	return p, nil

@@ -115,7 +115,7 @@ func (f *runFlags) engineOptions(streams Streams) (engine.Options, error) {
 	if opts.Dataplanes, err = dataplanesBy(f.engine); err != nil {
 		return opts, err
 	}
-	opts.FrontEnds = frontEnds(opts.Dataplanes, f.reserved(opts.Bind, admin))
+	opts.FrontEnds = frontEnds(opts.Dataplanes, gatewayapi.Options{ReservedPorts: f.reserved(opts.Bind, admin)})
 	return opts, nil
 }
 

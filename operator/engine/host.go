@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/operator/gatewayapi"
+	"github.com/sluice-gateway/sluice/operator/resources"
 )
 
 // Order is a unit and what is asked of whatever runs it.
@@ -34,7 +35,8 @@ type Fleet interface {
 	Lead()
 	// Complete is called once, when every object that there was at the start is
 	// known and every unit of them has been applied, unless it was refused as a
-	// whole: what runs for other owners belongs to nobody any more.
+	// whole or its class does not exist: what runs for other owners belongs to nobody
+	// any more.
 	Complete(owners []ir.Object)
 }
 
@@ -79,7 +81,25 @@ func (e *Engine) complete() {
 		return
 	}
 	e.whole = true
-	e.opts.Fleet.Complete(slices.SortedFunc(maps.Keys(e.units), compareOwners))
+	owners := slices.AppendSeq(e.classless(), maps.Keys(e.units))
+	slices.SortFunc(owners, compareOwners)
+	e.opts.Fleet.Complete(owners)
+}
+
+// classless are the Gateways whose class does not exist.
+func (e *Engine) classless() []ir.Object {
+	var owners []ir.Object
+	view := e.set.NewView()
+	for _, key := range view.List(resources.ByKind, resources.Key{Kind: resources.Gateway}) {
+		gw, _ := resources.Get[*gatewayv1.Gateway](view, key)
+		if gw == nil {
+			continue
+		}
+		if _, state := view.Get(resources.Key{Kind: resources.GatewayClass, Name: string(gw.Spec.GatewayClassName)}); state == resources.Absent {
+			owners = append(owners, ir.Object{Kind: string(key.Kind), Namespace: key.Namespace, Name: key.Name})
+		}
+	}
+	return owners
 }
 
 // lead gives every unit its time to answer. What a fleet has said already, it has

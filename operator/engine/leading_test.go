@@ -8,8 +8,12 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/feature"
 	"github.com/sluice-gateway/sluice/operator/engine"
+	"github.com/sluice-gateway/sluice/operator/gatewayapi"
+	"github.com/sluice-gateway/sluice/operator/resources"
 )
 
 // pods are a fleet whose pods say what a test has them say.
@@ -18,6 +22,7 @@ type pods struct {
 	removed  chan ir.Object
 	led      chan struct{}
 	outcomes chan dataplanes.Outcome
+	kept     chan []ir.Object
 }
 
 var _ engine.Fleet = (*pods)(nil)
@@ -25,14 +30,14 @@ var _ engine.Fleet = (*pods)(nil)
 func newPods() *pods {
 	return &pods{
 		applied: make(chan engine.Order, 100), removed: make(chan ir.Object, 100),
-		led: make(chan struct{}), outcomes: make(chan dataplanes.Outcome),
+		led: make(chan struct{}), outcomes: make(chan dataplanes.Outcome), kept: make(chan []ir.Object, 1),
 	}
 }
 
 func (p *pods) Apply(o engine.Order)                { p.applied <- o }
 func (p *pods) Remove(owner ir.Object)              { p.removed <- owner }
 func (p *pods) Outcomes() <-chan dataplanes.Outcome { return p.outcomes }
-func (p *pods) Complete([]ir.Object)                {}
+func (p *pods) Complete(owners []ir.Object)         { p.kept <- owners }
 func (p *pods) Lead()                               { close(p.led) }
 
 // start runs an engine over the pods, which end before it.
@@ -40,6 +45,12 @@ func (p *pods) start(t *testing.T, files map[string]string, change func(*engine.
 	t.Helper()
 	r := start(t, files, func(o *engine.Options) {
 		o.Dataplanes, o.Fleet, o.Unclaimed = nil, p, false
+		o.FrontEnds = func(set *resources.Set) []engine.FrontEnd {
+			return []engine.FrontEnd{gatewayapi.New(set, gatewayapi.Options{
+				Controllers:   map[gatewayv1.GatewayController]feature.Set{controller: goproxy.Dataplane{}.Features()},
+				KeepClassless: true,
+			})}
+		}
 		if change != nil {
 			change(o)
 		}
@@ -150,5 +161,37 @@ func TestWhatWasRefusedFromTheStartGoes(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Error("its pods stay for ever")
+	}
+}
+
+// A class that is deleted and made anew, as tools do to replace one, takes nothing
+// from its Gateways meanwhile; one that comes back as another controller's does.
+func TestAClassThatGoes(t *testing.T) {
+	p := newPods()
+	r := p.start(t, map[string]string{"class.yaml": class, "gateway.yaml": gateway("demo", 80)}, nil)
+	order := <-p.applied
+	p.say(order, order.Version)
+	r.untilCondition("Gateway default/demo  Programmed=True")
+	rounds := r.engine.Counters.Rounds.Load()
+	r.write("class.yaml", "")
+	r.untilSilently("the class is gone", func() bool { return r.engine.Counters.Rounds.Load() > rounds })
+	r.write("class.yaml", class)
+	r.write("gateway.yaml", gateway("demo", 81))
+	next := <-p.applied
+	if len(p.removed) > 0 || next.Version == order.Version {
+		t.Errorf("%d units were removed", len(p.removed))
+	}
+	r.write("class.yaml", strings.Replace(class, "sluice.dev/go", "example.com/other", 1))
+	if owner := <-p.removed; owner != order.Unit.Proxy.Owner {
+		t.Errorf("%v was removed", owner)
+	}
+}
+
+// What ran for a Gateway before the operator did is kept while its class is away.
+func TestAClassThatIsNotThereAtTheStart(t *testing.T) {
+	p := newPods()
+	p.start(t, map[string]string{"gateway.yaml": gateway("demo", 80)}, nil)
+	if kept := <-p.kept; len(kept) != 1 || kept[0].Name != "demo" {
+		t.Errorf("kept: %v", kept)
 	}
 }

@@ -41,6 +41,11 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	}
 	delete(e.pending, owner)
 	u := e.units[owner]
+	if output.Classless {
+		// Classes are replaced by deleting them: their Gateways must not go, and their
+		// addresses with them, for the moment in between.
+		return
+	}
 	known := u != nil
 	if !known {
 		u = &unit{}

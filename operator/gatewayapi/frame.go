@@ -37,7 +37,9 @@ type frame struct {
 	// where it is none of ours.
 	refused bool
 	absent  bool
-	pending bool
+	// classless is true where it is absent because its class does not exist.
+	classless bool
+	pending   bool
 }
 
 // routing is what routes see of their unit.
@@ -96,9 +98,11 @@ func (t *Translator) frame(view *resources.View, key resources.Key) *frame {
 	if state != resources.Present {
 		return &frame{absent: true}
 	}
-	class := t.classOf(view, string(gw.Spec.GatewayClassName))
+	name := string(gw.Spec.GatewayClassName)
+	class := t.classOf(view, name)
 	if class == nil {
-		return &frame{absent: true}
+		_, state := view.Get(classKey(name))
+		return &frame{absent: true, classless: t.opts.KeepClassless && state == resources.Absent}
 	}
 	f := &frame{gateway: gw, controller: class.controller, certificates: map[ir.CertificateKey]*ir.Certificate{}}
 	b := &frameBuilder{Translator: t, view: view, key: key, class: class, frame: f}

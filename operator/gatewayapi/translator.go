@@ -17,6 +17,9 @@ type Options struct {
 	// ReservedPorts are ports that no listener can have, and why not ("the
 	// proxy's metrics use it").
 	ReservedPorts map[uint16]string
+	// KeepClassless is set where what runs for a Gateway outlives its class: the unit
+	// then keeps what it had, and its endpoints are followed.
+	KeepClassless bool
 }
 
 // Output is the translation of one unit.
@@ -40,6 +43,9 @@ type Output struct {
 	// Names are the DNS names that ExternalName Services need resolved, sorted.
 	// Their answers come in as objects of kind DNSAnswer.
 	Names []string
+	// Classless is true where there is no Proxy because the Gateway's class does not
+	// exist: whose the Gateway is, nobody can say. Only with KeepClassless.
+	Classless bool
 	// Pending is true while something that was read may still appear: nothing of
 	// this output may be sent or written then.
 	Pending bool

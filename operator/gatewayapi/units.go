@@ -31,10 +31,11 @@ type unit struct {
 func (t *Translator) Translate(owner ir.Object) Output {
 	f := t.frameOf(owner)
 	if f.absent {
-		if !f.pending {
+		// The unit of a Gateway whose class is gone may go on, with what it had.
+		if !f.pending && !f.classless {
 			t.drop(owner)
 		}
-		return Output{Owner: owner, Pending: f.pending}
+		return Output{Owner: owner, Classless: f.classless, Pending: f.pending}
 	}
 	u := t.units[owner]
 	if u == nil {

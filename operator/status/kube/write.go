@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/operator/resources"
 	"github.com/sluice-gateway/sluice/operator/status"
@@ -89,7 +90,7 @@ func (s *Sink) task(key resources.Key) (*task, bool) {
 	}
 	t := &task{key: key, want: wanted{st.want, st.hold, s.complete}, object: object, now: s.opts.Now()}
 	switch {
-	case st.want == nil && !s.complete:
+	case st.want == nil && (!s.complete || s.classless(object)):
 		return nil, false
 	case st.version == object.GetResourceVersion() && st.version != "" && t.want.equal(st.wrote):
 		// This is what became of it when it was written.
@@ -99,6 +100,13 @@ func (s *Sink) task(key resources.Key) (*task, bool) {
 		return nil, false
 	}
 	return t, true
+}
+
+// classless reports whether an object is a Gateway whose class does not exist: it
+// keeps what runs for it, and so what is said of it.
+func (s *Sink) classless(object client.Object) bool {
+	gw, ok := object.(*gatewayv1.Gateway)
+	return ok && s.opts.Cluster.Object(resources.Key{Kind: resources.GatewayClass, Name: string(gw.Spec.GatewayClassName)}) == nil
 }
 
 // later reports whether one state of an object is later than another.
