@@ -90,6 +90,9 @@ type Reach struct {
 	// Behind names the pods that are ready and do not run the version that was
 	// asked for, for people; empty where there are none.
 	Behind string
+	// Stuck is true where one of those has run the same for so long that no edit
+	// excuses it, however lately the version was asked for.
+	Stuck bool
 	// Refused is true where a pod objects to the version that was asked for, and
 	// stays with the one before.
 	Refused bool

@@ -1,14 +1,17 @@
 package delivery_test
 
 import (
+	"context"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/client"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/wire"
 	"github.com/sluice-gateway/sluice/ir"
@@ -259,5 +262,54 @@ func TestOlderTerm(t *testing.T) {
 			t.Errorf("the pod listens to the older leader at try %d: %+v", tries, state)
 		}
 		return
+	}
+}
+
+// lingering is a proxy that drains until it is released.
+type lingering struct {
+	recorder
+	ending <-chan struct{}
+	late   atomic.Int32
+}
+
+func (l *lingering) start(ctx context.Context, _, _ string) (dataplanes.Local, error) {
+	l.outcomes, l.ending = make(chan dataplanes.Outcome, 100), ctx.Done()
+	return l, nil
+}
+
+func (l *lingering) Apply(a dataplanes.Assignment) {
+	select {
+	case <-l.ending:
+		l.late.Add(1)
+	default:
+		l.recorder.Apply(a)
+	}
+}
+
+// TestDrainingTakesNothing: what is pushed to a pod that drains is answered, and
+// not kept for a proxy that takes nothing any more.
+func TestDrainingTakesNothing(t *testing.T) {
+	c := newCluster(t)
+	o := c.startByHand(t, "127.0.0.1:0")
+	local := &lingering{recorder: recorder{assigned: make(chan ir.Unit, 10)}}
+	p := c.runPod(t, "a", func(o *client.Options) { o.Start = local.start }, o.addr)
+	stream := o.next(t)
+	stream.say(&wire.Welcome{Term: 1})
+	parts, push := whole(unit(80, nowhere), "v1", 1)
+	stream.say(parts)
+	stream.say(push)
+	stream.serves(t, "v1", 1)
+	ended := make(chan struct{})
+	go func() {
+		p.stop()
+		close(ended)
+	}()
+	<-local.ending
+	stream.say(&wire.Push{Seq: 2, Base: 1, Version: "v1", SessionKey: "another", Total: push.Total})
+	stream.answers(t, 2)
+	close(local.outcomes)
+	<-ended
+	if n := local.late.Load(); n > 0 {
+		t.Errorf("%d sets were handed to a proxy that drains", n)
 	}
 }

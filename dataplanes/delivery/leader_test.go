@@ -145,6 +145,7 @@ func TestTwoLeaders(t *testing.T) {
 	newer.runs("a", "new")
 	eventually(t, "the set is kept", func() bool { return keptVersion(t, dir) == "new" })
 	p.stop()
+	eventually(t, "the pod has left", func() bool { return !newer.report("a").Connected })
 	c.runPodIn(t, dir, "a", nil, old.addr, newer.addr)
 	newer.runs("a", "new")
 	old.Set(server.Set{Unit: unit(port, answering(t, "older still")), Version: "older still"})

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func command(t *testing.T, args ...string) (code int, out, errs string) {
@@ -95,6 +98,11 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"explain", example("quickstart"), "GET", "http://demo.localhost:8080/", "-H", "x"}, 2, "want 'name: value'"},
 		{[]string{"explain", example("quickstart"), "GET", "http://demo.localhost:8080/"}, 0, "HTTPRoute default/shop rule 1 serves it"},
 		{[]string{"explain", "-o", "json", example("quickstart"), "GET", "http://demo.localhost:8080/"}, 0, `"served": true`},
+		{[]string{"operator", "--log-level", "loud"}, 2, "want debug or info or warn or error"},
+		{[]string{"operator", "--delivery-host", "here"}, 2, "want host:port, such as sluice-operator.sluice-system.svc:9443"},
+		{[]string{"operator", "--watch-namespaces", "a,,b"}, 2, "want names, with commas between them"},
+		{[]string{"operator", "--identity", ""}, 2, "replicas are elected by name"},
+		{[]string{"operator", "--kubeconfig", filepath.Join(root, "nowhere")}, 2, "run this in one, or name a file by --kubeconfig"},
 		{[]string{"--version"}, 0, "sluice version "},
 		{[]string{"version"}, 0, "gateway-api v1.6.3"},
 		{[]string{"completion", "bash"}, 0, "__start_sluice"},
@@ -148,5 +156,22 @@ func TestTranslatePrintsNoSecrets(t *testing.T) {
 		if code != 0 || strings.Contains(out, "PRIVATE KEY") || !strings.Contains(out, "demo.localhost") {
 			t.Errorf("--to %s: exit code %d\n%s%s", to, code, out, errs)
 		}
+	}
+}
+
+// TestTermsGrow: with each transition of the lease, and with a lease that was
+// deleted and made anew.
+func TestTermsGrow(t *testing.T) {
+	lease := func(made int64, transitions int32) *coordinationv1.Lease {
+		l := &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{LeaseTransitions: &transitions}}
+		l.CreationTimestamp = metav1.Unix(made, 0)
+		return l
+	}
+	first := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.Unix(1000, 0)}}
+	for i, l := range []*coordinationv1.Lease{lease(1000, 1), lease(1000, 2), lease(1001, 0)} {
+		if termOf(l) <= termOf(first) {
+			t.Errorf("the term of leader %d is no higher than that before", i+1)
+		}
+		first = l
 	}
 }

@@ -91,6 +91,8 @@ func (u *Unit) reached(reach *dataplanes.Reach) status.Programmed {
 		p.Reason, p.Message = "Invalid", "The proxy refused this generation and runs the last good one"
 	case u.Overdue:
 		p.Message = fmt.Sprintf("Version %s, which was sent more than %v ago, does not run everywhere: %s", short(u.Version), overdue, reach.Behind)
+	case reach.Stuck:
+		p.Message = fmt.Sprintf("No version of the last %v runs everywhere: %s", overdue, reach.Behind)
 	default:
 		p.Active = true
 	}

@@ -68,8 +68,10 @@ type crew struct {
 	order engine.Order
 	// since is when the first order came that pods may answer.
 	since time.Time
-	// reports are by the UID of the pod.
+	// reports are by the UID of the pod, and moved is since when each one has run
+	// something else than it is to.
 	reports map[string]server.Report
+	moved   map[string]time.Time
 	// told is the last outcome that was sent; nil while none was.
 	told *dataplanes.Outcome
 }
@@ -108,11 +110,16 @@ func (f *Fleet) note(owner ir.Object, o engine.Order) bool {
 	defer f.mu.Unlock()
 	c := f.crews[owner]
 	if c == nil {
-		c = &crew{since: f.opts.Now(), reports: map[string]server.Report{}}
+		c = &crew{since: f.opts.Now(), reports: map[string]server.Report{}, moved: map[string]time.Time{}}
 		f.crews[owner] = c
 	}
 	last := c.order
 	c.order = o
+	for uid, r := range c.reports {
+		if r.Version == last.Version {
+			c.moved[uid] = f.opts.Now()
+		}
+	}
 	return last.Unit == nil || last.Unit.Proxy != o.Unit.Proxy || last.Controller != o.Controller || last.Infrastructure != o.Infrastructure
 }
 
@@ -134,6 +141,7 @@ func (f *Fleet) Lead() {
 	defer f.mu.Unlock()
 	for owner, c := range f.crews {
 		c.since, c.told = f.opts.Now(), nil
+		clear(c.moved)
 		f.stale[owner] = struct{}{}
 	}
 	f.rouse()
@@ -143,6 +151,9 @@ func (f *Fleet) Lead() {
 func (f *Fleet) Report(r server.Report) {
 	f.mu.Lock()
 	if c := f.crews[r.Owner]; c != nil {
+		if last, heard := c.reports[r.Pod.UID]; !heard || last.Version != r.Version {
+			c.moved[r.Pod.UID] = f.opts.Now()
+		}
 		c.reports[r.Pod.UID] = r
 	}
 	f.mu.Unlock()
@@ -187,12 +198,13 @@ func (f *Fleet) Run(ctx context.Context) error {
 	}
 }
 
-// impatient looks again at units that were not judged yet.
+// impatient looks again at units that were not judged yet, or whose pods may have
+// been behind for too long by now.
 func (f *Fleet) impatient() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for owner, c := range f.crews {
-		if c.told == nil {
+		if c.told == nil || c.told.Reach.Behind != "" && !c.told.Reach.Stuck {
 			f.stale[owner] = struct{}{}
 		}
 	}

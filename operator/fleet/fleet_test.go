@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -228,5 +229,67 @@ func TestOutcomesEndWithTheContext(t *testing.T) {
 	}
 	if _, open := <-f.Outcomes(); open {
 		t.Error("the outcomes go on")
+	}
+}
+
+// TestWhyNoPodIsReady: a pod that cannot take its first set never becomes ready,
+// and says why.
+func TestWhyNoPodIsReady(t *testing.T) {
+	for name, said := range map[string]func(*server.Report){
+		"lacks a feature": func(r *server.Report) { r.Unable = "its proxy is too old" },
+		"objects":         func(r *server.Report) { r.Refused, r.Problems = true, []ir.Problem{{Message: "its proxy is too old"}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, f := newStage(t)
+			s.ready()
+			s.state.Lack = &dataplanes.Lack{Reason: "Pending", Message: "No pod is ready yet"}
+			f.Report(says("a", ""))
+			f.Apply(order("one"))
+			f.Report(says("a", "", said))
+			o := next(t, f)
+			if o == nil || !strings.Contains(o.Reach.Lack.Message, "No pod is ready yet; pod shop/a") || !strings.Contains(o.Reach.Lack.Message, "too old") {
+				t.Errorf("what is said is %+v", o)
+			}
+			if s.state.Lack.Message != "No pod is ready yet" {
+				t.Error("what Kubernetes says was changed")
+			}
+		})
+	}
+}
+
+// TestEditsDoNotExcuse: a pod that stays where it is shows, however often the unit
+// is edited meanwhile; one that only comes a little later does not.
+func TestEditsDoNotExcuse(t *testing.T) {
+	s, f := newStage(t)
+	s.ready("a", "b")
+	f.Apply(order("0"))
+	f.Report(says("a", "0"))
+	f.Report(says("b", "0"))
+	next(t, f)
+	stuck := func() bool {
+		f.impatient()
+		f.judgeStale()
+		return f.crews[web].told.Reach.Stuck
+	}
+	for second := range 30 {
+		s.pass(time.Second)
+		f.Apply(order(fmt.Sprint(second + 1)))
+		f.Report(says("a", fmt.Sprint(second)))
+		f.Report(says("b", fmt.Sprint(second)))
+		if stuck() {
+			t.Fatalf("after %d s pods that follow are stuck", second)
+		}
+	}
+	for second := range 12 {
+		s.pass(time.Second)
+		f.Apply(order(fmt.Sprint(second + 100)))
+		f.Report(says("a", fmt.Sprint(second+100)))
+		if want := second >= 9; stuck() != want {
+			t.Fatalf("after %d s a pod that does not follow is stuck: %v, want %v", second, !want, want)
+		}
+	}
+	f.Report(says("b", "111"))
+	if stuck() {
+		t.Error("it is stuck when it runs what it is to run")
 	}
 }

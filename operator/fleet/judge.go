@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +35,15 @@ func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome
 		if why := c.lags(&r, heard); why != "" {
 			behind = append(behind, fmt.Sprintf("pod %s/%s %s", pod.Namespace, pod.Name, why))
 			o.Version = r.Version
+			o.Reach.Stuck = o.Reach.Stuck || c.stays(string(pod.UID), now)
 		}
 	}
 	o.Reach.Behind = strings.Join(behind, "; ")
-	if o.Reach.Lack == nil {
+	switch {
+	case o.Reach.Lack == nil:
 		o.Reach.Lack = c.unable(state.Ready)
+	case len(state.Ready) == 0:
+		o.Reach.Lack = c.explained(*o.Reach.Lack)
 	}
 	return o, true
 }
@@ -51,6 +56,20 @@ func (c *crew) forget(ready []provision.Pod) {
 			delete(c.reports, uid)
 		}
 	}
+	maps.DeleteFunc(c.moved, func(uid string, _ time.Time) bool {
+		_, heard := c.reports[uid]
+		return !heard && !slices.ContainsFunc(ready, func(p provision.Pod) bool { return string(p.UID) == uid })
+	})
+}
+
+// stays reports whether a pod has run the same for too long, or has not been heard
+// for as long.
+func (c *crew) stays(uid string, now time.Time) bool {
+	since, seen := c.moved[uid]
+	if !seen {
+		since, c.moved[uid] = now, now
+	}
+	return !now.Before(since.Add(patience))
 }
 
 func (c *crew) unheard(ready []provision.Pod) bool {
@@ -81,6 +100,25 @@ func (c *crew) unable(ready []provision.Pod) *dataplanes.Lack {
 		}
 	}
 	return nil
+}
+
+// explained adds to why no pod is ready what those say that are not.
+func (c *crew) explained(lack dataplanes.Lack) *dataplanes.Lack {
+	var said []string
+	for _, r := range c.reports {
+		why := r.Unable
+		if why == "" && r.Refused && len(r.Problems) > 0 {
+			why = r.Problems[len(r.Problems)-1].Message
+		}
+		if why != "" {
+			said = append(said, fmt.Sprintf("pod %s/%s cannot run this generation: %s", r.Pod.Namespace, r.Pod.Name, why))
+		}
+	}
+	// One speaks for all: those of one Deployment say the same.
+	if len(said) > 0 {
+		lack.Message += "; " + slices.Min(said)
+	}
+	return &lack
 }
 
 // addProblems adds what another pod has said already but once.

@@ -65,6 +65,28 @@ func TestSecretsOfOthersAreNeverChanged(t *testing.T) {
 	}
 }
 
+// TestNothingIsGrantedThatNobodyUses: what is provisioned is applied and patched,
+// statuses are patched, and only the lease and the keys are updated as a whole.
+func TestNothingIsGrantedThatNobodyUses(t *testing.T) {
+	var cluster rbacv1.ClusterRole
+	var own rbacv1.Role
+	read(t, "rbac/cluster_role.yaml", &cluster)
+	read(t, "rbac/role.yaml", &own)
+	for _, r := range cluster.Rules {
+		if slices.Contains(r.Verbs, "update") {
+			t.Errorf("the operator may update every one of %v", r.Resources)
+		}
+		if strings.HasSuffix(r.Resources[0], "/status") && !slices.Equal(r.Verbs, []string{"patch"}) {
+			t.Errorf("the operator may %v statuses", r.Verbs)
+		}
+	}
+	for _, r := range own.Rules {
+		if slices.Contains(r.Verbs, "update") && len(r.ResourceNames) != 1 {
+			t.Errorf("the operator may update all %v of its namespace", r.Resources)
+		}
+	}
+}
+
 // TestTheOperatorIsRestricted: as the Pod Security standard has it.
 func TestTheOperatorIsRestricted(t *testing.T) {
 	var d appsv1.Deployment

@@ -167,7 +167,9 @@ func (c *client) apply(ctx context.Context, next *set, seq uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.held = next
-	if c.local == nil && !c.start(ctx) {
+	// A proxy that drains takes nothing more: what it was given then would be kept
+	// until it has drained.
+	if ctx.Err() != nil || c.local == nil && !c.start(ctx) {
 		return
 	}
 	c.count++
@@ -183,9 +185,6 @@ func (c *client) apply(ctx context.Context, next *set, seq uint64) {
 func (a *applied) name() string { return fmt.Sprintf("%s#%d", a.set.manifest.Version, a.number) }
 
 func (c *client) start(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		return false
-	}
 	local, err := c.opts.Start(ctx, c.place.Zone, c.place.Node)
 	if err != nil {
 		select {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -35,6 +36,9 @@ var errSilent = status.Error(codes.Unavailable, "nothing has come from the opera
 // that it leads.
 func (c *client) talk(ctx, linked context.Context, conn *grpc.ClientConn) (met bool, err error) {
 	linked, cut := context.WithCancelCause(linked)
+	// A reporter that is left behind would take what the next stream's waits for.
+	var reporting sync.WaitGroup
+	defer reporting.Wait()
 	defer cut(nil)
 	st := &stream{client: c, quiet: time.AfterFunc(c.times.Welcome, func() { cut(errSilent) })}
 	defer st.quiet.Stop()
@@ -52,7 +56,7 @@ func (c *client) talk(ctx, linked context.Context, conn *grpc.ClientConn) (met b
 	}
 	c.counts.connected.Set(1)
 	defer c.counts.connected.Set(0)
-	go st.report(linked, func() { cut(nil) })
+	reporting.Go(func() { st.report(linked, func() { cut(nil) }) })
 	err = st.listen(ctx)
 	c.counts.failures.WithLabelValues("lost").Inc()
 	return true, err
