@@ -52,6 +52,8 @@ func (p *Provisioner) settle(ctx context.Context, j *job, obj client.Object) err
 		return p.refused(want, p.create(ctx, want))
 	case err != nil:
 		return p.refused(want, err)
+	case !j.owns(live) && madeFor(j.in.Owner, live):
+		return fmt.Errorf("%s was made for a %s of that name that has gone: %w", describe(kind, live.GetNamespace(), name), j.in.Owner.Kind, errLeaving)
 	case !j.owns(live):
 		return &refusal{err: errTaken, lack: &dataplanes.Lack{Reason: "Invalid", Message: fmt.Sprintf(
 			"%s exists and was not made for this %s; remove it, or rename the %s",
@@ -146,7 +148,8 @@ func (p *Provisioner) mayCorrect(u *unit) bool {
 }
 
 // refused says what an error of the API server means for the owner. What an
-// object's author can do nothing about is tried again, and not told.
+// object's author can do nothing about is tried again, and told where that does not
+// help.
 func (p *Provisioner) refused(want *unstructured.Unstructured, err error) error {
 	if err == nil || errors.Is(err, errLater) {
 		return err
@@ -160,7 +163,7 @@ func (p *Provisioner) refused(want *unstructured.Unstructured, err error) error 
 	case apierrors.IsForbidden(err):
 		reason = "NoResources"
 	default:
-		return err
+		return fmt.Errorf("%s: %w", describe(want.GetKind(), want.GetNamespace(), want.GetName()), err)
 	}
 	return &refusal{err: err, lack: &dataplanes.Lack{Reason: reason, Message: fmt.Sprintf(
 		"The API server refuses %s: %v", describe(want.GetKind(), want.GetNamespace(), want.GetName()), err)}}

@@ -18,7 +18,8 @@ import (
 func (p *Provisioner) state(ctx context.Context, j *job, refused *dataplanes.Lack) (State, error) {
 	made := State{Ready: ready(j.pods)}
 	svc, _ := j.seen["Service"][unitName(j.in.Owner)].(*corev1.Service)
-	if svc != nil && !j.owns(svc) {
+	if svc != nil && (!j.owns(svc) || svc.DeletionTimestamp != nil) {
+		// One that is about to go has addresses that lead nowhere.
 		svc = nil
 	}
 	var nodes corev1.NodeList

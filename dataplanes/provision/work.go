@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -127,7 +128,7 @@ func (p *Provisioner) keep(ctx context.Context, j *job) error {
 		// What is there for now must not go before what follows it is there.
 		err = p.prune(ctx, j, objects)
 	}
-	state, stateErr := p.state(ctx, j, lackOf(failed))
+	state, stateErr := p.state(ctx, j, p.lackOf(j.in.Owner, failed))
 	if stateErr != nil {
 		return errors.Join(err, stateErr)
 	}
@@ -135,11 +136,21 @@ func (p *Provisioner) keep(ctx context.Context, j *job) error {
 	return err
 }
 
-// lackOf is that of the first object that was refused.
-func lackOf(failed []error) *dataplanes.Lack {
+// stubborn is after how many tries, some seconds, what passes by itself mostly is
+// told: a webhook that is down, or no node port that is free.
+const stubborn = 5
+
+// lackOf is that of the first object that was refused, or else could not be written
+// again and again: what runs is not what is asked for.
+func (p *Provisioner) lackOf(owner ir.Object, failed []error) *dataplanes.Lack {
 	for _, err := range failed {
 		if r := (*refusal)(nil); errors.As(err, &r) {
 			return r.lack
+		}
+	}
+	for _, err := range failed {
+		if err != nil && !errors.Is(err, errLater) && p.queue.NumRequeues(owner) >= stubborn {
+			return &dataplanes.Lack{Reason: "Pending", Message: fmt.Sprintf("Tried again and again: %v", err)}
 		}
 	}
 	return nil

@@ -137,7 +137,6 @@ func (o *operation) lead(ctx context.Context) error {
 		return err
 	}
 	o.log.Info("leading", "identity", o.flags.identity, "term", term)
-	o.parts.fleet.Lead()
 	o.parts.server.Lead(term)
 	close(o.leading)
 	<-ctx.Done()

@@ -146,24 +146,25 @@ func (a *Authority) every(ctx context.Context, step func(context.Context) error)
 
 // load reads the Secret.
 func (a *Authority) load(ctx context.Context) error {
-	_, err := a.get(ctx)
+	_, _, err := a.get(ctx)
 	return err
 }
 
-func (a *Authority) get(ctx context.Context) (*corev1.Secret, error) {
+// get reads the Secret and the keys in it.
+func (a *Authority) get(ctx context.Context) (*corev1.Secret, *keys, error) {
 	secret := &corev1.Secret{}
 	if err := a.opts.Client.Get(ctx, a.opts.Secret, secret); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, errAbsent
+			return nil, nil, errAbsent
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	k, err := read(secret.Data[dataKey])
 	if err != nil {
-		return nil, fmt.Errorf("secret %s: %w; delete it to have new keys made: pods then reconnect once they have read the new authority", a.opts.Secret, err)
+		return nil, nil, fmt.Errorf("secret %s: %w; delete it to have new keys made: pods then reconnect once they have read the new authority", a.opts.Secret, err)
 	}
 	a.take(k, string(secret.Data[dataKey]))
-	return secret, nil
+	return secret, k, nil
 }
 
 func (a *Authority) take(k *keys, content string) {
@@ -184,14 +185,14 @@ func (a *Authority) take(k *keys, content string) {
 // Renew brings the Secret to what it is to be now. Of two that do so at once, one
 // meets a conflict and looks again.
 func (a *Authority) Renew(ctx context.Context) error {
-	secret, err := a.get(ctx)
+	secret, last, err := a.get(ctx)
 	switch {
 	case errors.Is(err, errAbsent):
 		return a.make(ctx)
 	case err != nil:
 		return err
 	}
-	next, changed, err := a.last().renewed(a.opts.Now())
+	next, changed, err := last.renewed(a.opts.Now())
 	if err != nil || !changed {
 		return err
 	}

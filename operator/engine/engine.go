@@ -56,8 +56,8 @@ type Options struct {
 	// Fleet runs the units of every controllerName as pods, in the place of
 	// Dataplanes; nil is this machine.
 	Fleet Fleet
-	// Leading is closed when this engine's word begins to count: what was said
-	// before, nobody heard, so every unit has its time to answer anew. nil is from
+	// Leading is closed when this engine's word begins to count: every unit has its
+	// time to answer from then on. Fleet says nothing before it leads. nil is from
 	// the start.
 	Leading <-chan struct{}
 	Sink    Sink
@@ -102,6 +102,8 @@ type Engine struct {
 	// contents are the objects whose content a lazy source keeps.
 	contents map[resources.Key]struct{}
 	claimed  claims
+	// led is true once this engine's word counts.
+	led bool
 	// whole is true once the fleet was told that it knows all.
 	whole     bool
 	addresses *addresses
@@ -141,6 +143,7 @@ func New(opts Options) *Engine {
 		outcomes:  newMailbox[dataplanes.Outcome](),
 		locals:    map[gatewayv1.GatewayController]host{},
 		failed:    map[gatewayv1.GatewayController]error{},
+		led:       opts.Leading == nil,
 	}
 	for _, kind := range opts.Source.Kinds() {
 		e.set.SetPending(kind, true)

@@ -29,6 +29,9 @@ type Fleet interface {
 	Apply(Order)
 	Remove(owner ir.Object)
 	Outcomes() <-chan dataplanes.Outcome
+	// Lead is called once this engine's word begins to count, where it did not from
+	// the start. Outcomes come from then on.
+	Lead()
 	// Complete is called once, when every object that there was at the start is
 	// known and every unit of them has been applied, unless it was refused as a
 	// whole: what runs for other owners belongs to nobody any more.
@@ -79,11 +82,16 @@ func (e *Engine) complete() {
 	e.opts.Fleet.Complete(slices.SortedFunc(maps.Keys(e.units), compareOwners))
 }
 
-// lead gives every unit its time to answer.
+// lead gives every unit its time to answer. What a fleet has said already, it has
+// said as the leader's, and says but once.
 func (e *Engine) lead() {
+	e.led = true
 	due := e.opts.Clock.Now().Add(overdue)
 	for _, u := range e.units {
-		u.outcome, u.refused, u.due = nil, false, due
+		u.due = due
+	}
+	if e.opts.Fleet != nil {
+		e.opts.Fleet.Lead()
 	}
 	e.publish()
 }

@@ -33,7 +33,7 @@ func (u *Unit) Reports() []*findings.Report {
 func (u *Unit) merge() []*findings.Report {
 	if u.Output.Proxy == nil {
 		// What refused the Gateway as a whole has said so already.
-		return u.Output.Reports
+		return status.Merge(u.Output.Reports, u.lasting())
 	}
 	p := u.programmed()
 	return status.Merge(u.Output.Reports, &p)
@@ -75,13 +75,7 @@ func (u *Unit) programmed() status.Programmed {
 // reached is the truth about a unit that runs in pods.
 func (u *Unit) reached(reach *dataplanes.Reach) status.Programmed {
 	p := status.Programmed{Reason: "Pending", Problems: u.Outcome.Problems, Ports: reach.Ports}
-	for _, a := range reach.Addresses {
-		kind := gatewayv1.IPAddressType
-		if a.Hostname {
-			kind = gatewayv1.HostnameAddressType
-		}
-		p.Addresses = append(p.Addresses, gatewayv1.GatewayStatusAddress{Type: &kind, Value: a.Value})
-	}
+	p.Addresses = addressesOf(reach)
 	switch {
 	case reach.Lack != nil:
 		p.Reason, p.Message = reach.Lack.Reason, reach.Lack.Message
@@ -99,11 +93,33 @@ func (u *Unit) reached(reach *dataplanes.Reach) status.Programmed {
 	return p
 }
 
+// lasting is what stays true of a unit that is refused as a whole: its pods serve
+// on as they did, so DNS must still lead to them. nil is nothing.
+func (u *Unit) lasting() *status.Programmed {
+	if u.Outcome == nil || u.Outcome.Reach == nil {
+		return nil
+	}
+	return &status.Programmed{Active: true, Addresses: addressesOf(u.Outcome.Reach)}
+}
+
+func addressesOf(reach *dataplanes.Reach) []gatewayv1.GatewayStatusAddress {
+	var list []gatewayv1.GatewayStatusAddress
+	for _, a := range reach.Addresses {
+		kind := gatewayv1.IPAddressType
+		if a.Hostname {
+			kind = gatewayv1.HostnameAddressType
+		}
+		list = append(list, gatewayv1.GatewayStatusAddress{Type: &kind, Value: a.Value})
+	}
+	return list
+}
+
 // Unknown reports whether nothing is known of the unit's proxy yet, and it is too
 // early to say that it does not run: whoever keeps conditions leaves Programmed
-// and the addresses as they are.
+// and the addresses as they are. Of one that was refused as a whole when this
+// process began, nothing ever is: what ran before runs on.
 func (u *Unit) Unknown() bool {
-	return u.Outcome == nil && !u.Overdue && u.Failure == "" && u.Output.Proxy != nil
+	return u.Outcome == nil && !u.Overdue && u.Failure == ""
 }
 
 // short is enough of a version to tell it from others.
@@ -113,7 +129,7 @@ func short(version string) string { return version[:min(len(version), 12)] }
 func (e *Engine) settle(outcomes []dataplanes.Outcome) {
 	for _, o := range outcomes {
 		if u := e.units[o.Owner]; u != nil && u.served != nil {
-			u.settle(&o)
+			u.settle(&o, e.opts.Clock.Now())
 		}
 	}
 	e.publish()
@@ -121,9 +137,14 @@ func (e *Engine) settle(outcomes []dataplanes.Outcome) {
 
 // settle takes an outcome. One of another version than was sent last answers an
 // assignment before, unless that version was known to run: then the proxy has
-// stayed with it, and says why. Pods say so themselves.
-func (u *unit) settle(o *dataplanes.Outcome) {
+// stayed with it, and says why. Pods say so themselves; one that begins to lag
+// behind the others, as when its container was started again, has its time to come
+// up to them.
+func (u *unit) settle(o *dataplanes.Outcome, now time.Time) {
 	if o.Reach != nil {
+		if u.outcome != nil && u.outcome.Version == u.assigned.Version && o.Version != u.assigned.Version {
+			u.due = now.Add(overdue)
+		}
 		u.outcome, u.refused = o, o.Reach.Refused
 		return
 	}
@@ -142,7 +163,7 @@ func (u *unit) awaited() bool {
 func (e *Engine) next() <-chan time.Time {
 	var first time.Time
 	for _, u := range e.units {
-		if u.awaited() && u.due.After(e.told) && (first.IsZero() || u.due.Before(first)) {
+		if e.led && u.awaited() && u.due.After(e.told) && (first.IsZero() || u.due.Before(first)) {
 			first = u.due
 		}
 	}

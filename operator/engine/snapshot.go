@@ -78,7 +78,7 @@ func (e *Engine) snapshot() Snapshot {
 		known := Unit{
 			Owner: owner, Controller: u.output.Controller, Output: u.output,
 			Version: u.assigned.Version, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Outcome: u.outcome,
-			Refused: u.refused, Overdue: u.awaited() && !u.due.After(e.told),
+			Refused: u.refused, Overdue: e.led && u.awaited() && !u.due.After(e.told),
 		}
 		if u.assigned.Unit != nil {
 			known.Endpoints = u.assigned.Unit.Endpoints

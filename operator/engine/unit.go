@@ -41,13 +41,14 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	}
 	delete(e.pending, owner)
 	u := e.units[owner]
-	if u == nil {
+	known := u != nil
+	if !known {
 		u = &unit{}
 		e.units[owner] = u
 	}
 	e.claimed.replace(u.output.Reports, output.Reports)
 	u.output = output
-	if u.served != nil && e.leaves(u) {
+	if known && e.leaves(u) {
 		e.withdraw(owner, u)
 	}
 	switch {
@@ -60,17 +61,22 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 
 // leaves reports whether a unit must go from where it runs. In a cluster one that
 // is refused as a whole stays as it was: a typing error in the parameters of a
-// class must not end every Gateway of it.
+// class must not end every Gateway of it. What runs there may run since before
+// this process, which need not have sent anything.
 func (e *Engine) leaves(u *unit) bool {
 	if e.opts.Fleet != nil {
 		return u.output.Proxy == nil && len(u.output.Reports) == 0
 	}
-	return u.output.Proxy == nil || u.output.Controller != u.assigned.Controller
+	return u.served != nil && (u.output.Proxy == nil || u.output.Controller != u.assigned.Controller)
 }
 
-// withdraw takes a unit from its dataplane.
+// withdraw takes a unit from where it runs.
 func (e *Engine) withdraw(owner ir.Object, u *unit) {
-	u.served.Remove(owner)
+	if e.opts.Fleet != nil {
+		e.opts.Fleet.Remove(owner)
+	} else {
+		u.served.Remove(owner)
+	}
 	e.addresses.release(owner)
 	u.served, u.outcome, u.assigned = nil, nil, Order{}
 	u.refused, u.due = false, time.Time{}

@@ -57,6 +57,8 @@ type Fleet struct {
 
 	mu    sync.Mutex
 	crews map[ir.Object]*crew
+	// led is true once there is somebody whom pods answer.
+	led bool
 	// stale are owners whose outcome may have changed.
 	stale map[ir.Object]struct{}
 }
@@ -135,10 +137,12 @@ func (f *Fleet) Remove(owner ir.Object) {
 // Complete implements engine.Fleet.
 func (f *Fleet) Complete(owners []ir.Object) { f.provisioning.Sweep(owners) }
 
-// Lead forgets what was heard before: every unit has its time to answer anew.
+// Lead implements engine.Fleet. Every unit has its time to answer from now on:
+// pods speak to who leads alone, so before that nobody can say what they run.
 func (f *Fleet) Lead() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.led = true
 	for owner, c := range f.crews {
 		c.since, c.told = f.opts.Now(), nil
 		clear(c.moved)
@@ -239,7 +243,7 @@ func (f *Fleet) judge(owner ir.Object, state provision.State) *dataplanes.Outcom
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.crews[owner]
-	if c == nil {
+	if c == nil || !f.led {
 		return nil
 	}
 	o, known := c.judge(state, f.opts.Now())

@@ -64,6 +64,7 @@ func newStage(t *testing.T) (*stage, *Fleet) {
 	s := &stage{now: time.Unix(1000, 0)}
 	f := New(Options{SessionKey: func(ir.Object) ir.Secret { return "key" }, Now: s.clock})
 	f.Join(s, s)
+	f.Lead()
 	return s, f
 }
 
@@ -162,6 +163,28 @@ func TestSilenceIsNoFailure(t *testing.T) {
 	f.Lead()
 	if o := next(t, f); o == nil || o.Version != "one" {
 		t.Fatalf("what the pod said already was forgotten: %+v", o)
+	}
+}
+
+// TestWhoDoesNotLeadSaysNothing: a replica that has been warm for long hears no pod,
+// and does not take that for their silence in the moment before it leads.
+func TestWhoDoesNotLeadSaysNothing(t *testing.T) {
+	s, f := newStage(t)
+	f.led = false
+	f.Apply(order("one"))
+	s.pass(time.Hour)
+	s.ready("a")
+	f.Changed(web)
+	if o := next(t, f); o != nil {
+		t.Fatalf("before it leads: %+v", o)
+	}
+	f.Lead()
+	if o := next(t, f); o != nil {
+		t.Fatalf("before the pod may have spoken: %+v", o)
+	}
+	f.Report(says("a", "one"))
+	if o := next(t, f); o == nil || o.Version != "one" {
+		t.Fatalf("%+v", o)
 	}
 }
 

@@ -71,6 +71,9 @@ func (f *fleet) stop() {
 // Remove implements engine.Fleet.
 func (f *fleet) Remove(ir.Object) {}
 
+// Lead implements engine.Fleet.
+func (f *fleet) Lead() {}
+
 // Complete implements engine.Fleet.
 func (f *fleet) Complete([]ir.Object) {}
 

@@ -46,11 +46,18 @@ func CacheOptions(s CacheSettings) cache.Options {
 }
 
 // stripManagers drops what an object's fields were set by, but for the note that
-// one manager has set any.
+// one manager has set any. Of metadata that is watched alone it keeps which object
+// it is: an annotation of kubectl's has a copy of the Secret or ConfigMap.
 func stripManagers(manager string) toolscache.TransformFunc {
 	return func(in any) (any, error) {
 		obj, ok := in.(metav1.Object)
-		if !ok || obj.GetManagedFields() == nil {
+		if !ok {
+			return in, nil
+		}
+		if alone, ok := in.(*metav1.PartialObjectMetadata); ok {
+			alone.ObjectMeta = metav1.ObjectMeta{
+				Namespace: alone.Namespace, Name: alone.Name, UID: alone.UID, ResourceVersion: alone.ResourceVersion,
+			}
 			return in, nil
 		}
 		var kept []metav1.ManagedFieldsEntry

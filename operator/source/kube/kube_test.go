@@ -121,6 +121,17 @@ func TestBare(t *testing.T) {
 	}
 }
 
+// What is not to be kept of a Secret is in its metadata too.
+func TestMetadataAloneIsAName(t *testing.T) {
+	secret := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "default", Name: "cert", UID: "1", ResourceVersion: "7",
+		Annotations: map[string]string{corev1.LastAppliedConfigAnnotation: `{"data":{"tls.key":"c2VjcmV0"}}`},
+	}}
+	if _, err := stripManagers("me")(secret); err != nil || secret.Annotations != nil || secret.Name != "cert" || secret.ResourceVersion != "7" {
+		t.Errorf("kept: %+v, %v", secret.ObjectMeta, err)
+	}
+}
+
 func TestStripManagers(t *testing.T) {
 	r := &gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{
 		{Manager: "kubectl", FieldsV1: &metav1.FieldsV1{}}, {Manager: "me", FieldsV1: &metav1.FieldsV1{}},

@@ -1,11 +1,16 @@
 package provision
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/api/v1alpha1"
 	"github.com/sluice-gateway/sluice/dataplanes/provision"
@@ -43,6 +48,93 @@ func TestANewLeaderKeepsWhatCameSince(t *testing.T) {
 		}
 	}
 	r.state(since.Owner, "the Gateway that is there", lacks("AddressNotAssigned"))
+}
+
+// What a Gateway of the same name has left behind is nobody's fault: it goes, and
+// nobody is told to remove it.
+func TestWhatTheOneBeforeLeftBehind(t *testing.T) {
+	r := start(t)
+	in := r.gateway("edge")
+	r.provisioner.Ensure(in)
+	svc := only[*corev1.Service](r)
+	svc.Finalizers = append(svc.Finalizers, "example.com/slow")
+	r.must(r.client.Update(t.Context(), svc))
+	r.must(r.client.Delete(t.Context(), &gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: "edge"}}))
+	again := r.gateway("edge")
+	r.provisioner.Ensure(again)
+	r.state(again.Owner, "the Service that is to come", lacks("AddressNotAssigned", "is not there yet"))
+	r.eventually("the old one to go", func() error {
+		if err := r.reread(svc); err != nil {
+			return err
+		}
+		svc.Finalizers = nil
+		return r.client.Update(t.Context(), svc)
+	})
+	r.eventually("the new one", func() error {
+		if by := metav1.GetControllerOf(only[*corev1.Service](r)); by.UID != again.UID {
+			return errors.New("it is the old one's")
+		}
+		return nil
+	})
+}
+
+// A Service that somebody deletes can take minutes to go, and its address goes
+// first.
+func TestAServiceThatGoesHasNoAddress(t *testing.T) {
+	r := start(t)
+	in := r.gateway("edge")
+	r.provisioner.Ensure(in)
+	svc := only[*corev1.Service](r)
+	svc.Finalizers = append(svc.Finalizers, "example.com/slow")
+	r.must(r.client.Update(t.Context(), svc))
+	r.balance("192.0.2.1")
+	r.state(in.Owner, "the address", func(s provision.State) bool { return len(s.Addresses) == 1 })
+	r.must(r.client.Delete(t.Context(), svc))
+	r.state(in.Owner, "no address", func(s provision.State) bool { return len(s.Addresses) == 0 })
+	r.eventually("the finalizer to go", func() error {
+		if err := r.reread(svc); err != nil {
+			return err
+		}
+		svc.Finalizers = nil
+		return r.client.Update(t.Context(), svc)
+	})
+	if again := only[*corev1.Service](r); again.UID == svc.UID {
+		t.Error("it did not go")
+	}
+}
+
+// What is no refusal and does not pass is told too: a webhook that does not answer
+// keeps a new port closed, though every pod serves it.
+func TestWhatDoesNotPassIsTold(t *testing.T) {
+	r := start(t)
+	in := r.gateway("edge")
+	r.provisioner.Ensure(in)
+	r.each()
+	r.state(in.Owner, "the Service", lacks("AddressNotAssigned"))
+	fail, none := admissionv1.Fail, admissionv1.SideEffectClassNone
+	hook := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}, Webhooks: []admissionv1.ValidatingWebhook{{
+		Name: "away.example.com", FailurePolicy: &fail, SideEffects: &none, AdmissionReviewVersions: []string{"v1"},
+		ClientConfig:      admissionv1.WebhookClientConfig{URL: pointer("https://127.0.0.1:1/")},
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": r.namespace}},
+		Rules: []admissionv1.RuleWithOperations{{Operations: []admissionv1.OperationType{admissionv1.Update}, Rule: admissionv1.Rule{
+			APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"services"},
+		}}},
+	}}}
+	r.must(r.client.Create(t.Context(), hook))
+	t.Cleanup(func() { _ = r.client.Delete(context.Background(), hook) })
+	r.eventually("the webhook to count", func() error {
+		svc := only[*corev1.Service](r)
+		svc.Labels["seen"] = "yes"
+		if err := r.client.Update(t.Context(), svc); err == nil {
+			return errors.New("it does not yet")
+		}
+		return nil
+	})
+	in.Ports = append(in.Ports, provision.Port{Number: 443, Protocol: corev1.ProtocolTCP})
+	r.provisioner.Ensure(in)
+	r.state(in.Owner, "why the port is closed", lacks("Pending", "Service "+r.namespace+"/", "away.example.com"))
+	r.must(r.client.Delete(t.Context(), hook))
+	r.state(in.Owner, "nothing in the way", lacks("AddressNotAssigned", "The cluster gives no address"))
 }
 
 // Parameters change, and change back: the API server takes each change, and the
