@@ -29,6 +29,7 @@ func TestConformance(t *testing.T) {
 	o := parseOptions(t)
 	w := boot(t, o)
 	for n := range o.repeat {
+		w.cleared(t)
 		if !t.Run(fmt.Sprintf("run-%d", n+1), func(t *testing.T) { w.play(t) }) {
 			return
 		}

@@ -5,7 +5,7 @@ module github.com/sluice-gateway/sluice/test/conformance
 go 1.26.0
 
 require (
-	k8s.io/api v0.37.0 // indirect
+	k8s.io/api v0.37.0
 	k8s.io/apiextensions-apiserver v0.37.0
 	k8s.io/apimachinery v0.37.0
 	k8s.io/client-go v0.37.0

@@ -1,11 +1,14 @@
 package conformance
 
 import (
+	"context"
 	"io/fs"
 	"path/filepath"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientset "k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -117,6 +120,17 @@ func (w *world) addresses() (usable, unusable []gatewayv1.GatewaySpecAddress) {
 	static := w.Plan().Static()[0].Addr().Next()
 	return []gatewayv1.GatewaySpecAddress{{Type: &ip, Value: static.String()}},
 		[]gatewayv1.GatewaySpecAddress{{Type: &ip, Value: "198.51.100.1"}}
+}
+
+// cleared waits until nothing of an earlier run is left: the suite deletes its
+// namespaces and does not wait for their end.
+func (w *world) cleared(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{suite.InfrastructureNamespace, suite.AppBackendNamespace, suite.WebBackendNamespace} {
+		rig.Eventually(t, "the namespace "+name+" to be gone", func(ctx context.Context) error {
+			return w.Gone(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		})
+	}
 }
 
 // collect keeps what explains a failed test.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -147,6 +148,21 @@ func (r *Rig) CPU(t testing.TB) time.Duration {
 		}
 	}
 	return sum
+}
+
+// Watcher runs a program that does nothing but watch HTTPRoutes, until the test
+// ends: what receiving them costs anybody. It returns what it has computed so far.
+func (r *Rig) Watcher(t testing.TB, ns string) func() time.Duration {
+	t.Helper()
+	cmd := exec.Command(r.Plan().Program("kubectl"), "--kubeconfig", r.Kubeconfig(), "-n", ns, "get", "httproutes", "--watch", "-o", "name")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return func() time.Duration { return cpu(t, cmd.Process.Pid) }
 }
 
 // cpu reads utime and stime, which are in hundredths of a second.
