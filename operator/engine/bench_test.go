@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -115,4 +116,38 @@ func BenchmarkOneRouteAdded(b *testing.B) {
 
 func BenchmarkEndpointEvent(b *testing.B) {
 	benchmark(b, func(n int) resources.Event { return slice(n%1000, fmt.Sprintf("10.1.%d.%d", n>>8&255, n&255)) })
+}
+
+// BenchmarkForeignRouteAdded is what a route of another controller costs, beside
+// BenchmarkOneRouteAdded: a look-up, and nothing that is told.
+func BenchmarkForeignRouteAdded(b *testing.B) {
+	plane, s := newHeld(), &script{batches: make(chan source.Batch)}
+	opts := options(quiet{})
+	opts.Source, opts.Unclaimed = s, false
+	opts.Dataplanes = map[gatewayv1.GatewayController]dataplanes.Dataplane{controller: plane}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	e := engine.New(opts)
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	s.batches <- source.Batch{Events: manyObjects()}
+	<-plane.applied
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		event := httpRoute(manyRoutes+n, "/")
+		route := *event.Object.(*gatewayv1.HTTPRoute)
+		route.Spec.ParentRefs = []gatewayv1.ParentReference{{Name: "other"}}
+		n++
+		before := e.Counters.Rounds.Load()
+		s.batches <- source.Batch{Events: []resources.Event{object(resources.HTTPRoute, &route)}}
+		for e.Counters.Rounds.Load() == before {
+			runtime.Gosched()
+		}
+	}
+	b.StopTimer()
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
 }

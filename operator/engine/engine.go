@@ -214,10 +214,7 @@ func (e *Engine) round(ctx context.Context, batches []source.Batch) {
 	}
 	e.want()
 	e.forget(facts)
-	if e.opts.Fleet == nil {
-		// In a cluster others look after what is nobody's here.
-		news = e.unclaim(facts) || news
-	}
+	news = e.unclaim(facts) || news
 	e.resolver.want(ctx, e.names())
 	e.complete()
 	if news {
