@@ -87,6 +87,9 @@ type Reach struct {
 	// Lack is what keeps clients from being served, whichever version runs; nil
 	// where nothing does.
 	Lack *Lack
+	// Remark is what is not as it should be though clients are served, for people: a
+	// pod that does not come up beside those that serve. Empty where nothing is.
+	Remark string
 	// Behind names the pods that are ready and do not run the version that was
 	// asked for, for people; empty where there are none.
 	Behind string

@@ -91,8 +91,11 @@ func fits(want, live *unstructured.Unstructured) bool {
 // create makes an object that is not there. It takes nothing from another field
 // owner, should somebody have made one of the name meanwhile.
 func (p *Provisioner) create(ctx context.Context, want *unstructured.Unstructured) error {
-	p.opts.Log.Info("creating", "object", describe(want.GetKind(), want.GetNamespace(), want.GetName()))
-	return p.opts.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want.DeepCopy()), client.FieldOwner(fieldOwner))
+	err := p.opts.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want.DeepCopy()), client.FieldOwner(fieldOwner))
+	if err == nil {
+		p.opts.Log.Info("created", "object", describe(want.GetKind(), want.GetNamespace(), want.GetName()))
+	}
+	return err
 }
 
 // change is an object as it is to be, and as it is.
@@ -166,7 +169,7 @@ func (p *Provisioner) refused(want *unstructured.Unstructured, err error) error 
 		return fmt.Errorf("%s: %w", describe(want.GetKind(), want.GetNamespace(), want.GetName()), err)
 	}
 	return &refusal{err: err, lack: &dataplanes.Lack{Reason: reason, Message: fmt.Sprintf(
-		"The API server refuses %s: %v", describe(want.GetKind(), want.GetNamespace(), want.GetName()), err)}}
+		"The API server refuses %s, and what is there stays as it is: %v", describe(want.GetKind(), want.GetNamespace(), want.GetName()), err)}}
 }
 
 // take removes an object that was made here, and no other of its name.
@@ -174,9 +177,11 @@ func (p *Provisioner) take(ctx context.Context, kind string, obj client.Object) 
 	if obj.GetDeletionTimestamp() != nil {
 		return nil
 	}
-	p.opts.Log.Info("removing", "object", describe(kind, obj.GetNamespace(), obj.GetName()))
 	uid := obj.GetUID()
 	err := p.opts.Client.Delete(ctx, obj, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if err == nil {
+		p.opts.Log.Info("removed", "object", describe(kind, obj.GetNamespace(), obj.GetName()))
+	}
 	return client.IgnoreNotFound(err)
 }
 

@@ -53,10 +53,10 @@ type Site struct {
 }
 
 // Ports are those that a unit needs, ordered by number and protocol, each once:
-// one for each port and transport of its listeners, and the UDP side of HTTPS
-// where HTTP/3 is on.
-func Ports(proxy *ir.Proxy) []Port {
-	var list []Port
+// those that are to stay anyhow, one for each port and transport of its listeners,
+// and the UDP side of HTTPS where HTTP/3 is on.
+func Ports(proxy *ir.Proxy, stay ...Port) []Port {
+	list := slices.Clone(stay)
 	for _, l := range proxy.Listeners {
 		transport := corev1.ProtocolTCP
 		if l.Protocol == ir.UDP {

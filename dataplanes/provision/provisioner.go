@@ -47,6 +47,8 @@ type State struct {
 	// Lack is what keeps clients from being served, as far as it can be seen from
 	// the objects; nil where nothing does.
 	Lack *dataplanes.Lack
+	// Remark is why a pod does not come up while others serve; empty where all do.
+	Remark string
 	// Ready are the pods that are ready and not about to end, ordered by name.
 	Ready []Pod
 	// Ports are what there is to say of listeners' ports: "node port 30080".
@@ -202,13 +204,35 @@ func (p *Provisioner) put(u *unit, in *Input, state State) {
 	p.mu.Lock()
 	stale := u.removed || u.input.UID != in.UID
 	same := u.known && reflect.DeepEqual(u.state, state)
+	before := u.state.trouble()
 	if !stale && !same {
 		u.state, u.known = state, true
 	}
 	p.mu.Unlock()
-	if !stale && !same {
-		p.opts.Changed(in.Owner)
+	if stale || same {
+		return
 	}
+	if now := state.trouble(); now != before {
+		p.tell(in.Owner, now)
+	}
+	p.opts.Changed(in.Owner)
+}
+
+// trouble is what somebody should look at; empty where nothing is.
+func (s *State) trouble() string {
+	if s.Lack != nil {
+		return s.Lack.Message
+	}
+	return s.Remark
+}
+
+func (p *Provisioner) tell(owner ir.Object, trouble string) {
+	unit := describe(owner.Kind, owner.Namespace, owner.Name)
+	if trouble == "" {
+		p.opts.Log.Info("has all that it needs", "unit", unit)
+		return
+	}
+	p.opts.Log.Info("does not have all that it needs", "unit", unit, "why", trouble)
 }
 
 func (p *Provisioner) site() *Site {

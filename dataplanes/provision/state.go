@@ -31,6 +31,9 @@ func (p *Provisioner) state(ctx context.Context, j *job, refused *dataplanes.Lac
 	r := reach{in: &j.in, service: svc, nodes: nodes.Items, pods: j.pods}
 	made.Addresses, made.Ports = r.addresses(), r.ports()
 	made.Lack = allOf(refused, r.lack(made.Addresses), podsLack(j, made.Ready))
+	if len(made.Ready) > 0 {
+		made.Remark = podsTrouble(j)
+	}
 	return made, nil
 }
 
@@ -82,14 +85,22 @@ func podsLack(j *job, ready []Pod) *dataplanes.Lack {
 	if why := deploymentFailure(j); why != "" {
 		return &dataplanes.Lack{Reason: "NoResources", Message: fmt.Sprintf("%s has no pods: %s", name, why)}
 	}
+	if why := podsTrouble(j); why != "" {
+		return &dataplanes.Lack{Reason: "NoResources", Message: "No pod is ready: " + why}
+	}
+	return &dataplanes.Lack{Reason: "Pending", Message: "No pod of " + name + " is ready yet"}
+}
+
+// podsTrouble is why the first of the pods that do not come up does not.
+func podsTrouble(j *job) string {
 	pods := slices.Clone(j.pods)
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	for i := range pods {
 		if why := podFailure(&pods[i]); why != "" {
-			return &dataplanes.Lack{Reason: "NoResources", Message: fmt.Sprintf("No pod is ready: pod %s %s", pods[i].Name, why)}
+			return fmt.Sprintf("pod %s %s", pods[i].Name, why)
 		}
 	}
-	return &dataplanes.Lack{Reason: "Pending", Message: "No pod of " + name + " is ready yet"}
+	return ""
 }
 
 // deploymentFailure is why pods cannot even be made: a quota, or an admission

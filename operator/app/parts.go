@@ -76,7 +76,7 @@ func (o *operation) assemble(config *rest.Config) (*parts, error) {
 	}
 	p.engine = engine.New(engine.Options{
 		Source: source, FrontEnds: frontEnds(by, gatewayapi.Options{ReservedPorts: adminPort, KeepClassless: true}), Indexes: gatewayapi.Indexes(),
-		Fleet: &warming{p.fleet, o}, Leading: o.leading, Sink: p.sink, Resolve: lookUp,
+		Classless: o.classless, Fleet: &warming{p.fleet, o}, Leading: o.leading, Sink: p.sink, Resolve: lookUp,
 	})
 	return p, nil
 }
@@ -129,6 +129,13 @@ func ours(name gatewayv1.GatewayController) bool {
 		}
 	}
 	return false
+}
+
+// classless tells of a Gateway that goes on without a class, as its status cannot:
+// it is nobody's.
+func (o *operation) classless(owner ir.Object) {
+	o.log.Info("the GatewayClass does not exist: what runs stays as it was, and changes wait for the class",
+		"gateway", owner.Namespace+"/"+owner.Name)
 }
 
 // warming notes when everything has been read.

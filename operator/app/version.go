@@ -22,9 +22,15 @@ func newVersion(streams Streams) *cobra.Command {
 	}
 }
 
-// version is the module's version; a build from a checkout says so, with the
-// commit where the build knows it.
+// release is what an image is of; its build sets it by the linker.
+var release string
+
+// version is the image's, else the module's; a build from a checkout says so, with
+// the commit where the build knows it.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

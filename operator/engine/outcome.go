@@ -74,7 +74,7 @@ func (u *Unit) programmed() status.Programmed {
 
 // reached is the truth about a unit that runs in pods.
 func (u *Unit) reached(reach *dataplanes.Reach) status.Programmed {
-	p := status.Programmed{Reason: "Pending", Problems: u.Outcome.Problems, Ports: reach.Ports}
+	p := status.Programmed{Reason: "Pending", Problems: u.Outcome.Problems, Ports: reach.Ports, Remark: reach.Remark}
 	p.Addresses = addressesOf(reach)
 	switch {
 	case reach.Lack != nil:

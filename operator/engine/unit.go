@@ -44,6 +44,9 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	if output.Classless {
 		// Classes are replaced by deleting them: their Gateways must not go, and their
 		// addresses with them, for the moment in between.
+		if u != nil && e.opts.Classless != nil {
+			e.opts.Classless(owner)
+		}
 		return
 	}
 	known := u != nil

@@ -17,6 +17,7 @@ const (
 	AddressNotUsable           Code = "AddressNotUsable"
 	AddressNotAssigned         Code = "AddressNotAssigned"
 	NoResources                Code = "NoResources"
+	GatewayServedWith          Code = "GatewayServedWith"
 	NoValidListeners           Code = "NoValidListeners"
 	NoLiveListeners            Code = "NoLiveListeners"
 	SomeListenersInvalid       Code = "SomeListenersInvalid"

@@ -86,6 +86,7 @@ var table = []Row{
 	{AddressNotUsable, gateways, turn(40, programmed, no, "AddressNotUsable")},
 	{AddressNotAssigned, gateways, turn(35, programmed, no, "AddressNotAssigned")},
 	{NoResources, gateways, turn(30, programmed, no, "NoResources")},
+	{GatewayServedWith, gateways, turn(1, programmed, yes, "Programmed")},
 	{NoValidListeners, gateways, refuse(45, "ListenersNotValid")},
 	{NoLiveListeners, gateways, turn(20, programmed, no, "Invalid")},
 	{SomeListenersInvalid, gateways, turn(10, accepted, yes, "ListenersNotValid")},

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
 	"github.com/sluice-gateway/sluice/dataplanes/provision"
@@ -256,9 +258,17 @@ func (f *Fleet) judge(owner ir.Object, state provision.State) *dataplanes.Outcom
 
 func inputOf(o *engine.Order) provision.Input {
 	asked := o.Infrastructure
+	var stay []provision.Port
+	for _, p := range asked.Ports {
+		transport := corev1.ProtocolTCP
+		if p.UDP {
+			transport = corev1.ProtocolUDP
+		}
+		stay = append(stay, provision.Port{Number: p.Number, Protocol: transport})
+	}
 	return provision.Input{
 		Owner: o.Unit.Proxy.Owner, UID: asked.UID, Class: asked.Class, Controller: string(o.Controller),
 		Labels: asked.Labels, Annotations: asked.Annotations, Addresses: asked.Addresses,
-		Ports: provision.Ports(o.Unit.Proxy), Service: asked.Service, Pods: asked.Pods, Drain: asked.Drain,
+		Ports: provision.Ports(o.Unit.Proxy, stay...), Service: asked.Service, Pods: asked.Pods, Drain: asked.Drain,
 	}
 }

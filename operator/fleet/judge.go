@@ -24,7 +24,7 @@ func (c *crew) judge(state provision.State, now time.Time) (o dataplanes.Outcome
 	}
 	o = dataplanes.Outcome{
 		Owner: c.order.Unit.Proxy.Owner, Version: c.order.Version,
-		Reach: &dataplanes.Reach{Addresses: state.Addresses, Lack: state.Lack, Ports: state.Ports},
+		Reach: &dataplanes.Reach{Addresses: state.Addresses, Lack: state.Lack, Remark: state.Remark, Ports: state.Ports},
 	}
 	var behind []string
 	said := map[ir.Problem]bool{}

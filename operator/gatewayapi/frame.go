@@ -191,7 +191,6 @@ func (b *frameBuilder) parameters() {
 	}
 	b.settings = b.effective.settings
 	b.settings.HTTP3 = b.http3()
-	b.asks = b.infrastructure()
 }
 
 // unsupported refuses the fields of the experimental channel that Sluice does
@@ -288,6 +287,7 @@ func (b *frameBuilder) makeRouting() {
 		})
 	}
 	b.routing = r
+	b.asks = b.infrastructure()
 	b.refuseListeners()
 }
 

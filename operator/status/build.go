@@ -182,4 +182,6 @@ type Programmed struct {
 	// Ports say where listeners are reached, by port, if that is at another one:
 	// "node port 30080".
 	Ports map[uint16]string
+	// Remark is what there is to add about a Gateway that is served.
+	Remark string
 }

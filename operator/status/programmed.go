@@ -26,7 +26,7 @@ func (p *Programmed) apply(report *findings.Report) *findings.Report {
 	gateway := report.Object.Kind == resources.Gateway
 	listens := gateway || report.Object.Kind == resources.ListenerSet
 	problems := p.about(report.Object)
-	said := listens && p.Active && len(p.Ports) > 0
+	said := listens && p.Active && (len(p.Ports) > 0 || p.Remark != "")
 	if len(problems) == 0 && !said && (p.Active || !listens) && (!gateway || len(p.Addresses) == 0) {
 		return report
 	}
@@ -43,6 +43,9 @@ func (p *Programmed) apply(report *findings.Report) *findings.Report {
 		}
 		if how := p.Ports[uint16(s.Port)]; said && s.Port != 0 && how != "" {
 			s.Findings = append(s.Findings, findings.Finding{Code: findings.ListenerReached, Message: "The proxy runs this generation; reached at " + how})
+		}
+		if said && s.Kind == findings.Gateway && p.Remark != "" {
+			s.Findings = append(s.Findings, findings.Finding{Code: findings.GatewayServedWith, Message: "The proxy runs this generation, though not in every pod that is to be: " + p.Remark})
 		}
 		s.Findings = append(s.Findings, objections(s, problems)...)
 	}

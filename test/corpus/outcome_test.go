@@ -21,6 +21,9 @@ var outcomes = map[string]func(*ir.Proxy) *status.Programmed{
 	"node-ports": func(*ir.Proxy) *status.Programmed {
 		return &status.Programmed{Active: true, Ports: map[uint16]string{80: "node port 30080"}}
 	},
+	"stuck-rollout": func(*ir.Proxy) *status.Programmed {
+		return &status.Programmed{Active: true, Remark: "pod gateway-x (image proxy:none): ErrImagePull: not found"}
+	},
 	"objection": func(p *ir.Proxy) *status.Programmed {
 		return &status.Programmed{Active: true, Problems: firstRules(p)}
 	},

@@ -3,12 +3,14 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -113,21 +115,84 @@ func packOne(out string, references []string, program string) error {
 }
 
 // archive writes what `ctr images import` and `docker load` take. The file
-// appears when it is whole.
+// appears when it is whole. The order of everything is fixed, so that the same
+// image is the same file.
 func archive(out string, references []string, img v1.Image) error {
-	images := map[name.Tag]v1.Image{}
 	for _, reference := range references {
-		tag, err := name.NewTag(reference, name.StrictValidation)
-		if err != nil {
+		if _, err := name.NewTag(reference, name.StrictValidation); err != nil {
 			return fmt.Errorf("%q is no image name: %w", reference, err)
 		}
-		images[tag] = img
+	}
+	files, err := members(slices.Sorted(slices.Values(references)), img)
+	if err != nil {
+		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(out), 0o750); err != nil {
 		return err
 	}
-	if err := tarball.MultiWriteToFile(out+".part", images); err != nil {
+	var all bytes.Buffer
+	w := tar.NewWriter(&all)
+	for _, f := range files {
+		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.data)), ModTime: epoch, Format: tar.FormatPAX}); err != nil {
+			return err
+		}
+		if _, err := w.Write(f.data); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(out+".part", all.Bytes(), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(out+".part", out)
+}
+
+type member struct {
+	name string
+	data []byte
+}
+
+// members are the files of an archive: the configuration, the layers, and the
+// manifest that names them.
+func members(references []string, img v1.Image) ([]member, error) {
+	config, err := img.RawConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	digest, err := img.ConfigName()
+	if err != nil {
+		return nil, err
+	}
+	files := []member{{digest.String(), config}}
+	manifest := tarball.Descriptor{Config: digest.String(), RepoTags: references}
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, err
+	}
+	for _, layer := range layers {
+		f, err := layerFile(layer)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+		manifest.Layers = append(manifest.Layers, f.name)
+	}
+	text, err := json.Marshal(tarball.Manifest{manifest})
+	return append(files, member{"manifest.json", text}), err
+}
+
+func layerFile(layer v1.Layer) (member, error) {
+	digest, err := layer.Digest()
+	if err != nil {
+		return member{}, err
+	}
+	compressed, err := layer.Compressed()
+	if err != nil {
+		return member{}, err
+	}
+	defer compressed.Close()
+	data, err := io.ReadAll(compressed)
+	return member{digest.Hex + ".tar.gz", data}, err
 }
