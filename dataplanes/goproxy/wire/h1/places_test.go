@@ -68,7 +68,7 @@ func TestLargeBodiesWithoutLargeBuffers(t *testing.T) {
 	c := p.dial()
 	for range 2 {
 		c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		if got := len(body(c.get(200))); got != size {
+		if got := len(body(c.answer("GET", 200))); got != size {
 			t.Errorf("%d octets came of %d", got, size)
 		}
 	}
