@@ -3,11 +3,13 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
@@ -314,5 +316,30 @@ func TestEditsDoNotExcuse(t *testing.T) {
 	f.Report(says("b", "111"))
 	if stuck() {
 		t.Error("it is stuck when it runs what it is to run")
+	}
+}
+
+// TestWhatIsAskedOfObjects: the ports of listeners, those that are not served now
+// among them.
+func TestWhatIsAskedOfObjects(t *testing.T) {
+	o := order("one")
+	o.Unit.Proxy.Listeners = []*ir.Listener{{Port: 80, Protocol: ir.HTTP}}
+	o.Infrastructure = &gatewayapi.Infrastructure{UID: "7", Class: "c", Ports: []gatewayapi.Port{{Number: 80}, {Number: 53, UDP: true}}}
+	in := inputOf(&o)
+	want := []provision.Port{{Number: 53, Protocol: corev1.ProtocolUDP}, {Number: 80, Protocol: corev1.ProtocolTCP}}
+	if in.Owner != web || in.UID != "7" || in.Class != "c" || !slices.Equal(in.Ports, want) {
+		t.Errorf("%+v", in)
+	}
+}
+
+// TestARemarkIsPassedOn: what pods that do not come up say, while others serve.
+func TestARemarkIsPassedOn(t *testing.T) {
+	s, f := newStage(t)
+	s.ready("a")
+	s.state.Remark = "pod b cannot be scheduled"
+	f.Apply(order("one"))
+	f.Report(says("a", "one"))
+	if o := next(t, f); o == nil || o.Reach.Remark != "pod b cannot be scheduled" || o.Reach.Lack != nil {
+		t.Fatalf("%+v", o)
 	}
 }
