@@ -61,8 +61,8 @@ type Options struct {
 	// the start.
 	Leading <-chan struct{}
 	Sink    Sink
-	// Classless is told of units whose class has gone, and which stay as they were;
-	// nil is nobody.
+	// Classless is told once of a unit whose class has gone, and which stays as it
+	// was; nil is nobody.
 	Classless func(owner ir.Object)
 	// Bind is the address that listeners bind. Default: 127.0.0.1.
 	Bind netip.Addr

@@ -168,13 +168,21 @@ func TestWhatWasRefusedFromTheStartGoes(t *testing.T) {
 // from its Gateways meanwhile; one that comes back as another controller's does.
 func TestAClassThatGoes(t *testing.T) {
 	p := newPods()
-	r := p.start(t, map[string]string{"class.yaml": class, "gateway.yaml": gateway("demo", 80)}, nil)
+	told := make(chan ir.Object, 10)
+	r := p.start(t, map[string]string{"class.yaml": class, "gateway.yaml": gateway("demo", 80)}, func(o *engine.Options) {
+		o.Classless = func(owner ir.Object) { told <- owner }
+	})
 	order := <-p.applied
 	p.say(order, order.Version)
 	r.untilCondition("Gateway default/demo  Programmed=True")
-	rounds := r.engine.Counters.Rounds.Load()
 	r.write("class.yaml", "")
-	r.untilSilently("the class is gone", func() bool { return r.engine.Counters.Rounds.Load() > rounds })
+	<-told
+	translations := r.engine.Counters.Translations.Load()
+	r.write("gateway.yaml", gateway("demo", 82))
+	r.untilSilently("an edit without a class", func() bool { return r.engine.Counters.Translations.Load() > translations })
+	if len(told) > 0 {
+		t.Error("told again")
+	}
 	r.write("class.yaml", class)
 	r.write("gateway.yaml", gateway("demo", 81))
 	next := <-p.applied

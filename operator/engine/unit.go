@@ -29,6 +29,19 @@ type unit struct {
 	due time.Time
 	// told is the unit in the last snapshot.
 	told Unit
+	// classless is true while its class is gone, which has been told.
+	classless bool
+}
+
+// outlive tells once of a unit that goes on without a class.
+func (e *Engine) outlive(owner ir.Object, u *unit) {
+	if u == nil || u.classless {
+		return
+	}
+	u.classless = true
+	if e.opts.Classless != nil {
+		e.opts.Classless(owner)
+	}
 }
 
 // translate makes a unit anew and sends what changed.
@@ -44,9 +57,7 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 	if output.Classless {
 		// Classes are replaced by deleting them: their Gateways must not go, and their
 		// addresses with them, for the moment in between.
-		if u != nil && e.opts.Classless != nil {
-			e.opts.Classless(owner)
-		}
+		e.outlive(owner, u)
 		return
 	}
 	known := u != nil
@@ -55,7 +66,7 @@ func (e *Engine) translate(ctx context.Context, front FrontEnd, owner ir.Object)
 		e.units[owner] = u
 	}
 	e.claimed.replace(u.output.Reports, output.Reports)
-	u.output = output
+	u.output, u.classless = output, false
 	if known && e.leaves(u) {
 		e.withdraw(owner, u)
 	}
