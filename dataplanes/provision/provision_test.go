@@ -266,3 +266,30 @@ func TestWhyPodsDoNotCome(t *testing.T) {
 		t.Errorf("no replicas: %+v", got)
 	}
 }
+
+// TestAPodThatDoesNotComeUpBesideOthers: clients are served, so nothing is lacking,
+// but somebody should look at it.
+func TestAPodThatDoesNotComeUpBesideOthers(t *testing.T) {
+	serves := corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}}
+	stuck := corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
+		{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/3 nodes"},
+	}}}
+	stuck.Name = "edge-2"
+	for _, c := range []struct {
+		pods []corev1.Pod
+		want string
+	}{
+		{[]corev1.Pod{serves, stuck}, "pod edge-2 cannot be scheduled: 0/3 nodes"},
+		{[]corev1.Pod{serves}, ""},
+		{[]corev1.Pod{stuck}, ""},
+	} {
+		j := &job{pods: c.pods, in: Input{Owner: ir.Object{Name: "edge"}}}
+		state, err := (&Provisioner{}).state(t.Context(), j, nil)
+		if err != nil || state.Remark != c.want {
+			t.Errorf("%d pods: %q, %v, want %q", len(c.pods), state.Remark, err, c.want)
+		}
+		if state.trouble() == "" {
+			t.Errorf("%d pods: nothing is told, though there is no address", len(c.pods))
+		}
+	}
+}
