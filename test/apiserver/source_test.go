@@ -328,8 +328,11 @@ func TestForbidden(t *testing.T) {
 	s.create(class(), gw)
 	until(t, "the log says what is forbidden", func() bool { return o.log.count("udproutes") > 0 })
 	until(t, "all else is known", func() bool { return o.object("Gateway", "main") != nil })
-	if o.last.get().Complete || holds(get(s, gw).Status.Conditions, "Accepted", 1) {
-		t.Error("written, and nobody knows which UDPRoutes there are")
+	if o.last.get().Complete {
+		t.Error("all is known, and nobody knows which UDPRoutes there are")
+	}
+	if c := get(s, gw).Status.Conditions; holds(c, "Accepted", 1) {
+		t.Errorf("written, and nobody knows which UDPRoutes there are: %+v", c)
 	}
 	role.Rules = needed
 	s.must(s.client.Update(context.Background(), role))

@@ -168,7 +168,11 @@ func (d *definitions) complain(err error, name string) {
 // is not established yet brings another event when it is.
 func (d *definitions) take(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition) {
 	if !established(crd) {
-		d.remove(crd.Name)
+		// One that is just being made must not count as missing for that moment: what
+		// depends on its kind would be decided without it.
+		if !d.undecided[crd.Name] || has(crd, apiextensionsv1.NamesAccepted, apiextensionsv1.ConditionFalse) {
+			d.remove(crd.Name)
+		}
 		return
 	}
 	d.tell(crd.Name, trimmed(crd))
@@ -263,8 +267,12 @@ func (d *definitions) tell(name string, crd *apiextensionsv1.CustomResourceDefin
 }
 
 func established(crd *apiextensionsv1.CustomResourceDefinition) bool {
+	return has(crd, apiextensionsv1.Established, apiextensionsv1.ConditionTrue)
+}
+
+func has(crd *apiextensionsv1.CustomResourceDefinition, kind apiextensionsv1.CustomResourceDefinitionConditionType, status apiextensionsv1.ConditionStatus) bool {
 	return slices.ContainsFunc(crd.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
-		return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue
+		return c.Type == kind && c.Status == status
 	})
 }
 
