@@ -68,6 +68,10 @@ type Assignment struct {
 	SessionKey ir.Secret
 }
 
+// AdminPort is where a proxy that runs in a pod has /metrics, /healthz and /readyz.
+// No listener can have it.
+const AdminPort = 19001
+
 // Outcome is what became of an assignment.
 type Outcome struct {
 	Owner ir.Object

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -32,7 +33,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.StringVar(&f.token, "token-file", "", "this pod's token for the operator; read anew for each stream")
 	set.StringVar(&f.ca, "ca-file", "", "CAs of the operator's certificate, PEM; read anew for each connection")
 	set.StringVar(&f.state, "state-dir", "", "where the last good set is kept across restarts, private keys included: a volume in memory (default: nowhere)")
-	set.StringVar(&f.admin, "admin", ":19001", "address of /metrics, /healthz and /readyz")
+	set.StringVar(&f.admin, "admin", fmt.Sprintf(":%d", dataplanes.AdminPort), "address of /metrics, /healthz and /readyz")
 	set.StringVar(&f.node, "node", "", "this pod's node, for node hints of EndpointSlices (default: as the operator says)")
 	set.DurationVar(&f.lameDuck, "stop-delay", 5*time.Second, "how long new connections are taken after SIGTERM, so that the endpoint is out of use before they are refused")
 	f.pod = os.Getenv("POD_NAME")

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/client"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
+	"github.com/sluice-gateway/sluice/dataplanes/release"
 )
 
 // Streams are where the program writes: the access log to Out, all else to Err.
@@ -26,7 +27,7 @@ type Streams struct{ Out, Err io.Writer }
 // returns the exit code: 0, or 2 where the program could not do its work.
 func Main(ctx context.Context, args []string, streams Streams) int {
 	root := &cobra.Command{
-		Use: "sluice-proxy", Short: "What runs in the pods of a Sluice Gateway", Version: version(),
+		Use: "sluice-proxy", Short: "What runs in the pods of a Sluice Gateway", Version: release.Version(),
 		SilenceUsage: true, SilenceErrors: true, CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetOut(streams.Out)
@@ -79,7 +80,7 @@ func (f *flags) run(ctx context.Context, streams Streams) error {
 	plane := goproxy.Dataplane{}
 	return client.Run(serving, client.Options{
 		Unit: unit, Pod: f.pod, Operator: f.operator, TokenFile: f.token, CAFile: f.ca, StateDir: f.state, Node: f.node,
-		Program: version(), Features: plane.Features(), Address: everywhere(ctx),
+		Program: release.Version(), Features: plane.Features(), Address: everywhere(ctx),
 		Start: func(ctx context.Context, zone, node string) (dataplanes.Local, error) {
 			return plane.Start(ctx, dataplanes.Options{Zone: zone, Node: node, AccessLog: streams.Out, Metrics: registry})
 		},

@@ -7,6 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
 )
 
 // Objects are those that run a unit, in the order in which they are to be made:
@@ -55,7 +57,7 @@ func networkPolicy(in *Input) *networkingv1.NetworkPolicy {
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{
 				From:  []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}}},
-				Ports: []networkingv1.NetworkPolicyPort{policyPort(Port{adminPort, corev1.ProtocolTCP})},
+				Ports: []networkingv1.NetworkPolicyPort{policyPort(Port{dataplanes.AdminPort, corev1.ProtocolTCP})},
 			}},
 		},
 	}

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -9,12 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/wire"
 	"github.com/sluice-gateway/sluice/ir"
 )
-
-// adminPort has /metrics, /healthz and /readyz. No listener can have it.
-const adminPort = 19001
 
 // handover is how long a pod serves as before after it was told to go: nodes and
 // load balancers take a moment to learn of it, and send new connections until
@@ -122,7 +121,7 @@ func container(in *Input, site *Site) corev1.Container {
 		Env: []corev1.EnvVar{
 			downward("POD_NAME", "metadata.name"), downward("POD_NAMESPACE", "metadata.namespace"), downward("NODE_NAME", "spec.nodeName"),
 		},
-		Ports:          []corev1.ContainerPort{{Name: "admin", ContainerPort: adminPort, Protocol: corev1.ProtocolTCP}},
+		Ports:          []corev1.ContainerPort{{Name: "admin", ContainerPort: dataplanes.AdminPort, Protocol: corev1.ProtocolTCP}},
 		Resources:      resources(in),
 		VolumeMounts:   mounts(),
 		ReadinessProbe: probe("/readyz", corev1.Probe{PeriodSeconds: 2, TimeoutSeconds: 2, FailureThreshold: 3}),
@@ -143,7 +142,7 @@ func arguments(owner ir.Object, delivery string) []string {
 		"--token-file", tokenDir + "/token",
 		"--ca-file", caDir + "/" + caKey,
 		"--state-dir", stateDir,
-		"--admin", ":19001",
+		"--admin", fmt.Sprintf(":%d", dataplanes.AdminPort),
 		"--node", "$(NODE_NAME)",
 		"--stop-delay", handover.String(),
 	}

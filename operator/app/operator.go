@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/sluice-gateway/sluice/dataplanes/release"
 )
 
 type operatorFlags struct {
@@ -54,7 +56,7 @@ func newOperator(streams Streams) *cobra.Command {
 	flags.StringVar(&f.namespace, "namespace", envOr("POD_NAMESPACE", "sluice-system"), "namespace of the operator (default in a pod: its own)")
 	flags.StringVar(&f.identity, "identity", envOr("POD_NAME", hostname()), "name by which this replica is elected; unlike every other's")
 	flags.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces to look after (default: all)")
-	flags.StringVar(&f.proxyImage, "proxy-image", envOr("SLUICE_PROXY_IMAGE", proxyImage+":"+version()), "image that proxies run")
+	flags.StringVar(&f.proxyImage, "proxy-image", envOr("SLUICE_PROXY_IMAGE", proxyImage+":"+release.Version()), "image that proxies run")
 	flags.StringVar(&f.delivery, "delivery", ":9443", "address at which the pods of Gateways ask for what they are to run")
 	flags.StringVar(&f.host, "delivery-host", "", "host and port by which pods find that address (default: sluice-operator.NAMESPACE.svc:9443)")
 	flags.StringVar(&f.metrics, "metrics", ":8080", "address of /metrics (0 turns it off)")
@@ -98,7 +100,7 @@ func runOperator(ctx context.Context, streams Streams, f *operatorFlags) error {
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "version", version(), "namespace", f.namespace, "proxyImage", f.proxyImage, "watchNamespaces", f.namespaces)
+	log.Info("starting", "version", release.Version(), "namespace", f.namespace, "proxyImage", f.proxyImage, "watchNamespaces", f.namespaces)
 	return o.run(ctx)
 }
 
@@ -144,6 +146,6 @@ func (f *operatorFlags) config() (*rest.Config, error) {
 		return nil, err
 	}
 	config.QPS = -1
-	config.UserAgent = "sluice-operator/" + version()
+	config.UserAgent = "sluice-operator/" + release.Version()
 	return config, nil
 }

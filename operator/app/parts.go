@@ -13,8 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
 	"github.com/sluice-gateway/sluice/dataplanes/provision"
+	"github.com/sluice-gateway/sluice/dataplanes/release"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/operator/authority"
 	"github.com/sluice-gateway/sluice/operator/engine"
@@ -35,8 +37,8 @@ type parts struct {
 	engine      *engine.Engine
 }
 
-// adminPort is where the proxy's own pages are, which no listener can have.
-var adminPort = map[uint16]string{19001: "the proxy's metrics and health use it"}
+// reservedPorts are those that no listener can have.
+var reservedPorts = map[uint16]string{dataplanes.AdminPort: "the proxy's metrics and health use it"}
 
 func (o *operation) cacheOptions(known *runtime.Scheme) cache.Options {
 	return kubesource.CacheOptions(kubesource.CacheSettings{
@@ -60,7 +62,7 @@ func (o *operation) assemble(config *rest.Config) (*parts, error) {
 	}
 	p.server = server.New(server.Options{
 		Certificate: p.authority.Certificate, Review: fleet.Reviewer(live), Admit: p.admit, Report: p.fleet.Report,
-		Log: o.log.WithName("delivery"), Metrics: metrics.Registry, Program: version(),
+		Log: o.log.WithName("delivery"), Metrics: metrics.Registry, Program: release.Version(),
 	})
 	p.fleet.Join(p.provisioner, p.server)
 	source := kubesource.New(kubesource.Options{
@@ -75,7 +77,7 @@ func (o *operation) assemble(config *rest.Config) (*parts, error) {
 		return nil, err
 	}
 	p.engine = engine.New(engine.Options{
-		Source: source, FrontEnds: frontEnds(by, gatewayapi.Options{ReservedPorts: adminPort, KeepClassless: true}), Indexes: gatewayapi.Indexes(),
+		Source: source, FrontEnds: frontEnds(by, gatewayapi.Options{ReservedPorts: reservedPorts, KeepClassless: true}), Indexes: gatewayapi.Indexes(),
 		Classless: o.classless, Fleet: &warming{p.fleet, o}, Leading: o.leading, Sink: p.sink, Resolve: lookUp,
 	})
 	return p, nil

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sluice-gateway/sluice/dataplanes/release"
 )
 
 // Streams are where a command reads and writes.
@@ -50,7 +52,7 @@ func newRoot(streams Streams) *cobra.Command {
 			"  sluice run examples/quickstart      serve a directory of YAML on this machine\n" +
 			"  sluice run --once DIR               check a directory, for CI and git hooks\n" +
 			"  sluice explain DIR GET URL          why would this request go there?",
-		Version:       version(),
+		Version:       release.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -73,19 +73,13 @@ func (r release) add(all layout.Path, program string) error {
 	}))
 }
 
-// versionPlaces are where programs keep the version that they say.
-var versionPlaces = []string{
-	"github.com/sluice-gateway/sluice/operator/app.release",
-	"github.com/sluice-gateway/sluice/dataplanes/pod.release",
-}
+// versionPlace is where programs keep the version that they say.
+const versionPlace = "github.com/sluice-gateway/sluice/dataplanes/release.image"
 
 // build compiles a program for an architecture and makes its image.
 func (r release) build(program, arch string) (v1.Image, error) {
 	file := filepath.Join(r.out, "programs", arch, program)
-	flags := "-s -w"
-	for _, place := range versionPlaces {
-		flags += " -X " + place + "=" + r.version
-	}
+	flags := "-s -w -X " + versionPlace + "=" + r.version
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", file, "./cmd/"+program) //nolint:gosec // Our own programs.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -43,7 +44,7 @@ func (c *client) talk(ctx, linked context.Context, conn *grpc.ClientConn) (met b
 	st := &stream{client: c, quiet: time.AfterFunc(c.times.Welcome, func() { cut(errSilent) })}
 	defer st.quiet.Stop()
 	defer func() {
-		if context.Cause(linked) == errSilent { //nolint:errorlint // It is ours.
+		if errors.Is(context.Cause(linked), errSilent) {
 			err = errSilent
 		}
 	}()
@@ -77,7 +78,8 @@ func (st *stream) meet() error {
 	for _, f := range st.opts.Features.Sorted() {
 		hello.Features = append(hello.Features, string(f))
 	}
-	if err := st.send(hello); err != nil && err != io.EOF { //nolint:errorlint // The reason comes with what is read.
+	// With io.EOF the reason comes with what is read.
+	if err := st.send(hello); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	message, err := st.read()
@@ -132,9 +134,9 @@ func (st *stream) read() (any, error) {
 	}
 	st.quiet.Reset(st.times.Silence)
 	st.counts.bytes.Add(float64(len(frame)))
-	message, err := wire.Decode(frame)
-	if err != nil {
-		return unread{err, wire.IsPush(frame)}, nil //nolint:nilerr // It is answered, and the stream goes on.
+	message, why := wire.Decode(frame)
+	if why != nil {
+		return unread{why, wire.IsPush(frame)}, nil
 	}
 	return message, nil
 }

@@ -1,15 +1,15 @@
-package pod
+package release
 
 import "runtime/debug"
 
-// release is what an image is of; its build sets it by the linker.
-var release string
+// image is what an image is of; its build sets it by the linker (tools/images).
+var image string
 
-// version is the image's, else the module's; a build from a checkout says so, with
+// Version is the image's, else the module's; a build from a checkout says so, with
 // the commit where the build knows it.
-func version() string {
-	if release != "" {
-		return release
+func Version() string {
+	if image != "" {
+		return image
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
