@@ -134,11 +134,16 @@ func (st *stream) read() (any, error) {
 	}
 	st.quiet.Reset(st.times.Silence)
 	st.counts.bytes.Add(float64(len(frame)))
-	message, why := wire.Decode(frame)
-	if why != nil {
-		return unread{why, wire.IsPush(frame)}, nil
+	return decode(frame), nil
+}
+
+// decode returns a frame's message, or unread.
+func decode(frame wire.Frame) any {
+	message, err := wire.Decode(frame)
+	if err != nil {
+		return unread{err, wire.IsPush(frame)}
 	}
-	return message, nil
+	return message
 }
 
 // unread is a message that cannot be read: an objection, and no end of the
