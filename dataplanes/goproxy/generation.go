@@ -212,7 +212,7 @@ func (g *generation) findTLS(port uint16) func(string) (listen.TLSListener, bool
 
 // findPass returns what says whether a port's listener for an SNI passes TLS on;
 // nil where none of them does, so that hellos need not be read ahead.
-func (g *generation) findPass(port *translator.Port) func(string) bool {
+func (g *generation) findPass(port *order.Port) func(string) bool {
 	passes := func(s *order.Stream) bool { return s.Listener.TLS != nil && s.Listener.TLS.Mode == ir.Passthrough }
 	if !slices.ContainsFunc(port.Streams, passes) {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h3"
 	"github.com/sluice-gateway/sluice/ir"
-	translator "github.com/sluice-gateway/sluice/translators/goproxy"
+	"github.com/sluice-gateway/sluice/ir/order"
 )
 
 // quic returns who takes the connections of HTTP/3 of a socket, as the settings
@@ -92,7 +92,7 @@ func announce(all map[uint16]string, in exchange.Incoming, r *exchange.Response)
 }
 
 // http3Message says why HTTP/3 is not served though it is asked for.
-func (u *unit) http3Message(p *translator.Port, addr netip.AddrPort) string {
+func (u *unit) http3Message(p *order.Port, addr netip.AddrPort) string {
 	err := u.failedQUIC[addr]
 	switch {
 	case err == nil || p.Protocol == ir.UDP:

@@ -22,8 +22,8 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h3"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
-	translator "github.com/sluice-gateway/sluice/translators/goproxy"
 )
 
 // unit serves one owner. Its methods are called by one goroutine, but for those
@@ -135,7 +135,7 @@ func (u *unit) bind(g *generation) {
 	u.bindUDP(g, want)
 }
 
-func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *listen.Port {
+func (u *unit) port(g *generation, p *order.Port, addr netip.AddrPort) *listen.Port {
 	const handshake = 10 * time.Second
 	port := &listen.Port{
 		Number: p.Port, MaxConnections: g.config.Settings.Limits.Connections,
@@ -155,7 +155,7 @@ func (u *unit) port(g *generation, p *translator.Port, addr netip.AddrPort) *lis
 
 // serves returns who takes a port's connections: those with requests go to a
 // server of HTTP, the others to streams.
-func (u *unit) serves(g *generation, p *translator.Port, addr netip.AddrPort) func(net.Conn) {
+func (u *unit) serves(g *generation, p *order.Port, addr netip.AddrPort) func(net.Conn) {
 	if len(p.Streams) == 0 {
 		return u.server(g, addr).serve
 	}
@@ -316,7 +316,7 @@ func aboutAll(listeners []*ir.Listener, message string) []ir.Problem {
 	return all
 }
 
-func (u *unit) bindMessage(p *translator.Port, addr netip.AddrPort, offset int) string {
+func (u *unit) bindMessage(p *order.Port, addr netip.AddrPort, offset int) string {
 	port, err := p.Port, u.failed[addr]
 	if p.Protocol == ir.UDP {
 		err = u.failedDatagrams[addr]

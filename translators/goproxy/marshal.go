@@ -14,7 +14,7 @@ type (
 	configView struct {
 		Owner        ir.Object         `json:"owner"`
 		Settings     ir.Settings       `json:"settings"`
-		Ports        []*Port           `json:"ports"`
+		Ports        []portView        `json:"ports"`
 		Rules        []ruleView        `json:"rules,omitempty"`
 		Backends     []*ir.Backend     `json:"backends,omitempty"`
 		Endpoints    []*ir.Endpoints   `json:"endpoints,omitempty"`
@@ -70,21 +70,22 @@ type (
 	}
 )
 
-var (
-	_ json.Marshaler = (*Config)(nil)
-	_ json.Marshaler = (*Port)(nil)
-)
+var _ json.Marshaler = (*Config)(nil)
 
 // MarshalJSON writes the configuration without secrets, always in the same way.
 func (c *Config) MarshalJSON() ([]byte, error) {
-	return json.Marshal(configView{
-		Owner: c.Owner, Settings: c.Settings, Ports: c.Ports, Rules: c.rules(),
+	view := configView{
+		Owner: c.Owner, Settings: c.Settings, Rules: c.rules(),
 		Backends: c.Backends, Endpoints: c.Endpoints, Certificates: c.Certificates,
-	})
+	}
+	for _, p := range c.Ports {
+		view.Ports = append(view.Ports, viewPort(p))
+	}
+	return json.Marshal(view)
 }
 
-// MarshalJSON writes the port with its listeners, hosts and rows.
-func (p *Port) MarshalJSON() ([]byte, error) {
+// viewPort returns a port with its listeners, hosts and rows.
+func viewPort(p *order.Port) portView {
 	view := portView{Port: p.Port, Protocol: p.Protocol, HTTP3: p.HTTP3}
 	for _, l := range p.Listeners {
 		view.Listeners = append(view.Listeners, viewListener(l))
@@ -92,7 +93,7 @@ func (p *Port) MarshalJSON() ([]byte, error) {
 	for _, s := range p.Streams {
 		view.Streams = append(view.Streams, viewStream(s))
 	}
-	return json.Marshal(view)
+	return view
 }
 
 func viewStream(s *order.Stream) streamView {

@@ -40,7 +40,7 @@ func agree(t *rapid.T) {
 }
 
 // slow answers as explain does.
-func slow(port *goproxy.Port, sni string, r *exchange.Request) string {
+func slow(port *order.Port, sni string, r *exchange.Request) string {
 	var listeners []*ir.Listener
 	for _, l := range port.Listeners {
 		listeners = append(listeners, l.Listener)

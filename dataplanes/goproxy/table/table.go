@@ -69,7 +69,7 @@ func newBuilder(config *goproxy.Config, last *Table) *builder {
 	}
 }
 
-func (b *builder) port(config *goproxy.Port) *Port {
+func (b *builder) port(config *order.Port) *Port {
 	p := &Port{
 		tls:       config.Protocol == ir.HTTPS || config.Protocol == ir.TLS,
 		listeners: newHostnames[*Listener](len(config.Listeners) + len(config.Streams)),
