@@ -1,0 +1,48 @@
+package envoy
+
+import (
+	"cmp"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
+)
+
+// Translate writes a unit for Envoy. Last is what was made of the same owner's
+// unit before, or nil: resources whose parts have not changed are taken over
+// from it by pointer.
+func Translate(unit *ir.Unit, to Target, last *Config) *Config {
+	if last == nil || last.target != to {
+		last = &Config{}
+	}
+	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports)}
+	for _, p := range c.ports {
+		c.Listeners = append(c.Listeners, c.listeners(p)...)
+		c.Routes = append(c.Routes, c.routes(p)...)
+	}
+	for _, b := range unit.Proxy.Backends {
+		c.Clusters = append(c.Clusters, c.cluster(b))
+	}
+	for _, e := range unit.Endpoints {
+		c.Endpoints = append(c.Endpoints, c.endpoints(e))
+	}
+	c.Secrets = c.secrets()
+	for _, kind := range [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets} {
+		slices.SortFunc(kind, func(a, b *Resource) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	return c
+}
+
+// typed packs a message as Envoy's extensions want it, always in the same way.
+// It cannot fail for messages that were made here: their strings are UTF-8,
+// because objects of Kubernetes are.
+func typed(m proto.Message) *anypb.Any {
+	packed := &anypb.Any{}
+	if err := anypb.MarshalFrom(packed, m, proto.MarshalOptions{Deterministic: true}); err != nil {
+		panic("a message of ours cannot be packed: " + err.Error())
+	}
+	return packed
+}
