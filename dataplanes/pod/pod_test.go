@@ -314,6 +314,10 @@ func TestWrongFlags(t *testing.T) {
 		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here", "--token-file", "x", "--ca-file", "y", "--admin", "127.0.0.1:0"}, "want host:port"},
 		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here:1", "--token-file", "x", "--ca-file", "y", "--admin", "nowhere:1:1"}, "choose another address"},
 		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here:1", "--token-file", "x", "--ca-file", "y", "--stop-delay", "-1s"}, "0 or more"},
+		{[]string{"agent", "--unit", "Gateway/a/b"}, "--dataplane is \"\""},
+		{[]string{"agent", "--dataplane", "apache"}, "--dataplane is \"apache\""},
+		{[]string{"install"}, "--to is not set"},
+		{[]string{"install", "--to", "/nowhere/at/all"}, "/nowhere/at/all"},
 	} {
 		log := &lines{}
 		if code := pod.Main(t.Context(), c.args, pod.Streams{Out: io.Discard, Err: log}); code != 2 || !strings.Contains(log.String(), c.says) {
