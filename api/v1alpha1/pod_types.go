@@ -52,8 +52,9 @@ type PodParameters struct {
 	// +kubebuilder:validation:MaxProperties=64
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
-	// Image is that of the proxy. A GatewayClass's alone. Default: the one that
-	// the operator was released with.
+	// Image is that of the proxy: of sluice-proxy for the built-in Go proxy, which
+	// runs it, and of Envoy itself for classes of Envoy, as a user that is not root.
+	// A GatewayClass's alone. Default: the one that the operator was released with.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +optional

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"google.golang.org/grpc/codes"
 
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/client"
@@ -59,7 +61,7 @@ func TestPodsThatSayTooMuch(t *testing.T) {
 				p.say(state)
 			}
 			p.refusedWith(codes.InvalidArgument)
-			eventually(t, "it is gone", func() bool { return !o.report("a").Connected })
+			wait.For(t, "it is gone", func() bool { return !o.report("a").Connected })
 			if r := o.report("a"); len(r.Problems) > 0 || len(r.Version) > 0 || len(r.Unable) > wire.MaxText {
 				t.Errorf("it is kept: %d problems, a version of %d bytes, unable for %d bytes", len(r.Problems), len(r.Version), len(r.Unable))
 			}

@@ -3,6 +3,8 @@ package delivery_test
 import (
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -25,7 +27,7 @@ func TestASetServes(t *testing.T) {
 	// Another endpoint, of the same version.
 	moved := &ir.Unit{Proxy: first.Proxy, Endpoints: []*ir.Endpoints{endpoints(first.Endpoints[0].Key, answering(t, "two"))}}
 	o.Set(server.Set{Unit: moved, Version: "v1", SessionKey: "k"})
-	eventually(t, "the other endpoint answers", func() bool { return get(port, "/0") == "two" })
+	wait.For(t, "the other endpoint answers", func() bool { return get(port, "/0") == "two" })
 	// Another route.
 	more := unit(port, answering(t, "one"), answering(t, "three"))
 	o.Set(server.Set{Unit: more, Version: "v2", SessionKey: "k"})

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/client"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
 	"github.com/sluice-gateway/sluice/ir"
@@ -66,7 +68,7 @@ func TestSpoiltStateFile(t *testing.T) {
 	c.pod("a", gateway)
 	dir := t.TempDir()
 	p := c.runPodIn(t, dir, "a", nil, o.addr)
-	eventually(t, "the set is kept", func() bool { return keptVersion(t, dir) == "v1" })
+	wait.For(t, "the set is kept", func() bool { return keptVersion(t, dir) == "v1" })
 	p.stop()
 	o.stop()
 	info, err := os.Stat(stateFile(dir))
@@ -121,7 +123,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	dir := t.TempDir()
 	write(t, stateFile(dir)+"-123", []byte("half"))
 	c.runPodIn(t, dir, "a", nil, o.addr)
-	eventually(t, "the set is kept", func() bool { return keptVersion(t, dir) == "v1" })
+	wait.For(t, "the set is kept", func() bool { return keptVersion(t, dir) == "v1" })
 	var left []string
 	_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
 		if strings.HasPrefix(filepath.Base(path), "last-good-set-") {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/client"
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
 	"github.com/sluice-gateway/sluice/ir"
@@ -43,7 +45,7 @@ func load(t *testing.T, port uint16, want ...string) (stop func() []string) {
 	})
 	return func() []string {
 		least := asked.Load() + 20
-		eventually(t, "requests are made", func() bool { return asked.Load() > least })
+		wait.For(t, "requests are made", func() bool { return asked.Load() > least })
 		close(done)
 		wg.Wait()
 		return failures
@@ -143,9 +145,9 @@ func TestTwoLeaders(t *testing.T) {
 	// Whichever it meets first, it ends with the newer one, and stays.
 	p = c.runPodIn(t, dir, "a", nil, newer.addr)
 	newer.runs("a", "new")
-	eventually(t, "the set is kept", func() bool { return keptVersion(t, dir) == "new" })
+	wait.For(t, "the set is kept", func() bool { return keptVersion(t, dir) == "new" })
 	p.stop()
-	eventually(t, "the pod has left", func() bool { return !newer.report("a").Connected })
+	wait.For(t, "the pod has left", func() bool { return !newer.report("a").Connected })
 	c.runPodIn(t, dir, "a", nil, old.addr, newer.addr)
 	newer.runs("a", "new")
 	old.Set(server.Set{Unit: unit(port, answering(t, "older still")), Version: "older still"})
@@ -184,7 +186,7 @@ func TestEndpointChurn(t *testing.T) {
 		t.Errorf("%d requests failed: %q", len(failed), failed[0])
 	}
 	o.Set(server.Set{Unit: &ir.Unit{Proxy: u.Proxy, Endpoints: []*ir.Endpoints{endpoints(u.Endpoints[0].Key, three)}}, Version: "v1"})
-	eventually(t, "the last endpoints are in force", func() bool { return get(port, "/0") == "three" })
+	wait.For(t, "the last endpoints are in force", func() bool { return get(port, "/0") == "three" })
 }
 
 // TestSharedSessions: tokens of one pod are good at another of the unit and after
@@ -216,7 +218,7 @@ func TestSharedSessions(t *testing.T) {
 		}
 	}
 	o.Set(server.Set{Unit: u, Version: "v1", SessionKey: "another key of the same unit"})
-	eventually(t, "the token is good no more", func() bool { _, fresh := visit(t, port, cookie); return fresh != "" })
+	wait.For(t, "the token is good no more", func() bool { _, fresh := visit(t, port, cookie); return fresh != "" })
 	// A pod that has changed its key and one that begins with it are of one mind.
 	text, cookie = visit(t, port, "")
 	second.stop()
@@ -241,7 +243,7 @@ func TestRestartWithoutOperator(t *testing.T) {
 	dir := t.TempDir()
 	p := c.runPodIn(t, dir, "a", nil, o.addr)
 	o.runs("a", "v1")
-	eventually(t, "the set is kept", func() bool { return keptVersion(t, dir) == "v1" })
+	wait.For(t, "the set is kept", func() bool { return keptVersion(t, dir) == "v1" })
 	p.stop()
 	o.stop()
 	local := &recorder{assigned: make(chan ir.Unit, 10)}
@@ -251,5 +253,5 @@ func TestRestartWithoutOperator(t *testing.T) {
 	}
 	q.stop()
 	c.runPodIn(t, dir, "a", nil, o.addr)
-	eventually(t, "the pod serves alone", func() bool { return get(port, "/0") == "one" })
+	wait.For(t, "the pod serves alone", func() bool { return get(port, "/0") == "one" })
 }

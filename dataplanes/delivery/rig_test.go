@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 
@@ -38,21 +40,6 @@ const (
 )
 
 var gateway = ir.Object{Kind: "Gateway", Namespace: "infra", Name: "edge"}
-
-// eventually asks until an answer is yes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline:
-			t.Fatalf("it did not come to pass: %s", what)
-		case <-tick.C:
-		}
-	}
-}
 
 // authority is a CA and a certificate of the operator's.
 type authority struct {
@@ -191,7 +178,7 @@ func (o *operator) report(pod string) server.Report {
 
 func (o *operator) runs(pod, version string) {
 	o.t.Helper()
-	eventually(o.t, pod+" runs "+version, func() bool { r := o.report(pod); return r.Connected && r.Version == version })
+	wait.For(o.t, pod+" runs "+version, func() bool { r := o.report(pod); return r.Connected && r.Version == version })
 }
 
 // pod is a client and its proxy.

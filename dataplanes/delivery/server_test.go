@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
@@ -198,7 +200,7 @@ func TestRefusedPush(t *testing.T) {
 	heard[wire.Push](p)
 	objection := ir.Problem{Origin: ir.Origin{Object: gateway}, Message: "no"}
 	p.say(&wire.State{Answered: 2, Holds: 1, Active: 1, Version: "v1", Objections: []ir.Problem{objection}})
-	eventually(t, "the objection is reported", func() bool { return len(o.report("a").Problems) == 1 })
+	wait.For(t, "the objection is reported", func() bool { return len(o.report("a").Problems) == 1 })
 	if r := o.report("a"); r.Version != "v1" || r.Problems[0] != objection {
 		t.Errorf("the report is %+v", r)
 	}
@@ -209,7 +211,7 @@ func TestRefusedPush(t *testing.T) {
 	// What the pod holds already is asked for again: there is nothing to object to.
 	p.say(&wire.State{Answered: 3, Holds: 1, Active: 1, Version: "v1", Objections: []ir.Problem{objection}})
 	o.Set(server.Set{Unit: unit(80, nowhere), Version: "v1", SessionKey: "key-one"})
-	eventually(t, "the objection is gone", func() bool { return len(o.report("a").Problems) == 0 })
+	wait.For(t, "the objection is gone", func() bool { return len(o.report("a").Problems) == 0 })
 }
 
 // TestLackingFeature: a pod without what a route asks for keeps what it has, and
@@ -231,12 +233,12 @@ func TestLackingFeature(t *testing.T) {
 	if n := heard[wire.Notice](p); !strings.Contains(n.Text, "HTTPRouteCORS") {
 		t.Errorf("the pod is told %q", n.Text)
 	}
-	eventually(t, "the operator is told", func() bool { return strings.Contains(o.report("a").Unable, "HTTPRouteCORS") })
+	wait.For(t, "the operator is told", func() bool { return strings.Contains(o.report("a").Unable, "HTTPRouteCORS") })
 	o.Set(server.Set{Unit: unit(81, nowhere), Version: "v3"})
 	if push := heard[wire.Push](p); push.Version != "v3" {
 		t.Errorf("version %s was sent", push.Version)
 	}
-	eventually(t, "the pod is able", func() bool { return o.report("a").Unable == "" })
+	wait.For(t, "the pod is able", func() bool { return o.report("a").Unable == "" })
 }
 
 // TestSlowPod: one that reads nothing holds up nobody, and is left when it has
@@ -253,12 +255,12 @@ func TestSlowPod(t *testing.T) {
 	o.Set(server.Set{Unit: big, Version: "big"})
 	slow := c.dial(t, o.addr, "token-a")
 	slow.say(hello("a"))
-	eventually(t, "the slow pod is connected", func() bool { return o.report("a").Connected })
+	wait.For(t, "the slow pod is connected", func() bool { return o.report("a").Connected })
 	c.pod("b", gateway)
 	local := &recorder{assigned: make(chan ir.Unit, 100)}
 	c.runPod(t, "b", func(o *client.Options) { o.Start = local.start }, o.addr)
 	o.runs("b", "big")
-	eventually(t, "the slow pod is left", func() bool { return !o.report("a").Connected })
+	wait.For(t, "the slow pod is left", func() bool { return !o.report("a").Connected })
 }
 
 // TestNewestStreamWins: a pod has one stream, the one that it opened last.
@@ -279,7 +281,7 @@ func TestNoLongerAdmitted(t *testing.T) {
 	delete(c.pods, "uid-a")
 	c.mu.Unlock()
 	p.refusedWith(codes.PermissionDenied)
-	eventually(t, "it is reported", func() bool { return !o.report("a").Connected })
+	wait.For(t, "it is reported", func() bool { return !o.report("a").Connected })
 }
 
 // TestNoise: a pod that sends what nobody can read loses its stream.

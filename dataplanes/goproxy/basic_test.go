@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -24,10 +26,10 @@ func TestRequestReachesItsBackend(t *testing.T) {
 		t.Errorf("readyz: %d, want 200", got.status)
 	}
 	want := `sluice_proxy_requests_total{class="2xx",listener="infra/gw/http",route="HTTPRoute/apps/route-0"} 2`
-	eventually(t, want, func() bool {
+	wait.For(t, want, func() bool {
 		return strings.Contains(get(t, plain(t), "http://"+r.admin.String()+"/metrics").body, want)
 	})
-	eventually(t, "two lines in the access log", func() bool { return strings.Count(r.log.String(), "\n") == 2 })
+	wait.For(t, "two lines in the access log", func() bool { return strings.Count(r.log.String(), "\n") == 2 })
 	for _, part := range []string{`"path":"/x"`, `"status":200`, `"rule":0`, `"backend":"apps/one:80"`} {
 		if !strings.Contains(r.log.String(), part) {
 			t.Errorf("the access log lacks %s: %s", part, r.log)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -105,7 +107,7 @@ func TestSessionsOutliveTables(t *testing.T) {
 	if got := get(t, plain(t), "http://"+addr+"/"); got.body != "web" {
 		t.Errorf("TCP on the same port: got %v", got)
 	}
-	eventually(t, "the session in the log", func() bool {
+	wait.For(t, "the session in the log", func() bool {
 		return strings.Contains(r.log.String(), `"protocol":"UDP"`) && strings.Contains(r.log.String(), `"flags":"endpoint_gone"`)
 	})
 }
@@ -129,7 +131,7 @@ func TestSessionsAreWeightedAndLimited(t *testing.T) {
 	}
 	late := datagramClient(t, addr)
 	_, _ = late.Write([]byte("x"))
-	eventually(t, "the limit to be counted", func() bool {
+	wait.For(t, "the limit to be counted", func() bool {
 		return strings.Contains(r.metrics(t), `datagrams_dropped_total{port="`+strings.Split(addr, ":")[1]+`",reason="limit"} 1`)
 	})
 }
@@ -139,7 +141,7 @@ func TestIdleSessionsAreLogged(t *testing.T) {
 	r.unit.Proxy.Settings.Timeouts.DatagramIdle = ir.Duration(30 * time.Millisecond)
 	r.must()
 	answered(t, datagramClient(t, addr), "x")
-	eventually(t, "the session in the log and the metrics", func() bool {
+	wait.For(t, "the session in the log and the metrics", func() bool {
 		return strings.Contains(r.log.String(), `"protocol":"UDP"`) && strings.Contains(r.log.String(), `"bytes_in":1`) &&
 			strings.Contains(r.metrics(t), `streams_total{listener="infra/gw/udp",reason="done",route="UDPRoute/apps/route-1"} 1`)
 	})
@@ -157,7 +159,7 @@ func TestPortOfDatagramsThatIsTaken(t *testing.T) {
 		t.Fatalf("problems %v, want one of the listener", o.Problems)
 	}
 	taken.Close()
-	eventually(t, "the port to be bound", func() bool {
+	wait.For(t, "the port to be bound", func() bool {
 		select {
 		case o := <-r.local.Outcomes():
 			return len(o.Problems) == 0

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
 )
 
 // TestDatagramsLeavePlacesToOthers has more clients of UDP than the process may
@@ -37,7 +39,7 @@ func TestDatagramsLeavePlacesToOthers(t *testing.T) {
 	if got := get(t, plain(t), "http://"+addr+"/"); got.body != "web" {
 		t.Errorf("a client of TCP beside them: %+v", got)
 	}
-	eventually(t, "the others to be dropped", func() bool {
+	wait.For(t, "the others to be dropped", func() bool {
 		return strings.Contains(r.metrics(t), `reason="overloaded"} `+fmt.Sprint(clients+10-sessions))
 	})
 }

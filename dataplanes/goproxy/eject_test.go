@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -81,7 +83,7 @@ func TestADeadEndpointIsLeftOutUntilItIsBack(t *testing.T) {
 			}
 			r.endpoints(key.EndpointsKey, named(t, "up"), down)
 			r.must()
-			eventually(t, "an answer of the endpoint that is back", func() bool {
+			wait.For(t, "an answer of the endpoint that is back", func() bool {
 				return get(t, client, "http://"+addr+"/").body == "back"
 			})
 		})
@@ -98,14 +100,14 @@ func TestAnEndpointThatIsBackIsFoundOut(t *testing.T) {
 	}}
 	r.route("http", &ir.Rule{Backends: to(key)})
 	r.must()
-	eventually(t, "the ejection", func() bool {
+	wait.For(t, "the ejection", func() bool {
 		if got := get(t, client, "http://"+addr+"/"); got.body != "up" {
 			t.Fatalf("got %d %q, want up", got.status, got.body)
 		}
 		return r.ejected(t) != ""
 	})
 	serveAt(t, down, "back")
-	eventually(t, "the end of the ejection", func() bool {
+	wait.For(t, "the end of the ejection", func() bool {
 		if got := get(t, client, "http://"+addr+"/"); got.status != http.StatusOK {
 			t.Fatalf("got %d, want 200", got.status)
 		}

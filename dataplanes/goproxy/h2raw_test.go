@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/coder/websocket"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -116,7 +118,7 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 		_, end = f.data()
 	}
 	for _, r := range []*rig{inner, outer} {
-		eventually(t, "the tunnel in the log", func() bool { return strings.Contains(r.log.String(), `"status":101`) })
+		wait.For(t, "the tunnel in the log", func() bool { return strings.Contains(r.log.String(), `"status":101`) })
 	}
 	// By HTTP/1.1 to the first.
 	say(t, dialSocket(t, far), "by HTTP/1.1")
@@ -156,7 +158,7 @@ func TestTimeOutsEndTunnels(t *testing.T) {
 		}
 		c.CloseNow()
 	}
-	eventually(t, "four tunnels in the log", func() bool { return strings.Count(outer.log.String(), `"flags":"timeout"`) == 4 })
+	wait.For(t, "four tunnels in the log", func() bool { return strings.Count(outer.log.String(), `"flags":"timeout"`) == 4 })
 }
 
 // TestFloodsAreCounted has a client that does nothing but ask for answers.
@@ -168,7 +170,7 @@ func TestFloodsAreCounted(t *testing.T) {
 	for err := error(nil); err == nil; {
 		err = f.WritePing(true, [8]byte{})
 	}
-	eventually(t, "the flood in the metrics", func() bool {
+	wait.For(t, "the flood in the metrics", func() bool {
 		return strings.Contains(get(t, plain(t), "http://"+r.admin.String()+"/metrics").body, `reason="http2-flood"`)
 	})
 }

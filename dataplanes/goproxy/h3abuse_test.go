@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -51,7 +53,7 @@ func TestHTTP3RapidResets(t *testing.T) {
 		s.CancelRead(0x10c)
 	}
 	// Quic-go tells who opens streams of the end before it ends the context.
-	eventually(t, "the end of the connection", func() bool { return c.Context().Err() != nil })
+	wait.For(t, "the end of the connection", func() bool { return c.Context().Err() != nil })
 	end, ok := errorAs[*quic.ApplicationError](context.Cause(c.Context()))
 	if !ok || end.ErrorCode != 0x107 {
 		t.Errorf("after %d resets, %d of which a backend was asked: %v, want H3_EXCESSIVE_LOAD", resets, asked.Load(), context.Cause(c.Context()))
@@ -59,7 +61,7 @@ func TestHTTP3RapidResets(t *testing.T) {
 	if !strings.Contains(r.metrics(t), `sluice_proxy_connections_refused_total{port="`+fmt.Sprint(r.port)+`",reason="http3-flood"} 1`) {
 		t.Error("it is not counted")
 	}
-	eventually(t, "nothing at work on it", func() bool { return serving3() == 0 && now.Load() == 0 })
+	wait.For(t, "nothing at work on it", func() bool { return serving3() == 0 && now.Load() == 0 })
 }
 
 // TestHTTP3CancelsWithoutHarm has a client that takes every second request back,
@@ -131,8 +133,8 @@ func TestHTTP3AbortsLeaveNothing(t *testing.T) {
 				}
 			}
 		}
-		eventually(t, name+": nothing at work", func() bool { return serving3() == 0 })
-		eventually(t, name+": no request under way", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
+		wait.For(t, name+": nothing at work", func() bool { return serving3() == 0 })
+		wait.For(t, name+": no request under way", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
 	}
 }
 
@@ -144,7 +146,7 @@ func TestShortMemoryKeepsHTTP3Out(t *testing.T) {
 	debug.SetMemoryLimit(before)
 	r.reflecting("a", "a.example")
 	r.must()
-	eventually(t, "503", func() bool { return get(t, r.client("a.example"), "https://a.example/").status == 503 })
+	wait.For(t, "503", func() bool { return get(t, r.client("a.example"), "https://a.example/").status == 503 })
 	if _, err := r.dialQUIC("a.example"); err == nil {
 		t.Error("a new connection was let in")
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -75,7 +77,7 @@ func TestHTTP3Retries(t *testing.T) {
 		if got := do(t, r.client3("a.example"), req); got.status != 200 || asked.Load() != 2 {
 			t.Errorf("%d after %d tries", got.status, asked.Load())
 		}
-		eventually(t, "the copy", func() bool { return copied.Load() == "field body" })
+		wait.For(t, "the copy", func() bool { return copied.Load() == "field body" })
 	}
 }
 
@@ -109,7 +111,7 @@ func TestHTTP3CutShortAnswers(t *testing.T) {
 			t.Errorf("%s: half an answer came as a whole one: %d", path, res.StatusCode)
 		}
 	}
-	eventually(t, "all are logged", func() bool { return strings.Count(r.log.String(), "\n") == 5 })
+	wait.For(t, "all are logged", func() bool { return strings.Count(r.log.String(), "\n") == 5 })
 	if log := r.log.String(); strings.Count(log, `"HTTP/3"`) != 5 || strings.Contains(log, `"flags":""`) {
 		t.Errorf("the log:\n%s", log)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -94,8 +96,8 @@ func TestHTTP3ClientsThatTakeNothingAreGivenUp(t *testing.T) {
 			if c.method != http.MethodConnect {
 				s.Close()
 			}
-			eventually(t, "something at work on it", func() bool { return serving3() > 0 })
-			eventually(t, "nothing at work on it", func() bool { return serving3() == 0 })
+			wait.For(t, "something at work on it", func() bool { return serving3() > 0 })
+			wait.For(t, "nothing at work on it", func() bool { return serving3() == 0 })
 		})
 	}
 }

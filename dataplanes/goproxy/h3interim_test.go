@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -92,8 +94,8 @@ func TestHTTP3HintsThatNobodyTakes(t *testing.T) {
 	}
 	_, _ = s.Write(frame(1, fieldSection(t, with()...)))
 	s.Close()
-	eventually(t, "something at work on it", func() bool { return serving3() > 0 })
-	eventually(t, "nothing at work on it", func() bool { return serving3() == 0 })
+	wait.For(t, "something at work on it", func() bool { return serving3() > 0 })
+	wait.For(t, "nothing at work on it", func() bool { return serving3() == 0 })
 	_ = s.SetReadDeadline(time.Now().Add(patience))
 	if got := readAnswer(t, s); got.reset == 0 {
 		t.Errorf("half a hint, and then %+v", got)

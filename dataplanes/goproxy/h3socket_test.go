@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/quicvarint"
 
@@ -93,7 +95,7 @@ func TestWebSocketOverHTTP3(t *testing.T) {
 	}
 	socket.stream.CancelRead(0x10c)
 	socket.stream.CancelWrite(0x10c)
-	eventually(t, "the log's line", func() bool { return strings.Contains(r.log.String(), `"HTTP/3"`) })
+	wait.For(t, "the log's line", func() bool { return strings.Contains(r.log.String(), `"HTTP/3"`) })
 }
 
 // TestRefusedWebSocketOverHTTP3 has backends that answer as they like.
@@ -166,11 +168,11 @@ func TestHTTP3SocketsLeaveNothing(t *testing.T) {
 			listeners := r.unit.Proxy.Listeners
 			r.unit.Proxy.Listeners = nil
 			r.must()
-			eventually(t, name+": nothing at work", func() bool { return serving3() == 0 })
+			wait.For(t, name+": nothing at work", func() bool { return serving3() == 0 })
 			r.unit.Proxy.Listeners = listeners
 			r.must()
 		}
-		eventually(t, name+": nothing at work", func() bool { return serving3() == 0 })
+		wait.For(t, name+": nothing at work", func() bool { return serving3() == 0 })
 	}
-	eventually(t, "no request under way", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
+	wait.For(t, "no request under way", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -66,7 +68,7 @@ func TestHTTP3Drains(t *testing.T) {
 	if err != nil || string(body) != "begun ended" {
 		t.Errorf("body %q, %v", body, err)
 	}
-	eventually(t, "the UDP port to be free", func() bool { return udpFree(r.port) })
+	wait.For(t, "the UDP port to be free", func() bool { return udpFree(r.port) })
 }
 
 // TestHTTP3SurvivesSettings changes settings under a request: its connection
@@ -112,7 +114,7 @@ func TestHTTP3CountsWithTCP(t *testing.T) {
 		t.Error("a third connection was let in")
 	}
 	_ = c.CloseWithError(0x100, "")
-	eventually(t, "room for another", func() bool { return !r.refused3() })
+	wait.For(t, "room for another", func() bool { return !r.refused3() })
 }
 
 // refused3 reports whether a connection is one too many, and closes it.

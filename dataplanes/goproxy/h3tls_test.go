@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -98,7 +100,7 @@ func TestHTTP3TicketsOpenNothing(t *testing.T) {
 	if got := get(t, client, "https://a.example/"); got.status != 200 {
 		t.Fatalf("got %d", got.status)
 	}
-	eventually(t, "a ticket", func() bool { _, ok := tickets.Get(""); return ok })
+	wait.For(t, "a ticket", func() bool { _, ok := tickets.Get(""); return ok })
 	if got := get(t, r.resuming(&tickets, "a.example"), "https://a.example/"); got.status != 200 {
 		t.Errorf("with a ticket: %d", got.status)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -64,7 +66,7 @@ func TestHTTP3(t *testing.T) {
 	if got.trailer.Get("X-Sum") != "done" {
 		t.Errorf("trailer %v", got.trailer)
 	}
-	eventually(t, "the log's line", func() bool { return strings.Contains(r.log.String(), `"HTTP/3"`) })
+	wait.For(t, "the log's line", func() bool { return strings.Contains(r.log.String(), `"HTTP/3"`) })
 }
 
 func TestHTTP3Bodies(t *testing.T) {
@@ -158,13 +160,13 @@ func TestHTTP3ComesAndGoes(t *testing.T) {
 			t.Error("off: a connection was let in")
 		}
 	}
-	eventually(t, "the UDP port to be free", func() bool { return udpFree(r.port) })
+	wait.For(t, "the UDP port to be free", func() bool { return udpFree(r.port) })
 	r.unit.Proxy.Settings.HTTP3.Enabled = true
 	r.must()
 	listeners := r.unit.Proxy.Listeners
 	r.unit.Proxy.Listeners = nil
 	r.must()
-	eventually(t, "the UDP port to be free", func() bool { return udpFree(r.port) })
+	wait.For(t, "the UDP port to be free", func() bool { return udpFree(r.port) })
 	r.unit.Proxy.Listeners = listeners
 	r.must()
 	if got := get(t, r.client3("a.example"), "https://a.example/"); got.status != 200 {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -251,9 +253,9 @@ func TestNothingLeaks(t *testing.T) {
 		})
 	}
 	for _, share := range []string{"requests", "opening"} {
-		eventually(t, "no "+share, func() bool { return r.share(share) == "0" })
+		wait.For(t, "no "+share, func() bool { return r.share(share) == "0" })
 	}
-	eventually(t, "no active requests", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
+	wait.For(t, "no active requests", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
 	r.leavesNoneBusy(t)
 	r.leavesNothingOpen(t)
 }
@@ -294,7 +296,7 @@ func (r *leakRig) leavesNothingOpen(t *testing.T) {
 	r.unit.Proxy.Listeners, r.unit.Proxy.Routes, r.unit.Proxy.Backends = nil, nil, nil
 	r.must()
 	for _, share := range []string{"requests", "clients", "opening", "udp_sessions", "idle_backends"} {
-		eventually(t, "no "+share, func() bool { return r.share(share) == "0" })
+		wait.For(t, "no "+share, func() bool { return r.share(share) == "0" })
 	}
 	for _, gauge := range []string{"sluice_proxy_connections{", "sluice_proxy_active_streams{", "sluice_proxy_active_requests "} {
 		for line := range strings.Lines(r.metrics(t)) {

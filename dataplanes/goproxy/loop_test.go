@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -61,7 +63,7 @@ func TestSeriesGoWithTheirGateway(t *testing.T) {
 	series := func() int {
 		return strings.Count(get(t, plain(t), "http://"+r.admin.String()+"/metrics").body, "requests_total{")
 	}
-	eventually(t, "a series", func() bool { return series() == 1 })
+	wait.For(t, "a series", func() bool { return series() == 1 })
 	r.local.Remove(gateway)
-	eventually(t, "an end of the series", func() bool { return series() == 0 })
+	wait.For(t, "an end of the series", func() bool { return series() == 0 })
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -49,7 +51,7 @@ func TestRequestsBeyondTheLimitAreShed(t *testing.T) {
 		t.Errorf("the one under way: got %d, want 200", got)
 	}
 	close(goOn)
-	eventually(t, "the place is free", func() bool { return get(t, plain(t), "http://"+addr+"/third").status == 200 })
+	wait.For(t, "the place is free", func() bool { return get(t, plain(t), "http://"+addr+"/third").status == 200 })
 	if text := r.metrics(t); !strings.Contains(text, `sluice_proxy_requests_shed_total{reason="requests"} `) {
 		t.Error("the metrics do not say so")
 	}
@@ -65,7 +67,7 @@ func TestShortMemoryShedsRequests(t *testing.T) {
 	tcp := r.layer4("tcp", ir.TCP, freePort(t))
 	r.carry(ir.TCPRoute, "tcp", nil, to(r.backend("s", ir.BackendTCP, streamBackend(t, "s")))...)
 	r.must()
-	eventually(t, "503", func() bool { return get(t, plain(t), "http://"+addr+"/").status == 503 })
+	wait.For(t, "503", func() bool { return get(t, plain(t), "http://"+addr+"/").status == 503 })
 	conn := dial(t, tcp)
 	if said, err := io.ReadAll(conn); len(said) > 0 {
 		t.Errorf("a stream was let in: %q, %v", said, err)
@@ -79,7 +81,7 @@ func TestShortMemoryShedsRequests(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
-	eventually(t, "a flag in the log", func() bool { return strings.Contains(r.log.String(), `"flags":"overloaded"`) })
+	wait.For(t, "a flag in the log", func() bool { return strings.Contains(r.log.String(), `"flags":"overloaded"`) })
 }
 
 // TestBodiesWithoutRoomAreSentOnce has a body that could be sent again if there
@@ -137,7 +139,7 @@ func TestNoSeriesIsAClients(t *testing.T) {
 	const some, all = 500, 10000
 	count := func(from, to int) int {
 		askOddly(t, addr, from, to)
-		eventually(t, "all are counted", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
+		wait.For(t, "all are counted", func() bool { return strings.Contains(r.metrics(t), "sluice_proxy_active_requests 0") })
 		return series(r.metrics(t))
 	}
 	before := count(0, some)

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/park"
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -16,7 +18,7 @@ import (
 // parks waits until so many connections of the process are parked.
 func parks(t *testing.T, count int) {
 	t.Helper()
-	eventually(t, "idle connections to be parked", func() bool { return park.Open().Parked() == count })
+	wait.For(t, "idle connections to be parked", func() bool { return park.Open().Parked() == count })
 }
 
 // TestParkedConnectionsStayWhatTheyAre parks connections that a proxy spoke for:
@@ -53,7 +55,7 @@ func TestParkedConnectionsStayWhatTheyAre(t *testing.T) {
 	parks(t, 2)
 	served.Close()
 	parks(t, 1)
-	eventually(t, "the place to be free", func() bool {
+	wait.For(t, "the place to be free", func() bool {
 		c := dial(t, addr)
 		_, _ = io.WriteString(c, header+"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
 		_, err := http.ReadResponse(bufio.NewReader(c), nil)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/proxyproto"
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -44,7 +46,7 @@ func TestTrustedHeaderNamesTheClient(t *testing.T) {
 			t.Errorf("%q: the backend saw %q, want %q", header, body, want)
 		}
 	}
-	eventually(t, "the log to name the client", func() bool { return strings.Contains(r.log.String(), `"client":"192.0.2.7"`) })
+	wait.For(t, "the log to name the client", func() bool { return strings.Contains(r.log.String(), `"client":"192.0.2.7"`) })
 	c := dial(t, addr)
 	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
 	if rest, _ := io.ReadAll(c); len(rest) > 0 {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -75,7 +77,7 @@ func TestStatusesOfOurOwn(t *testing.T) {
 			if got := get(t, plain(t), "http://"+addr+"/"); got.status != c.want {
 				t.Errorf("got %d, want %d", got.status, c.want)
 			}
-			eventually(t, "the flag in the log", func() bool { return strings.Contains(r.log.String(), `"flags":"`+c.flag+`"`) })
+			wait.For(t, "the flag in the log", func() bool { return strings.Contains(r.log.String(), `"flags":"`+c.flag+`"`) })
 		})
 	}
 }
@@ -104,7 +106,7 @@ func TestResponsesThatTakeTooLong(t *testing.T) {
 				if got, err := io.ReadAll(res.Body); err == nil || string(got) != "begun" {
 					t.Errorf("got %q, %v, want an answer that breaks off", got, err)
 				}
-				eventually(t, "the flag in the log", func() bool { return strings.Contains(r.log.String(), `"flags":"timeout"`) })
+				wait.For(t, "the flag in the log", func() bool { return strings.Contains(r.log.String(), `"flags":"timeout"`) })
 			})
 		}
 	}

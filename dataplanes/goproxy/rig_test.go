@@ -262,18 +262,3 @@ func (l *lines) String() string {
 	defer l.mu.Unlock()
 	return string(l.text)
 }
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline:
-			t.Fatalf("never came: %s", what)
-		case <-tick.C:
-		}
-	}
-}

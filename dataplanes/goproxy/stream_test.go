@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -107,7 +109,7 @@ func TestTCPIsCarriedBothWays(t *testing.T) {
 	if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, sent) {
 		t.Fatalf("%d of %d bytes came back, %v", len(got), len(sent), err)
 	}
-	eventually(t, "a line in the log", func() bool {
+	wait.For(t, "a line in the log", func() bool {
 		return strings.Contains(r.log.String(), `"protocol":"TCP"`) &&
 			strings.Contains(r.log.String(), fmt.Sprintf(`"bytes_in":%d`, len(sent))) &&
 			strings.Contains(r.log.String(), `"backend":"apps/echo:80"`)
@@ -240,7 +242,7 @@ func TestIdleStreamsEnd(t *testing.T) {
 	if _, err := io.ReadAll(c); err != nil {
 		t.Errorf("got %v, want the end", err)
 	}
-	eventually(t, "the log to say idle", func() bool { return strings.Contains(r.log.String(), `"flags":"idle"`) })
+	wait.For(t, "the log to say idle", func() bool { return strings.Contains(r.log.String(), `"flags":"idle"`) })
 }
 
 func TestConnectionsOfStreamsAreLimited(t *testing.T) {
@@ -256,7 +258,7 @@ func TestConnectionsOfStreamsAreLimited(t *testing.T) {
 	}
 	_ = first.CloseWrite()
 	_, _ = io.ReadAll(first)
-	eventually(t, "the place to be free again", func() bool { return greeting(t, dial(t, addr)) == "a" })
+	wait.For(t, "the place to be free again", func() bool { return greeting(t, dial(t, addr)) == "a" })
 }
 
 // handshakeAs opens TLS by a server name, and returns who greets and the

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -137,7 +139,7 @@ func TestPassthroughIsWhole(t *testing.T) {
 		t.Fatalf("%d of %d bytes came back, %v", len(got), len(sent), err)
 	}
 	c.Close()
-	eventually(t, "a line in the log", func() bool {
+	wait.For(t, "a line in the log", func() bool {
 		return strings.Contains(r.log.String(), `"host":"pass.example"`) && strings.Contains(r.log.String(), `"protocol":"TLS"`)
 	})
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/coder/websocket"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -229,7 +231,7 @@ func TestStopDrains(t *testing.T) {
 	go func() { result <- askOnce(plain(t), addr) }()
 	<-arrived
 	r.stop()
-	eventually(t, "the socket to close", func() bool {
+	wait.For(t, "the socket to close", func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
@@ -326,7 +328,7 @@ func TestEditedSettingsLeaveNothing(t *testing.T) {
 	for i := range 100 {
 		edit(2 + i)
 	}
-	eventually(t, "an end of the servers from before", func() bool {
+	wait.For(t, "an end of the servers from before", func() bool {
 		r.must()
 		return runtime.NumGoroutine() < before+20
 	})

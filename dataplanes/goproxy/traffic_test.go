@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -114,7 +116,7 @@ func TestMirrorsNeverSlow(t *testing.T) {
 		t.Errorf("a body too long for a copy: got %d bytes back", len(got.body))
 	}
 	metrics := func() string { return get(t, plain(t), "http://"+r.admin.String()+"/metrics").body }
-	eventually(t, "the long body to be counted", func() bool { return strings.Contains(metrics(), "sluice_proxy_mirrors_dropped_total 1") })
+	wait.For(t, "the long body to be counted", func() bool { return strings.Contains(metrics(), "sluice_proxy_mirrors_dropped_total 1") })
 }
 
 func TestExternalAuthorization(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -168,7 +170,7 @@ func TestConnectionLimit(t *testing.T) {
 		t.Errorf("a connection over the limit was served %d bytes", n)
 	}
 	first.Close()
-	eventually(t, "a place for another connection", func() bool {
+	wait.For(t, "a place for another connection", func() bool {
 		res, err := plain(t).Get("http://" + addr + "/")
 		if err == nil {
 			res.Body.Close()

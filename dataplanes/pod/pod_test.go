@@ -21,28 +21,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
 	"github.com/sluice-gateway/sluice/dataplanes/pod"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-const patience = 30 * time.Second
-
 var gateway = ir.Object{Kind: "Gateway", Namespace: "infra", Name: "edge"}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline:
-			t.Fatalf("it did not come to pass: %s", what)
-		case <-tick.C:
-		}
-	}
-}
 
 // lines is a writer that many may use.
 type lines struct {
@@ -189,13 +175,13 @@ func (w *world) start(t *testing.T) (stop func() int, log *lines) {
 func TestLifeOfAPod(t *testing.T) {
 	w := newWorld(t)
 	stop, _ := w.start(t)
-	eventually(t, "it is alive", func() bool { return status(w.admin, "/healthz") == http.StatusOK })
+	wait.For(t, "it is alive", func() bool { return status(w.admin, "/healthz") == http.StatusOK })
 	if got := status(w.admin, "/readyz"); got != http.StatusServiceUnavailable {
 		t.Errorf("without a set /readyz is %d", got)
 	}
 	w.set("v1")
 	w.Lead(1)
-	eventually(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
+	wait.For(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
 	if got := status(w.port, "/"); got != http.StatusNotFound {
 		t.Errorf("the proxy answers %d", got)
 	}
@@ -204,18 +190,18 @@ func TestLifeOfAPod(t *testing.T) {
 	}
 	code := make(chan int, 1)
 	go func() { code <- stop() }()
-	eventually(t, "it is not ready", func() bool { return status(w.admin, "/readyz") == http.StatusServiceUnavailable })
+	wait.For(t, "it is not ready", func() bool { return status(w.admin, "/readyz") == http.StatusServiceUnavailable })
 	if got := status(w.port, "/"); got != http.StatusNotFound {
 		t.Errorf("while it waits the proxy answers %d", got)
 	}
-	eventually(t, "it reports that it ends", func() bool { return w.reports().Draining })
+	wait.For(t, "it reports that it ends", func() bool { return w.reports().Draining })
 	if got := <-code; got != 0 {
 		t.Errorf("it ends with %d", got)
 	}
 	if got := status(w.port, "/"); got != 0 {
 		t.Errorf("after its end the proxy answers %d", got)
 	}
-	eventually(t, "its stream has ended", func() bool { return !w.reports().Connected })
+	wait.For(t, "its stream has ended", func() bool { return !w.reports().Connected })
 }
 
 func metrics(t *testing.T, port uint16) string {
@@ -263,14 +249,14 @@ func TestDatagramsOfIPv4(t *testing.T) {
 	}})
 	w.Lead(1)
 	w.start(t)
-	eventually(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
+	wait.For(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
 	c, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(w.port)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	buffer := make([]byte, 100)
-	eventually(t, "the answer comes", func() bool {
+	wait.For(t, "the answer comes", func() bool {
 		_, _ = c.Write([]byte("hello"))
 		c.SetReadDeadline(time.Now().Add(time.Second))
 		n, err := c.Read(buffer)
@@ -292,14 +278,14 @@ func TestWrongTokenAndCA(t *testing.T) {
 	w.file(t, "ca.crt", other)
 	w.file(t, "token", []byte("someone-elses"))
 	_, log := w.start(t)
-	eventually(t, "the certificate is refused", func() bool { return strings.Contains(log.String(), "certificate signed by unknown authority") })
+	wait.For(t, "the certificate is refused", func() bool { return strings.Contains(log.String(), "certificate signed by unknown authority") })
 	w.file(t, "ca.crt", append(other, good...))
-	eventually(t, "the token is refused", func() bool { return strings.Contains(log.String(), "Unauthenticated") })
+	wait.For(t, "the token is refused", func() bool { return strings.Contains(log.String(), "Unauthenticated") })
 	if strings.Contains(log.String(), "someone-elses") {
 		t.Error("the token is in the log")
 	}
 	w.file(t, "token", []byte("good"))
-	eventually(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
+	wait.For(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
 }
 
 // TestWrongFlags: each is told, with what would be right.
@@ -314,6 +300,10 @@ func TestWrongFlags(t *testing.T) {
 		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here", "--token-file", "x", "--ca-file", "y", "--admin", "127.0.0.1:0"}, "want host:port"},
 		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here:1", "--token-file", "x", "--ca-file", "y", "--admin", "nowhere:1:1"}, "choose another address"},
 		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here:1", "--token-file", "x", "--ca-file", "y", "--stop-delay", "-1s"}, "0 or more"},
+		{[]string{"agent", "--unit", "Gateway/a/b"}, "--dataplane is \"\""},
+		{[]string{"agent", "--dataplane", "apache"}, "--dataplane is \"apache\""},
+		{[]string{"install"}, "--to is not set"},
+		{[]string{"install", "--to", "/nowhere/at/all"}, "/nowhere/at/all"},
 	} {
 		log := &lines{}
 		if code := pod.Main(t.Context(), c.args, pod.Streams{Out: io.Discard, Err: log}); code != 2 || !strings.Contains(log.String(), c.says) {

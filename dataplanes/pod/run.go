@@ -33,7 +33,7 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	root.SetArgs(args)
-	root.AddCommand(newProxy(streams))
+	root.AddCommand(newProxy(streams), newAgent(streams), newInstall())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(streams.Err, "sluice-proxy: %v\n", err)
 		return 2
@@ -50,14 +50,14 @@ func newProxy(streams Streams) *cobra.Command {
 			"SIGTERM drains, a second one ends the program at once.",
 		Example: "  sluice-proxy proxy --unit Gateway/default/web --operator sluice-operator.sluice-system.svc:9443 \\\n" +
 			"    --token-file /var/run/sluice/token/token --ca-file /var/run/sluice/ca/ca.crt",
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), streams) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), streams, goproxy.Dataplane{}) },
 	}
 	f.register(cmd)
 	return cmd
 }
 
-// run serves until the context ends, then drains.
-func (f *flags) run(ctx context.Context, streams Streams) error {
+// run serves with a dataplane until the context ends, then drains.
+func (f *flags) run(ctx context.Context, streams Streams, plane dataplanes.Dataplane) error {
 	unit, err := f.owner()
 	if err := errors.Join(err, f.check()); err != nil {
 		return err
@@ -77,7 +77,6 @@ func (f *flags) run(ctx context.Context, streams Streams) error {
 		time.AfterFunc(f.lameDuck, stop)
 	})
 	defer ending()
-	plane := goproxy.Dataplane{}
 	return client.Run(serving, client.Options{
 		Unit: unit, Pod: f.pod, Operator: f.operator, TokenFile: f.token, CAFile: f.ca, StateDir: f.state, Node: f.node,
 		Program: release.Version(), Features: plane.Features(), Address: everywhere(ctx),

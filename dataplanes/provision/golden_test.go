@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,7 +37,11 @@ func read(t *testing.T, path string) *Input {
 	return &a.Input
 }
 
-var site = &Site{Image: "ghcr.io/sluice-gateway/sluice-proxy:1.2.3", Delivery: "sluice-operator.sluice-system.svc:9443", CA: []byte("-----BEGIN CERTIFICATE-----\n")}
+var site = &Site{
+	Image:    "ghcr.io/sluice-gateway/sluice-proxy:1.2.3",
+	Agents:   map[string]Agent{"sluice.dev/envoy": {Dataplane: "envoy", Image: "docker.io/envoyproxy/envoy:distroless-v1.2.3"}},
+	Delivery: "sluice-operator.sluice-system.svc:9443", CA: []byte("-----BEGIN CERTIFICATE-----\n"),
+}
 
 // A case is a folder with in.yaml, whose first comment says what it shows, and
 // objects.yaml, which -update writes.
@@ -97,7 +102,7 @@ func restricted(t *testing.T, in *Input) {
 	case pod.HostNetwork || pod.HostPID || pod.HostIPC || *pod.AutomountServiceAccountToken || *pod.EnableServiceLinks:
 		t.Error("the pods have more of their node or of the API server than they need")
 	}
-	for _, c := range pod.Containers {
+	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
 		s := c.SecurityContext
 		if *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" || s.Privileged != nil || len(s.Capabilities.Add) > 0 {
 			t.Errorf("the security context of %s is %+v", c.Name, s)

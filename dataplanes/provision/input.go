@@ -44,8 +44,12 @@ type Port struct {
 
 // Site is what the objects of all units share.
 type Site struct {
-	// Image is the proxy's, where parameters name no other.
+	// Image is that of sluice-proxy.
 	Image string
+	// Agents are the proxies that are programs of their own, by the controllerName
+	// of their classes. Every other class has the proxy that is built in, in Image
+	// or in the image that parameters name.
+	Agents map[string]Agent
 	// Delivery is where proxies find the operator: "host:port".
 	Delivery string
 	// CA is the PEM bundle that proxies verify the operator with.

@@ -78,8 +78,9 @@ func podSpec(in *Input, site *Site) corev1.PodSpec {
 		TopologySpreadConstraints:     spread(in),
 		PriorityClassName:             orDefault(in.Pods.PriorityClassName, ""),
 		ImagePullSecrets:              in.Pods.ImagePullSecrets,
+		InitContainers:                installers(in, site),
 		Containers:                    []corev1.Container{container(in, site)},
-		Volumes:                       volumes(in.Owner),
+		Volumes:                       volumes(in, site),
 	}
 }
 
@@ -111,13 +112,12 @@ func spread(in *Input) []corev1.TopologySpreadConstraint {
 }
 
 func container(in *Input, site *Site) corev1.Container {
-	no, yes := false, true
-	return corev1.Container{
+	c := corev1.Container{
 		Name:            "proxy",
 		Image:           orDefault(in.Pods.Image, site.Image),
 		ImagePullPolicy: orDefault(in.Pods.ImagePullPolicy, ""),
 		Command:         []string{"/sluice-proxy"},
-		Args:            arguments(in.Owner, site.Delivery),
+		Args:            append([]string{"proxy"}, arguments(in.Owner, site.Delivery)...),
 		Env: []corev1.EnvVar{
 			downward("POD_NAME", "metadata.name"), downward("POD_NAMESPACE", "metadata.namespace"), downward("NODE_NAME", "spec.nodeName"),
 		},
@@ -126,17 +126,28 @@ func container(in *Input, site *Site) corev1.Container {
 		VolumeMounts:   mounts(),
 		ReadinessProbe: probe("/readyz", corev1.Probe{PeriodSeconds: 2, TimeoutSeconds: 2, FailureThreshold: 3}),
 		LivenessProbe:  probe("/healthz", corev1.Probe{PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 3}),
-		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: &no,
-			ReadOnlyRootFilesystem:   &yes,
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		},
+		// What keeps it from starting is the last that it says, and the Gateway's
+		// status says it.
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+		SecurityContext:          confined(),
+	}
+	if agent, ok := site.Agents[in.Controller]; ok {
+		agent.runIn(&c, in)
+	}
+	return c
+}
+
+func confined() *corev1.SecurityContext {
+	no, yes := false, true
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: &no,
+		ReadOnlyRootFilesystem:   &yes,
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
 }
 
 func arguments(owner ir.Object, delivery string) []string {
 	return []string{
-		"proxy",
 		"--unit", owner.Kind + "/" + owner.Namespace + "/" + owner.Name,
 		"--operator", delivery,
 		"--token-file", tokenDir + "/token",
@@ -182,17 +193,25 @@ func mounts() []corev1.VolumeMount {
 
 // volumes hold the state in memory: it has private keys in it, and must outlive
 // the container but not the pod.
-func volumes(owner ir.Object) []corev1.Volume {
+func volumes(in *Input, site *Site) []corev1.Volume {
 	hour := int64(3600)
-	return []corev1.Volume{
+	made := []corev1.Volume{
 		{Name: "token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
 				Audience: wire.Audience, ExpirationSeconds: &hour, Path: "token",
 			}}},
 		}}},
 		{Name: "ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: unitName(owner)},
+			LocalObjectReference: corev1.LocalObjectReference{Name: unitName(in.Owner)},
 		}}},
-		{Name: "state", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}},
+		{Name: "state", VolumeSource: inMemory()},
 	}
+	if _, ok := site.Agents[in.Controller]; ok {
+		made = append(made, agentVolumes()...)
+	}
+	return made
+}
+
+func inMemory() corev1.VolumeSource {
+	return corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}
 }

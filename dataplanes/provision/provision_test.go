@@ -244,6 +244,11 @@ func TestWhyPodsDoNotCome(t *testing.T) {
 	waiting := func(reason, message string) corev1.PodStatus {
 		return corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Image: "x", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}}}}
 	}
+	saying := func(log string) corev1.PodStatus {
+		status := waiting("CrashLoopBackOff", "back-off")
+		status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Message: log}
+		return status
+	}
 	for _, c := range []struct {
 		status corev1.PodStatus
 		reason string
@@ -251,14 +256,27 @@ func TestWhyPodsDoNotCome(t *testing.T) {
 	}{
 		{waiting("ImagePullBackOff", "no such image"), "NoResources", "(image x): ImagePullBackOff: no such image"},
 		{waiting("CrashLoopBackOff", ""), "NoResources", "(image x): CrashLoopBackOff"},
+		{saying("at /private\nsluice-proxy: no Envoy"), "NoResources", "CrashLoopBackOff: back-off; sluice-proxy: no Envoy"},
+		{saying("sluice-proxy: \xff" + strings.Repeat("x", 5000)), "NoResources", "; sluice-proxy: x"},
 		{waiting("ContainerCreating", ""), "Pending", "is ready yet"},
 		{corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes"}}}, "NoResources", "cannot be scheduled: 0/3 nodes"},
 		{corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted"}, "NoResources", "has failed: Evicted"},
 	} {
 		j := &job{pods: []corev1.Pod{{Status: c.status}}}
 		j.in.Owner.Name = "edge"
-		if got := podsLack(j, nil); got.Reason != c.reason || !strings.Contains(got.Message, c.words) {
+		got := podsLack(j, nil)
+		if got.Reason != c.reason || !strings.Contains(got.Message, c.words) {
 			t.Errorf("%+v, want %s %q", got, c.reason, c.words)
+		}
+		if strings.Contains(got.Message, "/private") || len(got.Message) > 2048 {
+			t.Errorf("it has more of a log than our program's last words: %s", got.Message)
+		}
+	}
+	for _, log := range []string{"", "somebody else's last line", "sluice-proxy: it began\nGET /private"} {
+		j := &job{pods: []corev1.Pod{{Status: saying(log)}}}
+		j.in.Owner.Name = "edge"
+		if got := podsLack(j, nil); !strings.HasSuffix(got.Message, "CrashLoopBackOff: back-off") {
+			t.Errorf("%q: %s", log, got.Message)
 		}
 	}
 	j := &job{in: Input{Owner: ir.Object{Name: "edge"}, Pods: v1alpha1.PodParameters{Replicas: ptr[int32](0)}}}

@@ -20,7 +20,8 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// Options are what a Provisioner works with. All are required but for Log.
+// Options are what a Provisioner works with. All are required but for Agents and
+// Log.
 type Options struct {
 	// Client reads from the API server and never from a cache: it is asked where
 	// the cache knows nothing, before anything is made.
@@ -28,8 +29,9 @@ type Options struct {
 	// Cache has what is provisioned, and the nodes; see CacheOptions. Who made it
 	// starts it.
 	Cache cache.Cache
-	// Image is the proxy's, where parameters name no other.
-	Image string
+	// Image and Agents are a Site's.
+	Image  string
+	Agents map[string]Agent
 	// Delivery is where proxies find the operator: "host:port".
 	Delivery string
 	// CA returns the PEM bundle that proxies verify the operator with. Renew says
@@ -236,5 +238,5 @@ func (p *Provisioner) tell(owner ir.Object, trouble string) {
 }
 
 func (p *Provisioner) site() *Site {
-	return &Site{Image: p.opts.Image, Delivery: p.opts.Delivery, CA: p.opts.CA()}
+	return &Site{Image: p.opts.Image, Agents: p.opts.Agents, Delivery: p.opts.Delivery, CA: p.opts.CA()}
 }

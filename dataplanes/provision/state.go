@@ -133,8 +133,26 @@ func podFailure(pod *corev1.Pod) string {
 	}
 	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if w := s.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
-			return strings.TrimSuffix(fmt.Sprintf("(image %s): %s: %s", s.Image, w.Reason, w.Message), ": ")
+			return strings.TrimSuffix(fmt.Sprintf("(image %s): %s: %s", s.Image, w.Reason, w.Message), ": ") + lastWords(&s)
 		}
 	}
 	return ""
 }
+
+// lastWords are why a container ended, in our program's words. The rest of what it
+// has said is not for a status: requests are in it.
+func lastWords(s *corev1.ContainerStatus) string {
+	t := s.LastTerminationState.Terminated
+	if t == nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(t.Message), "\n")
+	last := lines[len(lines)-1]
+	if !strings.HasPrefix(last, proxyName+": ") {
+		return ""
+	}
+	return "; " + strings.ToValidUTF8(last[:min(len(last), longestWords)], "")
+}
+
+// longestWords is how much of them a condition's message has room for.
+const longestWords = 1024

@@ -25,6 +25,7 @@ type operatorFlags struct {
 	identity   string
 	namespaces []string
 	proxyImage string
+	envoyImage string
 
 	delivery string
 	host     string
@@ -38,6 +39,10 @@ type operatorFlags struct {
 
 // proxyImage is what proxies run by default: the image of this very version.
 const proxyImage = "ghcr.io/sluice-gateway/sluice-proxy"
+
+// envoyImage is Envoy's own, of the version that translators/envoy writes for. The
+// distroless one runs as a user that is not root, by its number.
+const envoyImage = "docker.io/envoyproxy/envoy:distroless-v1.40.0"
 
 func newOperator(streams Streams) *cobra.Command {
 	f := &operatorFlags{}
@@ -56,7 +61,8 @@ func newOperator(streams Streams) *cobra.Command {
 	flags.StringVar(&f.namespace, "namespace", envOr("POD_NAMESPACE", "sluice-system"), "namespace of the operator (default in a pod: its own)")
 	flags.StringVar(&f.identity, "identity", envOr("POD_NAME", hostname()), "name by which this replica is elected; unlike every other's")
 	flags.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces to look after (default: all)")
-	flags.StringVar(&f.proxyImage, "proxy-image", envOr("SLUICE_PROXY_IMAGE", proxyImage+":"+release.Version()), "image that proxies run")
+	flags.StringVar(&f.proxyImage, "proxy-image", envOr("SLUICE_PROXY_IMAGE", proxyImage+":"+release.Version()), "image of sluice-proxy: the built-in Go proxy, and what is beside the others")
+	flags.StringVar(&f.envoyImage, "envoy-image", envOr("SLUICE_ENVOY_IMAGE", envoyImage), "Envoy's own image, for classes of sluice.dev/envoy")
 	flags.StringVar(&f.delivery, "delivery", ":9443", "address at which the pods of Gateways ask for what they are to run")
 	flags.StringVar(&f.host, "delivery-host", "", "host and port by which pods find that address (default: sluice-operator.NAMESPACE.svc:9443)")
 	flags.StringVar(&f.metrics, "metrics", ":8080", "address of /metrics (0 turns it off)")
@@ -100,7 +106,7 @@ func runOperator(ctx context.Context, streams Streams, f *operatorFlags) error {
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "version", release.Version(), "namespace", f.namespace, "proxyImage", f.proxyImage, "watchNamespaces", f.namespaces)
+	log.Info("starting", "version", release.Version(), "namespace", f.namespace, "proxyImage", f.proxyImage, "envoyImage", f.envoyImage, "watchNamespaces", f.namespaces)
 	return o.run(ctx)
 }
 

@@ -108,9 +108,14 @@ func (o *operation) provisioner(config *rest.Config, live client.Client, p *part
 		return nil, err
 	}
 	return provision.New(provision.Options{
-		Client: live, Cache: made, Image: o.flags.proxyImage, Delivery: o.flags.host,
+		Client: live, Cache: made, Image: o.flags.proxyImage, Agents: o.flags.agents(), Delivery: o.flags.host,
 		CA: p.authority.Bundle, Changed: p.fleet.Changed, Log: o.log.WithName("provision"),
 	})
+}
+
+// agents are the proxies that run in images of their own.
+func (f *operatorFlags) agents() map[string]provision.Agent {
+	return map[string]provision.Agent{"sluice.dev/envoy": {Dataplane: "envoy", Image: f.envoyImage}}
 }
 
 // admit says which unit a pod was made for.

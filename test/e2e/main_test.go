@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"testing"
 
@@ -23,30 +21,7 @@ var sluice *rig.Rig
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if !rig.Asked() {
-		fmt.Println(rig.Unasked)
-		return
-	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	var err error
-	if sluice, err = rig.Boot(ctx, rig.Options{Nodes: 2, Keep: *keep}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	if !*keep {
-		defer func() { _ = sluice.Stop() }()
-	}
-	code := m.Run()
-	if err := neverForbidden(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
+	os.Exit(rig.Main(m, rig.Options{Nodes: 2, Keep: *keep}, func(r *rig.Rig) { sluice = r }, neverForbidden))
 }
 
 // neverForbidden looks, when everything was done, for what the operator was not

@@ -3,8 +3,6 @@ package envoy
 import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
-	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -33,21 +31,6 @@ func (c *Config) address(p *order.Port) *corev3.Address {
 		Address:       c.target.Address.String(),
 		PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(int(p.Port) + c.target.PortOffset)}, //nolint:gosec // Ports are 1 to 65535.
 	}}}
-}
-
-// manager is how the connections of a listener are served.
-func (c *Config) manager(l *ir.Listener) *hcmv3.HttpConnectionManager {
-	return &hcmv3.HttpConnectionManager{
-		StatPrefix: "http",
-		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
-			RouteConfigName: routesName(l),
-			ConfigSource:    fromAgent(),
-		}},
-		HttpFilters: []*hcmv3.HttpFilter{{
-			Name:       "envoy.filters.http.router",
-			ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: typed(&routerv3.Router{SuppressEnvoyHeaders: true})},
-		}},
-	}
 }
 
 // fromAgent says that a resource comes over the stream that all others come by.

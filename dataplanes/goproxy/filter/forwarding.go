@@ -197,9 +197,7 @@ func validID(id string) bool {
 	return true
 }
 
-// String writes the identity as a random UUID (RFC 9562, version 4).
-func (id RequestID) String() string { return id.text(nil) }
-
+// text writes the identity as a random UUID (RFC 9562, version 4).
 func (id RequestID) text(words *exchange.Words) string {
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
 	var text [36]byte

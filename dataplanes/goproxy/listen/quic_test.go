@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/quic-go/quic-go"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
@@ -136,21 +138,6 @@ func refusedBy(err error) quic.TransportErrorCode {
 	return 0
 }
 
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline:
-			t.Fatalf("never came: %s", what)
-		case <-tick.C:
-		}
-	}
-}
-
 // TestManyHandshakesAreMadeToProveTheirAddress, and more are refused.
 func TestManyHandshakesAreMadeToProveTheirAddress(t *testing.T) {
 	sock, seen := openQUIC(t, quicPort(t))
@@ -163,7 +150,7 @@ func TestManyHandshakesAreMadeToProveTheirAddress(t *testing.T) {
 		if err != nil || retried != c.retried {
 			t.Errorf("%d handshakes under way: retried %t, %v; want %t", c.underWay, retried, err, c.retried)
 		}
-		eventually(t, "the handshake to be done", func() bool { return sock.handshakes.Load() == c.underWay })
+		wait.For(t, "the handshake to be done", func() bool { return sock.handshakes.Load() == c.underWay })
 	}
 	sock.handshakes.Store(mostHandshakes)
 	if _, _, err := dial(t, sock, "a.example"); refusedBy(err) != quic.ConnectionRefused {
@@ -191,12 +178,12 @@ func TestFailedHandshakesAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the connection to be counted", func() bool { return sock.open.Taken() == 1 && seen.opened.Load() == 1 })
+	wait.For(t, "the connection to be counted", func() bool { return sock.open.Taken() == 1 && seen.opened.Load() == 1 })
 	if _, _, err := dial(t, sock, "a.example"); refusedBy(err) != quic.ConnectionRefused {
 		t.Errorf("one too many: %v", err)
 	}
 	_ = c.CloseWithError(0x100, "")
-	eventually(t, "its place to be free", func() bool { return sock.open.Taken() == 0 && seen.closed.Load() == 1 })
+	wait.For(t, "its place to be free", func() bool { return sock.open.Taken() == 0 && seen.closed.Load() == 1 })
 	if sock.handshakes.Load() != 0 {
 		t.Errorf("%d handshakes are left over", sock.handshakes.Load())
 	}
@@ -210,7 +197,7 @@ func TestConnectionsBeyondTheProcessAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the connection to take the only place", func() bool { return g.Clients.Taken() == g.Clients.Most() })
+	wait.For(t, "the connection to take the only place", func() bool { return g.Clients.Taken() == g.Clients.Most() })
 	if _, _, err := dial(t, sock, "a.example"); refusedBy(err) != quic.ConnectionRefused {
 		t.Errorf("one too many: %v, want it refused", err)
 	}
@@ -218,7 +205,7 @@ func TestConnectionsBeyondTheProcessAreRefused(t *testing.T) {
 		t.Errorf("refused for %q, want descriptors", why)
 	}
 	_ = c.CloseWithError(0x100, "")
-	eventually(t, "its place to be free", func() bool { return g.Clients.Taken() == 0 && sock.open.Taken() == 0 })
+	wait.For(t, "its place to be free", func() bool { return g.Clients.Taken() == 0 && sock.open.Taken() == 0 })
 }
 
 // TestRetiredSocketsCloseWithTheirLastConnection, unless they are wanted again.
@@ -228,7 +215,7 @@ func TestRetiredSocketsCloseWithTheirLastConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the connection to be counted", func() bool { return sock.open.Taken() == 1 })
+	wait.For(t, "the connection to be counted", func() bool { return sock.open.Taken() == 1 })
 	sock.retire()
 	if sock.serves() || sock.gone() {
 		t.Errorf("retired with a connection: serves %t, gone %t", sock.serves(), sock.gone())
@@ -246,7 +233,7 @@ func TestRetiredSocketsCloseWithTheirLastConnection(t *testing.T) {
 		go c.CloseWithError(noError, "") //nolint:errcheck // It may be closed.
 	}
 	sock.mu.Unlock()
-	eventually(t, "the socket to close", sock.gone)
+	wait.For(t, "the socket to close", sock.gone)
 	if sock.use(quicPort(t)) {
 		t.Error("a socket that is closed was taken up again")
 	}

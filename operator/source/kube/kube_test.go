@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -13,6 +14,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/operator/resources"
+	"github.com/sluice-gateway/sluice/operator/source"
 	"github.com/sluice-gateway/sluice/operator/source/dir/schema"
 )
 
@@ -141,5 +143,39 @@ func TestStripManagers(t *testing.T) {
 	}
 	if out, err := stripManagers("me")("no object"); err != nil || out != "no object" {
 		t.Errorf("%v, %v", out, err)
+	}
+}
+
+// A CRD that is just being made is neither there nor missing: nothing is told
+// of it until it is established, or until its names are refused.
+func TestCRDInTheMaking(t *testing.T) {
+	const name = "tcproutes.gateway.networking.k8s.io"
+	type condition = apiextensionsv1.CustomResourceDefinitionCondition
+	crd := func(conditions ...condition) *apiextensionsv1.CustomResourceDefinition {
+		return &apiextensionsv1.CustomResourceDefinition{
+			ObjectMeta: metav1.ObjectMeta{Name: name}, Status: apiextensionsv1.CustomResourceDefinitionStatus{Conditions: conditions},
+		}
+	}
+	unnamed := condition{Type: apiextensionsv1.NamesAccepted, Status: apiextensionsv1.ConditionFalse}
+	for _, c := range []struct {
+		what    string
+		crd     *apiextensionsv1.CustomResourceDefinition
+		decided bool
+		missing bool
+	}{
+		{"no condition yet", crd(), false, false},
+		{"names accepted, not established yet", crd(condition{Type: apiextensionsv1.NamesAccepted, Status: apiextensionsv1.ConditionTrue}), false, false},
+		{"its names are another's", crd(unnamed), true, true},
+		{"it was decided before", crd(), true, true},
+	} {
+		var told []source.Batch
+		d := newDefinitions(&Source{opts: Options{Log: logr.Discard()}}, func(b source.Batch) { told = append(told, b) })
+		if c.what == "it was decided before" {
+			delete(d.undecided, name)
+		}
+		d.take(t.Context(), c.crd)
+		if missing := len(told) > 0; missing != c.missing || d.undecided[name] == c.decided {
+			t.Errorf("%s: told %d times, undecided %v", c.what, len(told), d.undecided[name])
+		}
 	}
 }

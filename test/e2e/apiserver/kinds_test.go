@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/test/e2e/rig"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -79,7 +81,7 @@ func apply(t *testing.T, c client.Client, text string) {
 	if err := yaml.Unmarshal([]byte(text), &object.Object); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, object.GetKind()+" "+object.GetName()+" to be applied", func(ctx context.Context) error {
+	rig.Eventually(t, object.GetKind()+" "+object.GetName()+" to be applied", func(ctx context.Context) error {
 		return c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object.DeepCopy()), client.FieldOwner("e2e"), client.ForceOwnership)
 	})
 }
@@ -149,7 +151,7 @@ func TestNewerKindsDoNoHarm(t *testing.T) {
 	apply(t, c, fmt.Sprintf(route, "newer"))
 	acceptedGateway(t, c)
 	acceptedRoute(t, c, "newer")
-	eventually(t, "the class to tell of the version", func(ctx context.Context) error {
+	rig.Eventually(t, "the class to tell of the version", func(ctx context.Context) error {
 		return condition(ctx, c, metav1.Condition{Type: "SupportedVersion", Status: metav1.ConditionFalse, Reason: "UnsupportedVersion"})
 	})
 	var after gatewayv1.Gateway
@@ -173,7 +175,7 @@ func condition(ctx context.Context, c client.Client, want metav1.Condition) erro
 // claims waits until the class claims some features, and none of others.
 func claims(t *testing.T, c client.Client, some, none []string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("the class to claim %v and none of %v", some, none), func(ctx context.Context) error {
+	rig.Eventually(t, fmt.Sprintf("the class to claim %v and none of %v", some, none), func(ctx context.Context) error {
 		if err := condition(ctx, c, metav1.Condition{Type: "Accepted", Status: metav1.ConditionTrue, Reason: "Accepted"}); err != nil {
 			return err
 		}
@@ -201,7 +203,7 @@ func claims(t *testing.T, c client.Client, some, none []string) {
 
 func acceptedGateway(t *testing.T, c client.Client) {
 	t.Helper()
-	eventually(t, "the Gateway to be accepted", func(ctx context.Context) error {
+	rig.Eventually(t, "the Gateway to be accepted", func(ctx context.Context) error {
 		var gateway gatewayv1.Gateway
 		if err := c.Get(ctx, client.ObjectKey{Namespace: "default", Name: "late"}, &gateway); err != nil {
 			return err
@@ -212,7 +214,7 @@ func acceptedGateway(t *testing.T, c client.Client) {
 
 func acceptedRoute(t *testing.T, c client.Client, name string) {
 	t.Helper()
-	eventually(t, "the route to be accepted", func(ctx context.Context) error {
+	rig.Eventually(t, "the route to be accepted", func(ctx context.Context) error {
 		var route gatewayv1.HTTPRoute
 		if err := c.Get(ctx, client.ObjectKey{Namespace: "default", Name: name}, &route); err != nil {
 			return err

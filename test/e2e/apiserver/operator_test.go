@@ -12,7 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -23,15 +22,14 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-gateway/sluice/test/e2e/rig"
 )
 
 // kubeconfig names the variable with the file of the cluster to use.
 const kubeconfig = "SLUICE_E2E_KUBECONFIG"
 
 const root = "../../.."
-
-// patience is how long what must come may take.
-const patience = 2 * time.Minute
 
 // cluster returns a client for an API server that knows nothing of Gateway API.
 func cluster(t *testing.T) client.Client {
@@ -66,7 +64,7 @@ func cluster(t *testing.T) client.Client {
 // forget removes every kind of Gateway API, and ours.
 func forget(t *testing.T, c client.Client) {
 	t.Helper()
-	eventually(t, "no kind of Gateway API to be left", func(ctx context.Context) error {
+	rig.Eventually(t, "no kind of Gateway API to be left", func(ctx context.Context) error {
 		var crds apiextensionsv1.CustomResourceDefinitionList
 		if err := c.List(ctx, &crds); err != nil {
 			return err
@@ -119,7 +117,7 @@ func start(t *testing.T) *operator {
 			t.Logf("the operator said:\n%s", o.log)
 		}
 	})
-	eventually(t, "the operator to be ready", o.ready)
+	rig.Eventually(t, "the operator to be ready", o.ready)
 	return o
 }
 
@@ -168,23 +166,4 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
-}
-
-func eventually(t *testing.T, what string, holds func(context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := holds(ctx)
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s: %v", what, err)
-		case <-again.C:
-		}
-	}
 }

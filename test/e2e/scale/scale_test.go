@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"sync"
 	"testing"
@@ -37,25 +36,7 @@ var sluice *rig.Rig
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if !rig.Asked() {
-		fmt.Println(rig.Unasked)
-		return
-	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	var err error
-	if sluice, err = rig.Boot(ctx, rig.Options{Nodes: 1, Keep: *keep}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	if !*keep {
-		defer func() { _ = sluice.Stop() }()
-	}
-	return m.Run()
+	os.Exit(rig.Main(m, rig.Options{Nodes: 1, Keep: *keep}, func(r *rig.Rig) { sluice = r }))
 }
 
 const gateways = `

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
@@ -49,9 +51,9 @@ func idleEnd(t *testing.T, end func(*client), raw string) {
 	}), ways["raw"]).start()
 	c := p.dial()
 	c.get(200)
-	eventually(t, "idle", func() bool { return p.pool.Idle() == 1 })
+	wait.For(t, "idle", func() bool { return p.pool.Idle() == 1 })
 	close(isIdle)
-	eventually(t, "the idle connection is stale", func() bool {
+	wait.For(t, "the idle connection is stale", func() bool {
 		p.pool.mu.Lock()
 		defer p.pool.mu.Unlock()
 		return len(p.pool.idle) == 1 && p.pool.idle[0].Stale()
@@ -82,7 +84,7 @@ func TestBackendEndsInsteadOfAnswering(t *testing.T) {
 		}{{getOne, 200}, {postOne, posted}} {
 			c := p.dial()
 			c.get(200)
-			eventually(t, "idle", func() bool { return p.pool.Idle() > 0 })
+			wait.For(t, "idle", func() bool { return p.pool.Idle() > 0 })
 			method, _, _ := strings.Cut(again.raw, " ")
 			c.send(again.raw).answer(method, again.status)
 		}
@@ -318,7 +320,7 @@ func TestPanicEndsOneConnection(t *testing.T) {
 	other.get(200)
 	p.dial().send("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").ended()
 	other.get(200)
-	eventually(t, "one panic is reported", func() bool {
+	wait.For(t, "one panic is reported", func() bool {
 		p.log.mu.Lock()
 		defer p.log.mu.Unlock()
 		return p.log.panicked == 1
@@ -354,7 +356,7 @@ func TestDrain(t *testing.T) {
 	works.get(200)
 	works.send(postOne)
 	<-asked
-	eventually(t, "one session is idle", func() bool {
+	wait.For(t, "one session is idle", func() bool {
 		p.server.mu.Lock()
 		defer p.server.mu.Unlock()
 		n := 0
@@ -372,5 +374,5 @@ func TestDrain(t *testing.T) {
 		t.Error("the end of the connection was not announced")
 	}
 	works.ended()
-	eventually(t, "no connections", func() bool { return p.server.Open() == 0 })
+	wait.For(t, "no connections", func() bool { return p.server.Open() == 0 })
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
@@ -57,7 +59,7 @@ func TestDrainGivesFreshConnectionsAMoment(t *testing.T) {
 		t.Helper()
 		p := newProxy(t, "", wrap).start()
 		c := p.dial()
-		eventually(t, "the connection is there", func() bool { return p.server.Open() == 1 })
+		wait.For(t, "the connection is there", func() bool { return p.server.Open() == 1 })
 		p.server.Drain()
 		if p.server.Open() != 1 {
 			t.Error("the connection was given no moment")

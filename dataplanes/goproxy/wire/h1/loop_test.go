@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 )
 
@@ -82,7 +84,7 @@ func TestKeepAlive(t *testing.T) {
 		if dials.Load() != 1 {
 			t.Errorf("%d connections with the backend, want 1", dials.Load())
 		}
-		eventually(t, "one idle connection", func() bool { return p.pool.Idle() == 1 })
+		wait.For(t, "one idle connection", func() bool { return p.pool.Idle() == 1 })
 	})
 }
 
@@ -251,7 +253,7 @@ func TestResponsesWithoutContent(t *testing.T) {
 	if r := c.get(304); r.Header.Get("Content-Length") != "7" {
 		t.Errorf("304 has length %s", r.Header.Get("Content-Length"))
 	}
-	eventually(t, "one idle connection", func() bool { return p.pool.Idle() == 1 })
+	wait.For(t, "one idle connection", func() bool { return p.pool.Idle() == 1 })
 }
 
 func TestTrailersAndChunksGoThrough(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/park"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
@@ -63,7 +65,7 @@ func (p *parking) rows() (fresh, served, sessions int) {
 // parks waits until so many connections are parked, and no session is left.
 func (p *parking) parks(fresh, served int) {
 	p.t.Helper()
-	eventually(p.t, "all is parked", func() bool {
+	wait.For(p.t, "all is parked", func() bool {
 		f, s, sessions := p.rows()
 		return f == fresh && s == served && sessions == 0
 	})
@@ -75,7 +77,7 @@ func (p *parking) parks(fresh, served int) {
 // empties waits until no connection is left, and each was told of once.
 func (p *parking) empties(count int32) {
 	p.t.Helper()
-	eventually(p.t, "all have ended", func() bool { return p.server.Open() == 0 && p.ended.Load() >= count })
+	wait.For(p.t, "all have ended", func() bool { return p.server.Open() == 0 && p.ended.Load() >= count })
 	if p.ended.Load() != count {
 		p.t.Errorf("%d ends of %d connections", p.ended.Load(), count)
 	}
@@ -109,7 +111,7 @@ func TestFreshConnectionsAreParked(t *testing.T) {
 	c := p.dial()
 	p.parks(1, 0)
 	c.send("G")
-	eventually(t, "it is awake", func() bool { _, _, sessions := p.rows(); return sessions == 1 })
+	wait.For(t, "it is awake", func() bool { _, _, sessions := p.rows(); return sessions == 1 })
 	c.send("ET / HTTP/1.1\r\nHost: a\r\n\r\n").answer("GET", 204)
 	p.parks(0, 1)
 }
@@ -334,7 +336,7 @@ func TestPartOfARecordGivesNoTime(t *testing.T) {
 	p.parks(0, 1)
 	last := p.served()
 	slow.between = func() {
-		eventually(t, "it is parked again", func() bool { now := p.served(); return now.ticket > last.ticket })
+		wait.For(t, "it is parked again", func() bool { now := p.served(); return now.ticket > last.ticket })
 		if now := p.served(); !now.due.Equal(last.due) {
 			t.Errorf("it has until %v, had until %v", now.due, last.due)
 		}
@@ -404,7 +406,7 @@ func TestIdleBackendsHoldNoBuffer(t *testing.T) {
 		}
 	}), ways["raw"]).start()
 	p.dial().get(200)
-	eventually(t, "one idle connection", func() bool { return p.pool.Idle() == 1 })
+	wait.For(t, "one idle connection", func() bool { return p.pool.Idle() == 1 })
 	p.pool.mu.Lock()
 	defer p.pool.mu.Unlock()
 	if in := p.pool.idle[0].in; in.buf != nil || in.pooled != nil || in.spilt != nil {

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
 )
 
 // The states of a connection in which a peer may go, or stop.
@@ -78,7 +80,7 @@ func peerGoes(t *testing.T, event, state, want string) {
 	}
 	c.sees(want)
 	c.Close()
-	eventually(t, "the client's connection ends", func() bool { return p.server.Open() == 0 })
+	wait.For(t, "the client's connection ends", func() bool { return p.server.Open() == 0 })
 	p.pool.Close()
 	if state != "head" {
 		<-over

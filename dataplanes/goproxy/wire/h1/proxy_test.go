@@ -268,17 +268,6 @@ func (c *client) request() *http.Request {
 
 const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
-		<-time.After(time.Millisecond)
-	}
-}
-
 // testTLS returns a server's and a client's configuration.
 func testTLS(t testing.TB) (server, client *tls.Config) {
 	t.Helper()

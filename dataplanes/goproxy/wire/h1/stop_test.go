@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
@@ -41,11 +43,11 @@ func TestClientStopsReading(t *testing.T) {
 		p.server.Timeouts.Write = 50 * time.Millisecond
 		p.start()
 		p.dial().send(getOne)
-		eventually(t, "an exchange broke off", func() bool {
+		wait.For(t, "an exchange broke off", func() bool {
 			p.log.mu.Lock()
 			defer p.log.mu.Unlock()
 			return len(p.log.errors) == 1
 		})
-		eventually(t, "no connections", func() bool { return p.server.Open() == 0 })
+		wait.For(t, "no connections", func() bool { return p.server.Open() == 0 })
 	})
 }

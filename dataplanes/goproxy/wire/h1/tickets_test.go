@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
 
@@ -34,7 +36,7 @@ func TestTicketsAreNoAnswer(t *testing.T) {
 			below := rawconn.New(c)
 			over := tls.Client(below, config)
 			if err = over.HandshakeContext(ctx); err == nil && below.Tells() {
-				eventually(t, "the tickets have come", below.Stale)
+				wait.For(t, "the tickets have come", below.Stale)
 			}
 			return over, err
 		}

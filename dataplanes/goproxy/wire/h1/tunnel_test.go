@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
 )
@@ -89,7 +91,7 @@ func TestTunnelOutOfTime(t *testing.T) {
 			if _, err := io.Copy(io.Discard, c.r); isTimeout(err) {
 				t.Fatal("the tunnel did not end")
 			}
-			eventually(t, "no connections", func() bool { return p.server.Open() == 0 })
+			wait.For(t, "no connections", func() bool { return p.server.Open() == 0 })
 			p.log.mu.Lock()
 			defer p.log.mu.Unlock()
 			if len(p.log.errors) == 1 && p.log.errors[0] != errBackendTimeout {
@@ -183,7 +185,7 @@ func TestOverTLS(t *testing.T) {
 	c.get(200)
 	c.get(200)
 	close(hangUp)
-	eventually(t, "stale below TLS", func() bool {
+	wait.For(t, "stale below TLS", func() bool {
 		p.pool.mu.Lock()
 		defer p.pool.mu.Unlock()
 		return len(p.pool.idle) == 1 && p.pool.idle[0].Stale()

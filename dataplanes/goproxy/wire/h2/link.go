@@ -1,7 +1,6 @@
 package h2
 
 import (
-	"bytes"
 	"net"
 	"sync"
 	"time"
@@ -290,11 +289,3 @@ func (g *graveyard) how(id uint32) end {
 
 // preface is what a client begins with (RFC 9113, section 3.4).
 var preface = []byte(http2.ClientPreface)
-
-// IsPreface reports whether the first octets of a connection are those of
-// HTTP/2, and whether that many tell.
-func IsPreface(first []byte) (is, sure bool) {
-	n := min(len(first), len(preface))
-	is = bytes.Equal(first[:n], preface[:n])
-	return is, !is || n == len(preface)
-}
