@@ -156,7 +156,7 @@ func accepted(t testing.TB, path string, b *batch) error {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, path, "--mode", "validate", "--log-level", "error", "-c", file).CombinedOutput() //nolint:gosec // The program is what this is for.
 	if err != nil {
-		return fmt.Errorf("Envoy refuses it (%w): %s", err, bytes.TrimSpace(out))
+		return fmt.Errorf("refused by Envoy (%w): %s", err, bytes.TrimSpace(out))
 	}
 	return nil
 }

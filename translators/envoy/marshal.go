@@ -20,11 +20,11 @@ const redacted = "[redacted]"
 // files: resources by kind and name, in Envoy's own JSON, without secrets.
 type configView struct {
 	Owner     ir.Object `json:"owner"`
-	Listeners []any `json:"listeners,omitempty"`
-	Routes    []any `json:"routes,omitempty"`
-	Clusters  []any `json:"clusters,omitempty"`
-	Endpoints []any `json:"endpoints,omitempty"`
-	Secrets   []any `json:"secrets,omitempty"`
+	Listeners []any     `json:"listeners,omitempty"`
+	Routes    []any     `json:"routes,omitempty"`
+	Clusters  []any     `json:"clusters,omitempty"`
+	Endpoints []any     `json:"endpoints,omitempty"`
+	Secrets   []any     `json:"secrets,omitempty"`
 }
 
 var _ json.Marshaler = (*Config)(nil)
