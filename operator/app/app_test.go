@@ -90,7 +90,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run"}, 2, "sluice run wants DIR, and got 0 arguments; for example: sluice run examples/quickstart"},
 		{[]string{"echo", "3000"}, 2, `sluice echo takes no arguments, and got "3000"; sluice echo --help lists the flags`},
 		{[]string{"run", "--bind", "here", root}, 2, "want an IP address"},
-		{[]string{"run", "--engine", "apache", root}, 2, "want one of go"},
+		{[]string{"run", "--engine", "apache", root}, 2, "want one of envoy, go"},
 		{[]string{"run", "--nonsense"}, 2, "--help lists the flags"},
 		{[]string{"translate", "--to", "nginx", example("quickstart")}, 2, "want ir or goproxy or envoy"},
 		{[]string{"translate", "--gateway", "default/x", example("quickstart")}, 2, "there is default/demo"},

@@ -9,6 +9,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
 	"github.com/sluice-gateway/sluice/ir/feature"
 	"github.com/sluice-gateway/sluice/operator/engine"
@@ -18,7 +19,7 @@ import (
 
 // planes are the dataplanes that are built in.
 func planes() []dataplanes.Dataplane {
-	return []dataplanes.Dataplane{goproxy.Dataplane{}}
+	return []dataplanes.Dataplane{goproxy.Dataplane{}, envoy.Dataplane{}}
 }
 
 // controllers are all controllerNames that are ours, whether or not their

@@ -1,0 +1,151 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Program is how a proxy's process is started.
+type Program struct {
+	Path string
+	Args []string
+	Env  []string
+	// Said receives what the process writes to its standard error, Lines what it
+	// writes to its standard output, each line by itself. Nil is nowhere.
+	Said, Lines io.Writer
+}
+
+// Child keeps a program running: one that ends by itself is started again, after a
+// wait that grows while it does not live long.
+type Child struct {
+	program Program
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	mu      sync.Mutex
+	process *os.Process
+	starts  int
+	lastErr error
+}
+
+// firstPause and lastPause bound the wait before a program is started again.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 10 * time.Second
+)
+
+// Keep starts a program and keeps it running until Stop.
+func Keep(program Program) *Child {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &Child{program: program, cancel: cancel, done: make(chan struct{})}
+	go c.run(ctx)
+	return c
+}
+
+// Starts is how often the program was started, and what ended it the last time.
+func (c *Child) Starts() (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.starts, c.lastErr
+}
+
+// Signal sends a signal to the process that runs now.
+func (c *Child) Signal(s os.Signal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.process == nil {
+		return errors.New("the process does not run")
+	}
+	return c.process.Signal(s)
+}
+
+// Stop ends the process and waits until it has gone.
+func (c *Child) Stop() {
+	c.cancel()
+	<-c.done
+}
+
+func (c *Child) run(ctx context.Context) {
+	// What ends the process when we are killed is tied to the thread that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(c.done)
+	pause := firstPause
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := c.once(ctx)
+		if time.Since(began) > lastPause {
+			pause = firstPause
+		}
+		c.mu.Lock()
+		c.lastErr, c.process = err, nil
+		c.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// once runs the program until it ends, or ends it with the context.
+func (c *Child) once(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, c.program.Path, c.program.Args...)
+	cmd.Env, cmd.Stderr, cmd.Stdout = c.program.Env, c.program.Said, c.program.Lines
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithUs(cmd.SysProcAttr)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	if err := c.start(cmd); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+func (c *Child) start(cmd *exec.Cmd) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.starts++
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	c.process = cmd.Process
+	return nil
+}
+
+// Tail keeps the last lines that were written to it.
+type Tail struct {
+	mu    sync.Mutex
+	lines []string
+	part  string
+}
+
+var _ io.Writer = (*Tail)(nil)
+
+const tailLines = 50
+
+// Write implements io.Writer.
+func (t *Tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := strings.Split(t.part+string(p), "\n")
+	t.part = lines[len(lines)-1]
+	t.lines = append(t.lines, lines[:len(lines)-1]...)
+	t.lines = t.lines[max(0, len(t.lines)-tailLines):]
+	return len(p), nil
+}
+
+// String returns the lines.
+func (t *Tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(append(t.lines[:len(t.lines):len(t.lines)], t.part), "\n")
+}

@@ -1,0 +1,96 @@
+package envoy
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// agentCluster is where Envoy finds this program.
+const agentCluster = "sluice-agent"
+
+// files are a process's files, all in a directory of its own.
+type files struct{ dir string }
+
+// newFiles makes a directory that only this user can enter.
+func newFiles() (files, error) {
+	dir, err := os.MkdirTemp("", "sluice-envoy")
+	return files{dir}, err
+}
+
+func (f files) ads() string       { return filepath.Join(f.dir, "ads") }
+func (f files) admin() string     { return filepath.Join(f.dir, "admin") }
+func (f files) bootstrap() string { return filepath.Join(f.dir, "bootstrap.json") }
+func (f files) remove()           { _ = os.RemoveAll(f.dir) }
+
+// write writes what Envoy reads when it starts.
+func (f files) write(owner ir.Object, place *corev3.Locality) error {
+	text, err := protojson.Marshal(f.config(owner, place))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(f.bootstrap(), text, 0o600)
+}
+
+func (f files) config(owner ir.Object, place *corev3.Locality) *bootstrapv3.Bootstrap {
+	adsSource := &corev3.ConfigSource{
+		ResourceApiVersion:    corev3.ApiVersion_V3,
+		ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
+	}
+	return &bootstrapv3.Bootstrap{
+		Node: &corev3.Node{Id: owner.Kind + "/" + owner.Namespace + "/" + owner.Name, Cluster: "sluice", Locality: place},
+		Admin: &bootstrapv3.Admin{Address: &corev3.Address{Address: &corev3.Address_Pipe{
+			Pipe: &corev3.Pipe{Path: f.admin(), Mode: 0o600},
+		}}},
+		DynamicResources: &bootstrapv3.Bootstrap_DynamicResources{
+			CdsConfig: adsSource, LdsConfig: adsSource,
+			AdsConfig: &corev3.ApiConfigSource{
+				ApiType: corev3.ApiConfigSource_DELTA_GRPC, TransportApiVersion: corev3.ApiVersion_V3,
+				SetNodeOnFirstMessageOnly: true,
+				GrpcServices: []*corev3.GrpcService{{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
+					EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: agentCluster},
+				}}},
+			},
+		},
+		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{f.agent()}},
+	}
+}
+
+// agent is the cluster of this program.
+func (f files) agent() *clusterv3.Cluster {
+	address := &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: f.ads()}}}
+	return &clusterv3.Cluster{
+		Name: agentCluster, ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+		ConnectTimeout: durationpb.New(time.Second),
+		LoadAssignment: &endpointv3.ClusterLoadAssignment{ClusterName: agentCluster, Endpoints: []*endpointv3.LocalityLbEndpoints{{
+			LbEndpoints: []*endpointv3.LbEndpoint{{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: address}}}},
+		}}},
+		TypedExtensionProtocolOptions: map[string]*anypb.Any{
+			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packed(&httpv3.HttpProtocolOptions{
+				UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+					ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{}},
+				}},
+			}),
+		},
+	}
+}
+
+func packed(m proto.Message) *anypb.Any {
+	body, err := anypb.New(m)
+	if err != nil {
+		panic("a message of ours cannot be packed: " + err.Error())
+	}
+	return body
+}

@@ -1,0 +1,71 @@
+package envoy
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// local runs a unit for each owner, side by side.
+type local struct {
+	*agent.Wishes
+	opts    dataplanes.Options
+	outbox  *agent.Outbox
+	ending  sync.WaitGroup
+	byOwner map[ir.Object]*unit
+}
+
+var _ dataplanes.Local = (*local)(nil)
+
+func newLocal(opts dataplanes.Options) *local {
+	return &local{Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}}
+}
+
+// Outcomes is closed when all units have drained.
+func (l *local) Outcomes() <-chan dataplanes.Outcome { return l.outbox.Outcomes() }
+
+// run does what is asked for until the context ends.
+func (l *local) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			for owner := range l.byOwner {
+				l.end(owner)
+			}
+			l.ending.Wait()
+			l.outbox.Close()
+			return
+		case <-l.Wake():
+			for _, wish := range l.Take() {
+				l.grant(wish)
+			}
+		}
+	}
+}
+
+func (l *local) grant(wish agent.Wish) {
+	if wish.Assignment == nil {
+		l.end(wish.Owner)
+		return
+	}
+	u := l.byOwner[wish.Owner]
+	if u == nil {
+		u = newUnit(l, wish.Owner)
+		l.byOwner[wish.Owner] = u
+	}
+	u.apply(wish.Assignment)
+}
+
+// end lets a unit drain.
+func (l *local) end(owner ir.Object) {
+	u := l.byOwner[owner]
+	if u == nil {
+		return
+	}
+	delete(l.byOwner, owner)
+	l.outbox.Drop(owner)
+	l.ending.Go(u.stop)
+}
