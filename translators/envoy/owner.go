@@ -1,7 +1,6 @@
 package envoy
 
 import (
-	"net/http"
 	"slices"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -101,7 +100,7 @@ func closed(flag string, hostnames []string) *routev3.VirtualHost {
 		Name:  flag,
 		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
-			Status: http.StatusMisdirectedRequest, Body: inline("Misdirected Request\n"),
+			Status: 421, Body: inline("Misdirected Request\n"),
 		}},
 	}}}
 }
