@@ -67,8 +67,8 @@ func boot(t *testing.T, o options) *world {
 			}
 		})
 	}
-	if o.dataplane == "envoy" {
-		r.NeedsEnvoy(t)
+	if o.dataplane == "envoy" && !r.HasEnvoy() {
+		t.Fatal("there is no Envoy to run: make envoy says why")
 	}
 	r.Apply(t, o.dataplane, class)
 	w := &world{Rig: r, options: o}
