@@ -94,6 +94,7 @@ func status(port uint16, path string) int {
 type world struct {
 	*server.Server
 	dir     string
+	runDir  string
 	args    []string
 	admin   uint16
 	port    uint16
@@ -191,6 +192,10 @@ func (w *world) as(t *testing.T, command []string) {
 		}
 	}
 	w.args = append(slices.Clone(command), w.args[1:]...)
+	if command[0] == "agent" {
+		w.runDir = t.TempDir()
+		w.args = append(w.args, "--run-dir", w.runDir)
+	}
 }
 
 // TestLifeOfAPod: alive at once, ready with its first set, not ready and still
@@ -252,6 +257,9 @@ func TestAnotherContainer(t *testing.T) {
 			wait.For(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
 			wait.For(t, "what serves is kept", func() bool { return kept(w.dir) })
 			stop()
+			if w.runDir != "" {
+				leave(t, w.runDir)
+			}
 			w.args = append(w.args, "--operator", "localhost:1")
 			w.start(t)
 			wait.For(t, "it is ready though there is no operator", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
@@ -260,6 +268,23 @@ func TestAnotherContainer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// leave makes what a container leaves that is killed; the next one must not find it.
+func leave(t *testing.T, dir string) {
+	t.Helper()
+	if all, err := os.ReadDir(dir); err != nil || len(all) > 0 {
+		t.Errorf("one that has drained leaves %v, %v", all, err)
+	}
+	left := filepath.Join(dir, "left", "behind")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := os.Stat(left); err == nil {
+			t.Error("what one that was killed has left is still there")
+		}
+	})
 }
 
 // kept reports whether there is a set in the state directory.
@@ -366,6 +391,7 @@ func TestWrongFlags(t *testing.T) {
 		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here:1", "--token-file", "x", "--ca-file", "y", "--stop-delay", "-1s"}, "0 or more"},
 		{[]string{"agent", "--unit", "Gateway/a/b"}, "--dataplane is \"\""},
 		{[]string{"agent", "--dataplane", "apache"}, "--dataplane is \"apache\""},
+		{[]string{"agent", "--dataplane", "envoy", "--run-dir", "/nowhere"}, "--run-dir: open /nowhere"},
 		{[]string{"install"}, "--to is not set"},
 		{[]string{"install", "--to", "/nowhere/at/all"}, "/nowhere/at/all"},
 	} {
