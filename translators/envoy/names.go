@@ -18,12 +18,6 @@ func listenerName(udp bool, port uint16) string {
 	return "tcp/" + strconv.Itoa(int(port))
 }
 
-// routesName names what the listener of a hostname serves at a port:
-// "443/*.example".
-func routesName(l *ir.Listener) string {
-	return fmt.Sprintf("%d/%s", l.Port, l.Hostname)
-}
-
 // clusterName is "shop/cart/8080/h2c".
 func clusterName(key ir.BackendKey) string {
 	return endpointsName(key.EndpointsKey) + "/" + string(key.Protocol)
