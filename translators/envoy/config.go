@@ -41,4 +41,7 @@ type Config struct {
 	target Target
 	unit   *ir.Unit
 	ports  []*order.Port
+	// stale are names of route configurations that nobody has any more, the oldest
+	// first.
+	stale []string
 }

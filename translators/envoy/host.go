@@ -1,7 +1,6 @@
 package envoy
 
 import (
-	"strconv"
 	"strings"
 
 	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
@@ -11,99 +10,95 @@ import (
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
-// routes returns the route configurations of a port: one for all listeners of
-// HTTP, whose requests' hosts alone say which is meant; one each for those of
-// HTTPS, whose connections have said so already.
+// routes returns the route configurations of a port: one for plain HTTP, whose
+// requests' hosts alone say which listener is meant, and one each listener of
+// HTTPS.
 func (c *Config) routes(p *order.Port) []*Resource {
-	switch p.Protocol {
-	case ir.HTTP:
-		return []*Resource{c.routesOfAll(p)}
-	case ir.HTTPS:
-		var all []*Resource
-		for _, l := range p.Listeners {
-			if l.Listener.Refused == "" {
-				all = append(all, c.routesOfOne(p, l))
-			}
-		}
-		return all
-	default:
-		return nil
+	if p.Protocol == ir.HTTP {
+		return []*Resource{c.plainRoutes(p)}
 	}
-}
-
-// routesName names what is served at a port of HTTP ("80"), or by the listener
-// of a hostname at one of HTTPS ("443/*.example").
-func routesName(l *ir.Listener) string {
-	port := strconv.Itoa(int(l.Port))
-	if l.Protocol == ir.HTTP {
-		return port
-	}
-	return port + "/" + l.Hostname
-}
-
-func (c *Config) routesOfAll(p *order.Port) *Resource {
-	d := c.domains(p)
+	owners := ownersOf(p)
+	all := make([]*Resource, 0, len(p.Listeners))
 	for _, l := range p.Listeners {
+		name := routesName(l.Listener)
 		if l.Listener.Refused != "" {
-			d.answer(l.Listener.Hostname, 500)
+			all = append(all, shut(name))
 			continue
 		}
-		d.serve(l)
-		// Whatever of its hostname no route has is nobody else's.
-		d.answer(l.Listener.Hostname, 404)
-	}
-	return d.resource(routesName(p.Listeners[0].Listener))
-}
-
-// routesOfOne also says 421 to the hostnames of the port's other listeners
-// (RFC 9110, section 15.5.20; GEP-3567).
-func (c *Config) routesOfOne(p *order.Port, l *order.Listener) *Resource {
-	d := c.domains(p)
-	d.serve(l)
-	for _, other := range p.All() {
-		if other == l.Listener {
-			d.answer(other.Hostname, 404)
-			continue
+		hosts := c.virtualHosts(l, owners)
+		if v := owners.misdirected(l.Listener); v != nil {
+			hosts = append(hosts, v)
 		}
-		d.answer(other.Hostname, 421)
+		all = append(all, routeConfiguration(name, hosts))
 	}
-	return d.resource(routesName(l.Listener))
+	return all
 }
 
-// domains collects the virtual hosts of one route configuration.
-type domains struct {
-	config *Config
-	// claims are the hostnames of the port's listeners.
-	claims []*ir.Listener
-	taken  map[string]bool
-	hosts  []*routev3.VirtualHost
+// plainRoutes are those of all listeners of a port of HTTP.
+func (c *Config) plainRoutes(p *order.Port) *Resource {
+	owners := ownersOf(p)
+	var hosts []*routev3.VirtualHost
+	for _, l := range p.Listeners {
+		hosts = append(hosts, c.virtualHosts(l, owners)...)
+	}
+	return routeConfiguration(routesName(p.Listeners[0].Listener), hosts)
 }
 
-func (c *Config) domains(p *order.Port) *domains {
-	return &domains{config: c, claims: p.All(), taken: map[string]bool{}}
+func routeConfiguration(name string, hosts []*routev3.VirtualHost) *Resource {
+	return &Resource{Name: name, Message: &routev3.RouteConfiguration{
+		Name:                     name,
+		VirtualHosts:             hosts,
+		RequestHeadersToRemove:   []string{pathHeaderName},
+		IgnorePortInHostMatching: true,
+	}}
 }
 
-// serve adds the hostnames of a listener's routes. What another listener with a
-// more specific hostname has as a whole is not there for this one.
-func (d *domains) serve(l *order.Listener) {
+// virtualHosts are those of one listener.
+func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.VirtualHost {
 	byName := make(map[string]*order.Host, len(l.Hosts))
 	for _, h := range l.Hosts {
 		byName[h.Hostname] = h
 	}
-	for _, h := range l.Hosts {
-		if d.owner(h.Hostname) == l.Listener && !d.taken[h.Hostname] {
-			d.add(h.Hostname, &routev3.VirtualHost{Matcher: chain(d.trees(l, h, byName))})
+	var all []*routev3.VirtualHost
+	for _, h := range owners.hosts(l) {
+		v := &routev3.VirtualHost{Name: h.Hostname, Domains: domainsOf(h.Hostname)}
+		if l.Listener.Refused != "" {
+			v.Routes = refused()
+		} else {
+			v.Matcher = chain(c.trees(l, h, byName))
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+func refused() []*routev3.Route {
+	return []*routev3.Route{{
+		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
+		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 500}},
+	}}
+}
+
+// domainsOf are the hosts that hostnames cover, as a client may write them: with
+// a dot at the end, too. Case and ports are not Envoy's concern.
+func domainsOf(hostnames ...string) []string {
+	all := make([]string, 0, 2*len(hostnames))
+	for _, h := range hostnames {
+		all = append(all, h)
+		if h != order.AnyHost {
+			all = append(all, h+".")
 		}
 	}
+	return all
 }
 
 // trees are those that the requests for a hostname are looked up in: its own,
 // then those of the less specific hostnames of its listener.
-func (d *domains) trees(l *order.Listener, h *order.Host, byName map[string]*order.Host) []*tree {
-	all := []*tree{d.config.tree(l, h)}
+func (c *Config) trees(l *order.Listener, h *order.Host, byName map[string]*order.Host) []*tree {
+	all := []*tree{c.tree(l, h)}
 	for _, name := range wider(h.Hostname) {
 		if other := byName[name]; other != nil {
-			all = append(all, d.config.tree(l, other))
+			all = append(all, c.tree(l, other))
 		}
 	}
 	return all
@@ -126,60 +121,6 @@ func wider(hostname string) []string {
 		at += 1 + next
 	}
 	return append(all, order.AnyHost)
-}
-
-// owner is the listener that all hosts of a hostname belong to which belong to
-// none that is more specific than the hostname.
-func (d *domains) owner(hostname string) *ir.Listener {
-	var best *ir.Listener
-	for _, l := range d.claims {
-		if covers(l.Hostname, hostname) && (best == nil || order.CompareHostnames(l.Hostname, best.Hostname) < 0) {
-			best = l
-		}
-	}
-	return best
-}
-
-// covers reports whether one hostname covers all hosts of another.
-func covers(wide, narrow string) bool {
-	if wide == narrow || wide == order.AnyHost {
-		return true
-	}
-	return narrow != order.AnyHost && order.MatchHostname(wide, narrow)
-}
-
-// answer says a status to all requests for a hostname that has nothing else.
-func (d *domains) answer(hostname string, status uint32) {
-	if d.taken[hostname] {
-		return
-	}
-	h := &routev3.VirtualHost{}
-	if status != 404 {
-		h.Routes = []*routev3.Route{{
-			Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: ""}},
-			Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: status}},
-		}}
-	}
-	d.add(hostname, h)
-}
-
-// add names a virtual host. A host of a request may have a dot at its end.
-func (d *domains) add(hostname string, h *routev3.VirtualHost) {
-	d.taken[hostname] = true
-	h.Name, h.Domains = hostname, []string{hostname}
-	if hostname != order.AnyHost {
-		h.Domains = append(h.Domains, hostname+".")
-	}
-	d.hosts = append(d.hosts, h)
-}
-
-func (d *domains) resource(name string) *Resource {
-	return &Resource{Name: name, Message: &routev3.RouteConfiguration{
-		Name:                     name,
-		VirtualHosts:             d.hosts,
-		RequestHeadersToRemove:   []string{pathHeaderName},
-		IgnorePortInHostMatching: true,
-	}}
 }
 
 func (c *Config) tree(l *order.Listener, h *order.Host) *tree {

@@ -16,9 +16,9 @@ import (
 
 // The classes that pairs are made of.
 const (
-	inName = `[^&=]*`
-	hex    = `[0-9A-Fa-f]`
-	notHex = `[^0-9A-Fa-f&=]`
+	inName      = `[^&=]*`
+	hexDigit    = `[0-9A-Fa-f]`
+	notHexDigit = `[^0-9A-Fa-f&=]`
 )
 
 // queryPattern is the expression of a condition on a query.
@@ -125,10 +125,10 @@ func otherOctet(c byte) string {
 	case '+':
 		plain = `[^%&=]`
 	}
-	escapes := "%(?:" + noDigit(c>>4) + hex + "|" + digit(c>>4) + noDigit(c&15) + ")"
+	escapes := "%(?:" + noDigit(c>>4) + hexDigit + "|" + digit(c>>4) + noDigit(c&15) + ")"
 	other := "(?:" + plain + "|" + escapes + ")" + inName
 	if c == '%' {
 		return other
 	}
-	return other + "|%(?:" + notHex + inName + "|" + hex + "(?:" + notHex + inName + ")?)?"
+	return other + "|%(?:" + notHexDigit + inName + "|" + hexDigit + "(?:" + notHexDigit + inName + ")?)?"
 }

@@ -124,7 +124,7 @@ func undecodeClass(b *strings.Builder, class []rune) bool {
 		switch {
 		case first > class[i+1]:
 		case first == unicode.MaxASCII+1 && class[i+1] == unicode.MaxRune:
-			ways = append(ways, `%[C-Fc-f]`+hex+`(?:%[89ABab]`+hex+`){1,3}`)
+			ways = append(ways, `%[C-Fc-f]`+hexDigit+`(?:%[89ABab]`+hexDigit+`){1,3}`)
 		case class[i+1]-first >= mostRunes:
 			return false
 		default:
