@@ -16,6 +16,7 @@ func (c *Config) manager(l *ir.Listener) *hcmv3.HttpConnectionManager {
 			RouteConfigName: routesName(l),
 			ConfigSource:    fromAgent(),
 		}},
+		AccessLog:                     requestLog(routesName(l)),
 		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{beforeRouting()},
 		HttpFilters: []*hcmv3.HttpFilter{{
 			Name:       "envoy.filters.http.router",
