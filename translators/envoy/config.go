@@ -37,6 +37,9 @@ type Config struct {
 	Clusters  []*Resource
 	Endpoints []*Resource
 	Secrets   []*Resource
+	// Problems are the rules that cannot be said to Envoy, each once, and why. They
+	// answer 500.
+	Problems []ir.Problem
 
 	target Target
 	unit   *ir.Unit
