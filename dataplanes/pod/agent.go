@@ -7,11 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 )
 
 // agents are the dataplanes whose proxy is a program of its own, which this one
 // is the parent of.
-func agents() []dataplanes.Dataplane { return nil }
+func agents() []dataplanes.Dataplane { return []dataplanes.Dataplane{envoy.Dataplane{}} }
 
 func newAgent(streams Streams) *cobra.Command {
 	f, name := &flags{}, ""

@@ -34,6 +34,3 @@ func (c *Config) endpoints(e *ir.Endpoints) *Resource {
 		ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{locality},
 	}}
 }
-
-// secrets returns certificates and trust anchors.
-func (c *Config) secrets() []*Resource { return nil }

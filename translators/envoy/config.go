@@ -44,4 +44,7 @@ type Config struct {
 	target Target
 	unit   *ir.Unit
 	ports  []*order.Port
+	// stale are names of route configurations that nobody has any more, the oldest
+	// first.
+	stale []string
 }

@@ -23,6 +23,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		c.Listeners = append(c.Listeners, c.listeners(p)...)
 		c.Routes = append(c.Routes, c.routes(p)...)
 	}
+	c.shutStale(last)
 	for _, b := range unit.Proxy.Backends {
 		c.Clusters = append(c.Clusters, c.cluster(b))
 	}

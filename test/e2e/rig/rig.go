@@ -139,11 +139,14 @@ func (r *Rig) loadImages(ctx context.Context) error {
 	if _, err := r.output(ctx, r.Plan().Program("images"), "-version", version, "-out", out, "-arch", runtime.GOARCH); err != nil {
 		return err
 	}
-	archives, err := filepath.Glob(filepath.Join(out, "*-"+runtime.GOARCH+".tar"))
+	archives, err := filepath.Glob(filepath.Join(out, "sluice*-"+runtime.GOARCH+".tar"))
 	if err != nil {
 		return err
 	}
-	return r.LoadImage(ctx, archives...)
+	if err := r.LoadImage(ctx, archives...); err != nil {
+		return err
+	}
+	return r.loadEnvoy(ctx, filepath.Join(out, "envoy-"+runtime.GOARCH+".tar"))
 }
 
 // Image is the name of the image with the program sluice.
