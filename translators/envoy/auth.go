@@ -6,10 +6,12 @@ import (
 	"strings"
 	"time"
 
+	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_authz/v3"
 	headerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
+	stringv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/string_matcher/lua/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -138,16 +140,20 @@ func both(spec *ir.ExternalAuth) []string {
 // all, but for those that tell about the message that they came with.
 func acceptable(names []string) *matcherv3.ListStringMatcher {
 	if len(names) == 0 {
-		return &matcherv3.ListStringMatcher{Patterns: []*matcherv3.StringMatcher{expression(otherThan(messageFields))}}
+		return &matcherv3.ListStringMatcher{Patterns: []*matcherv3.StringMatcher{{
+			MatchPattern: &matcherv3.StringMatcher_Custom{Custom: &xdscorev3.TypedExtensionConfig{
+				Name: "envoy.string_matcher.lua",
+				TypedConfig: typed(&stringv3.Lua{SourceCode: &corev3.DataSource{
+					Specifier: &corev3.DataSource_InlineString{InlineString: copiedScript},
+				}}),
+			}},
+		}}}
 	}
 	return exactly(slices.DeleteFunc(names, describesBody))
 }
 
-// messageFields are the names that tell about the message that they came with,
-// and would be wrong in any other; with those that begin with "content-".
-var messageFields = append([]string{"content-"}, framing...)
-
-// describesBody reports whether a lower case name is one of messageFields.
+// describesBody reports whether a lower case name tells about the message
+// that it came with, and would be wrong in any other.
 func describesBody(name string) bool {
 	return isFraming(name) || strings.HasPrefix(name, "content-") || strings.HasPrefix(name, ":")
 }
@@ -174,8 +180,4 @@ func exactly(names []string) *matcherv3.ListStringMatcher {
 
 func prefixed(prefix string) *matcherv3.StringMatcher {
 	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}}
-}
-
-func expression(pattern string) *matcherv3.StringMatcher {
-	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: pattern}}}
 }

@@ -16,6 +16,8 @@ var (
 	redirectScript string
 	//go:embed lua/cors.lua
 	corsScript string
+	//go:embed lua/copied.lua
+	copiedScript string
 )
 
 // script runs one of our scripts with the values of one route. Scripts of one

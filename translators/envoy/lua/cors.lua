@@ -43,16 +43,16 @@ local function listed(origins, origin)
 end
 
 local function allowed(rule, origin)
-  if rule["any"] then
+  if rule:get("any") then
     return origin ~= ""
   end
-  return listed(rule["origins"], origin)
+  return listed(rule:get("origins"), origin)
 end
 
 -- Writes a list. With credentials "*" is a name like any other to a browser, so
 -- what was asked for stands in its place.
 local function permit(answer, rule, name, list, asked)
-  if list == "*" and rule["credentials"] then
+  if list == "*" and rule:get("credentials") then
     list = asked
   end
   if list and list ~= "" then
@@ -80,9 +80,9 @@ function envoy_on_request(handle)
   end
   local answer = {[":status"] = "200"}
   if allowed(rule, origin) then
-    permit(answer, rule, "access-control-allow-methods", rule["methods"], method)
-    permit(answer, rule, "access-control-allow-headers", rule["headers"], headers:get("access-control-request-headers"))
-    answer["access-control-max-age"] = rule["age"]
+    permit(answer, rule, "access-control-allow-methods", rule:get("methods"), method)
+    permit(answer, rule, "access-control-allow-headers", rule:get("headers"), headers:get("access-control-request-headers"))
+    answer["access-control-max-age"] = rule:get("age")
   end
   handle:respond(answer)
 end
@@ -93,7 +93,7 @@ function envoy_on_response(handle)
     return
   end
   local rule, headers, origin = handle:filterContext(), handle:headers(), known["origin"]
-  if not rule["any"] or rule["credentials"] then
+  if not rule:get("any") or rule:get("credentials") then
     vary(headers)
   end
   if not origin then
@@ -105,11 +105,11 @@ function envoy_on_response(handle)
   if not allowed(rule, origin) then
     return
   end
-  headers:add("access-control-allow-origin", rule["any"] and not rule["credentials"] and "*" or origin)
-  if rule["credentials"] then
+  headers:add("access-control-allow-origin", rule:get("any") and not rule:get("credentials") and "*" or origin)
+  if rule:get("credentials") then
     headers:add("access-control-allow-credentials", "true")
   end
-  if rule["exposed"] ~= "" and (rule["exposed"] ~= "*" or not rule["credentials"]) then
-    headers:add("access-control-expose-headers", rule["exposed"])
+  if rule:get("exposed") ~= "" and (rule:get("exposed") ~= "*" or not rule:get("credentials")) then
+    headers:add("access-control-expose-headers", rule:get("exposed"))
   end
 end

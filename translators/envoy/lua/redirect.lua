@@ -35,21 +35,21 @@ function envoy_on_request(handle)
   local to = handle:filterContext()
   local headers = handle:headers()
   local path, query = headers:get(":path"):match("^([^?]*)(.*)$")
-  if to["full"] then
-    path = to["full"]
-  elseif to["value"] then
-    path = replaced(path, to["prefix"], to["value"])
+  if to:get("full") then
+    path = to:get("full")
+  elseif to:get("value") then
+    path = replaced(path, to:get("prefix"), to:get("value"))
   end
   local origin, authority = "", headers:get(":authority") or ""
-  if to["host"] ~= "" then
-    origin = to["scheme"] .. "://" .. to["host"] .. to["port"]
+  if to:get("host") ~= "" then
+    origin = to:get("scheme") .. "://" .. to:get("host") .. to:get("port")
   elseif authority ~= "" then
     local host = host_of(authority)
     if not host or host == "" then
       handle:respond({[":status"] = "400"}, "The request's host cannot be redirected.\n")
       return
     end
-    origin = to["scheme"] .. "://" .. host .. to["port"]
+    origin = to:get("scheme") .. "://" .. host .. to:get("port")
   end
-  handle:respond({[":status"] = to["status"], ["location"] = origin .. safe(path) .. safe(query)})
+  handle:respond({[":status"] = to:get("status"), ["location"] = origin .. safe(path) .. safe(query)})
 end
