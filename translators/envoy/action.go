@@ -56,7 +56,7 @@ func (w *walk) rewritePath(a *routev3.RouteAction) {
 	case prefix == "/":
 		a.RegexRewrite = replacement("^/", w.path.value+"/")
 	case w.path.value == "":
-		a.RegexRewrite = replacement("^"+quoted(prefix)+"/?", "/")
+		a.RegexRewrite = replacement("^"+itself(prefix)+"/?", "/")
 	default:
 		a.PrefixRewrite = w.path.value
 	}

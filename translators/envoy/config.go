@@ -43,7 +43,10 @@ type Config struct {
 
 	target Target
 	unit   *ir.Unit
-	ports  []*order.Port
+	// objections are the problems of each route's rules, by the rule's index; nil
+	// for a route without any.
+	objections map[*ir.Route][]error
+	ports      []*order.Port
 	// stale are names of route configurations that nobody has any more, the oldest
 	// first.
 	stale []string

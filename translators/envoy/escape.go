@@ -14,5 +14,5 @@ func literal(text string) string { return strings.ReplaceAll(text, "%", "%%") }
 // matched: a backslash is all that refers to the match there.
 func substitution(text string) string { return strings.ReplaceAll(text, `\`, `\\`) }
 
-// quoted is an expression of RE2 that matches a text itself.
-func quoted(text string) string { return regexp.QuoteMeta(text) }
+// itself is an expression of RE2 that matches a text itself.
+func itself(text string) string { return regexp.QuoteMeta(text) }

@@ -90,7 +90,7 @@ func dropSpellings(name string) *mutationv3.HeaderMutation {
 			pattern.WriteString("[-_.]")
 			continue
 		}
-		pattern.WriteString(quoted(string(c)))
+		pattern.WriteString(itself(string(c)))
 	}
 	return &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_RemoveOnMatch_{
 		RemoveOnMatch: &mutationv3.HeaderMutation_RemoveOnMatch{KeyMatcher: &matcherv3.StringMatcher{

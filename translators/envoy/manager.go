@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -14,6 +15,7 @@ func (c *Config) manager(l *ir.Listener) *hcmv3.HttpConnectionManager {
 			RouteConfigName: routesName(l),
 			ConfigSource:    fromAgent(),
 		}},
-		HttpFilters: httpFilters(),
+		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{beforeRouting()},
+		HttpFilters:                   httpFilters(),
 	}
 }

@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -27,72 +28,42 @@ const metadataNamespace = "sluice"
 // A rule of which anything cannot be served is refused as a whole: half of its
 // filters could let through what the other half keeps out.
 func (c *Config) routesOf(e order.Entry, l *ir.Listener) []*routev3.Route {
-	if e.Rule.Refused != "" {
+	first := c.walk(e, l)
+	if e.Rule.Refused != "" || c.objection(e) != nil || first.run(e.Rule.Filters) != nil {
 		return []*routev3.Route{c.walk(e, l).finish(nil)}
 	}
-	made, err := c.serve(e, l)
-	if err != nil {
-		c.object(e.Rule.Origin, err)
-		return []*routev3.Route{c.walk(e, l).finish(nil)}
+	total, uses := shares(e.Rule)
+	if total == 0 || first.answered {
+		return []*routev3.Route{first.finish(nil)}
 	}
-	return made
-}
-
-// object notes why a rule is refused, once.
-func (c *Config) object(origin ir.Origin, err error) {
-	problem := ir.Problem{Origin: origin, Message: err.Error()}
-	for _, known := range c.Problems {
-		if known == problem {
-			return
+	all := make([]*routev3.Route, 0, len(uses))
+	taken := 0
+	for i, use := range uses {
+		r := c.share(e, l, use)
+		if taken += use.Weight; i < len(uses)-1 {
+			r.Match.RuntimeFraction = fraction(taken, total)
 		}
+		all = append(all, r)
 	}
-	c.Problems = append(c.Problems, problem)
+	return all
 }
 
 func (c *Config) walk(e order.Entry, l *ir.Listener) *walk {
 	return &walk{entry: e, listener: l, fallback: c.unit.Proxy.Settings.Timeouts.Request}
 }
 
-// serve returns the routes of a rule that is not refused.
-func (c *Config) serve(e order.Entry, l *ir.Listener) ([]*routev3.Route, error) {
-	first := c.walk(e, l)
-	if err := first.run(e.Rule.Filters); err != nil {
-		return nil, err
+// share is the route of one backend's requests. Where the reference to it could
+// not be resolved, the rule's filters alone see them.
+func (c *Config) share(e order.Entry, l *ir.Listener, use *ir.BackendUse) *routev3.Route {
+	w := c.walk(e, l)
+	err := w.run(e.Rule.Filters)
+	if use.Backend != nil {
+		err = errors.Join(err, w.run(use.Filters))
 	}
-	total, uses := shares(e.Rule)
-	if total == 0 || first.answered {
-		return []*routev3.Route{first.finish(nil)}, c.checkUses(e, l)
+	if err != nil {
+		return c.walk(e, l).finish(nil)
 	}
-	all := make([]*routev3.Route, 0, len(uses))
-	taken := 0
-	for i, use := range uses {
-		w := c.walk(e, l)
-		if err := w.run(e.Rule.Filters); err != nil {
-			return nil, err
-		}
-		if use.Backend != nil {
-			if err := w.run(use.Filters); err != nil {
-				return nil, fmt.Errorf("backends[%d].%w", i, err)
-			}
-		}
-		r := w.finish(use)
-		if taken += use.Weight; i < len(uses)-1 {
-			r.Match.RuntimeFraction = fraction(taken, total)
-		}
-		all = append(all, r)
-	}
-	return all, c.checkUses(e, l)
-}
-
-// checkUses has the filters of all backends read, those without a share too.
-func (c *Config) checkUses(e order.Entry, l *ir.Listener) error {
-	for i := range e.Rule.Backends {
-		w := c.walk(e, l)
-		if err := w.run(e.Rule.Backends[i].Filters); err != nil {
-			return fmt.Errorf("backends[%d].%w", i, err)
-		}
-	}
-	return nil
+	return w.finish(use)
 }
 
 // shares returns the uses that take traffic, and the sum of their weights.
