@@ -4,6 +4,8 @@ import (
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	filev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
+	setstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
+	setfilterstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/set_filter_state/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -70,8 +72,19 @@ const LogKey = "l"
 // askedState is the filter state that keeps what is rewritten.
 const askedState = "sluice.asked"
 
-// askedFormat is what a rewriting route puts there first.
-const askedFormat = "%REQ(:AUTHORITY)% %PATH(NQ)%"
+// keepAsked is the first filter of a route that rewrites: the access log has what
+// the client asked for, and Envoy forgets it.
+func keepAsked() *corev3.TypedExtensionConfig {
+	return &corev3.TypedExtensionConfig{Name: "asked", TypedConfig: typed(&setfilterstatev3.Config{
+		OnRequestHeaders: []*setstatev3.FilterStateValue{{
+			Key:        &setstatev3.FilterStateValue_ObjectKey{ObjectKey: askedState},
+			FactoryKey: "envoy.string",
+			Value: &setstatev3.FilterStateValue_FormatString{FormatString: &corev3.SubstitutionFormatString{
+				Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: inline("%REQ(:AUTHORITY)% %PATH(NQ)%")},
+			}},
+		}},
+	})}
+}
 
 // sharedFormats are what requests and streams have in common.
 var sharedFormats = map[LogField]string{

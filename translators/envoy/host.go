@@ -63,7 +63,7 @@ func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.Virtu
 	for _, h := range owners.hosts(l) {
 		v := &routev3.VirtualHost{Name: h.Hostname, Domains: domainsOf(h.Hostname)}
 		if l.Listener.Refused != "" {
-			v.Routes = refused()
+			v.Routes = refused(l.Listener)
 		} else {
 			v.Matcher = chain(c.trees(l, h, byName))
 		}
@@ -72,8 +72,9 @@ func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.Virtu
 	return all
 }
 
-func refused() []*routev3.Route {
+func refused(l *ir.Listener) []*routev3.Route {
 	return []*routev3.Route{{
+		Name:   named(l, nil, "refused_listener").label(),
 		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 500}},
 	}}

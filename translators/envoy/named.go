@@ -16,6 +16,8 @@ type Named struct {
 	Listener string
 	// Route is "HTTPRoute/namespace/name", and Rule the rule's index as a decimal.
 	Route, Rule string
+	// Backend is "namespace/service:port".
+	Backend string
 	// Flag is why it is not a backend that answers.
 	Flag string
 }
@@ -23,7 +25,7 @@ type Named struct {
 // label is the name of a route, which Envoy hands back for each request. Names of
 // Kubernetes have no space.
 func (n Named) label() string {
-	return strings.TrimRight(strings.Join([]string{n.Listener, n.Route, n.Rule, n.Flag}, " "), " ")
+	return strings.TrimRight(strings.Join([]string{n.Listener, n.Route, n.Rule, n.Flag, n.Backend}, " "), " ")
 }
 
 // ParseRoute reads the name of a route. One of a single word is a flag: the
@@ -33,8 +35,8 @@ func ParseRoute(name string) Named {
 	if len(words) == 1 {
 		return Named{Flag: name}
 	}
-	words = append(words, "", "")
-	return Named{Listener: words[0], Route: words[1], Rule: words[2], Flag: words[3]}
+	words = append(words, "", "", "")
+	return Named{Listener: words[0], Route: words[1], Rule: words[2], Flag: words[3], Backend: words[4]}
 }
 
 // named says what a rule's requests are called, and why no backend has them.
@@ -52,8 +54,12 @@ func listenerLabel(l *ir.Listener) string {
 
 func routeLabel(o ir.Object) string { return fmt.Sprintf("%s/%s/%s", o.Kind, o.Namespace, o.Name) }
 
-// ParseCluster returns what the access log calls a cluster's backend,
-// "shop/cart:8080"; empty where it is none's.
+func backendLabel(k ir.EndpointsKey) string {
+	return fmt.Sprintf("%s/%s:%d", k.Namespace, k.Service, k.Port)
+}
+
+// ParseCluster returns what the access log calls a cluster's backend; empty where
+// it is none's.
 func ParseCluster(name string) string {
 	words := strings.SplitN(name, "/", 4)
 	if len(words) < 4 {
