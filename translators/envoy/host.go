@@ -29,7 +29,9 @@ func (c *Config) routes(p *order.Port) []*Resource {
 		if v := owners.misdirected(l.Listener); v != nil {
 			hosts = append(hosts, v)
 		}
-		all = append(all, routeConfiguration(name, hosts))
+		config := routeConfiguration(name, hosts)
+		config.TypedPerFilterConfig = c.announcement(p)
+		all = append(all, &Resource{Name: name, Message: config})
 	}
 	return all
 }
@@ -41,16 +43,17 @@ func (c *Config) plainRoutes(p *order.Port) *Resource {
 	for _, l := range p.Listeners {
 		hosts = append(hosts, c.virtualHosts(l, owners)...)
 	}
-	return routeConfiguration(routesName(p.Listeners[0].Listener), hosts)
+	config := routeConfiguration(routesName(p.Listeners[0].Listener), hosts)
+	return &Resource{Name: config.Name, Message: config}
 }
 
-func routeConfiguration(name string, hosts []*routev3.VirtualHost) *Resource {
-	return &Resource{Name: name, Message: &routev3.RouteConfiguration{
+func routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.RouteConfiguration {
+	return &routev3.RouteConfiguration{
 		Name:                     name,
 		VirtualHosts:             hosts,
 		RequestHeadersToRemove:   []string{pathHeaderName},
 		IgnorePortInHostMatching: true,
-	}}
+	}
 }
 
 // virtualHosts are those of one listener.
