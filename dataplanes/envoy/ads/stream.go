@@ -32,8 +32,11 @@ type sent struct {
 // subscription is what the client has asked for and been given of one kind.
 type subscription struct {
 	asked bool
-	all   bool
-	names map[string]bool
+	// answered is false while a client that wants all has got nothing, not even
+	// that there is none: it would wait for that.
+	answered bool
+	all      bool
+	names    map[string]bool
 	// has holds the version that was last sent of each name; "" where the client
 	// was told that there is none.
 	has map[string]string
@@ -104,7 +107,7 @@ func (st *stream) mark(kind Kind) {
 
 // settled reports whether the client has answered all. The lock is held.
 func (st *stream) settled() bool {
-	return len(st.dirty) == 0 && len(st.unanswered) == 0 && st.kinds[Clusters].asked
+	return len(st.dirty) == 0 && len(st.unanswered) == 0 && st.kinds[Clusters].asked && st.kinds[Listeners].asked
 }
 
 // take reads what the client says.
@@ -182,7 +185,10 @@ func (st *stream) diff(kind Kind) *discoveryv3.DeltaDiscoveryResponse {
 		if next != nil {
 			version = next.version
 		}
-		if had, told := sub.has[name]; told && had == version {
+		had, told := sub.has[name]
+		if told && (had == version || next == nil && !sub.all) {
+			// Who asks by name, and has one, still uses it: what nobody wants any more
+			// goes with who named it.
 			continue
 		}
 		sub.has[name] = version
@@ -197,9 +203,10 @@ func (st *stream) diff(kind Kind) *discoveryv3.DeltaDiscoveryResponse {
 			break
 		}
 	}
-	if len(response.GetResources())+len(response.GetRemovedResources()) == 0 {
+	if len(response.GetResources())+len(response.GetRemovedResources()) == 0 && (sub.answered || !sub.all) {
 		return nil
 	}
+	sub.answered = true
 	st.sent(kind, response)
 	return response
 }
