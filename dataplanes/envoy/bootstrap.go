@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	internalv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/bootstrap/internal_listener/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -28,10 +30,11 @@ type files struct{ dir string }
 // bytes.
 const longestDir = 107 - len("/admin")
 
-// newFiles makes a directory that only this user can enter, where temporary files
-// are, or in /tmp where that path is too long for a socket.
-func newFiles() (files, error) {
-	for _, parent := range []string{os.TempDir(), "/tmp"} {
+// newFiles makes a directory that only this user can enter, in a folder (that of
+// temporary files, where none is given), or in /tmp where that path is too long for
+// a socket.
+func newFiles(in string) (files, error) {
+	for _, parent := range []string{cmp.Or(in, os.TempDir()), "/tmp"} {
 		dir, err := os.MkdirTemp(parent, "sluice-envoy")
 		if err != nil {
 			return files{}, fmt.Errorf("no private directory for Envoy can be made: %w", err)
@@ -81,6 +84,10 @@ func (f files) config(l launch) *bootstrapv3.Bootstrap {
 		LayeredRuntime: &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
 			Name: "sluice", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: runtime()},
 		}}},
+		// Trusted PROXY headers are read by listeners inside of the process.
+		BootstrapExtensions: []*corev3.TypedExtensionConfig{{
+			Name: "envoy.bootstrap.internal_listener", TypedConfig: packed(&internalv3.InternalListener{}),
+		}},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{f.agent()}},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
@@ -68,7 +69,7 @@ func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
 		u.good.rules[rule] = true
 	}
 	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version}
-	out.Problems = append(u.bindProblems(q.unit, q.config), q.verdicts.problems(q.unit)...)
+	out.Problems = slices.Concat(u.bindProblems(q.unit, q.config), q.config.Problems, q.verdicts.problems(q.unit))
 	return out
 }
 

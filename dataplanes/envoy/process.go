@@ -37,6 +37,8 @@ type launch struct {
 	threads int
 	// drain bounds how long connections are served that are to end; 0 is no bound.
 	drain time.Duration
+	// dir is where the process has its folder.
+	dir string
 	// lines receives the access log.
 	lines io.Writer
 }
@@ -45,7 +47,7 @@ type launch struct {
 func startProcess(l launch) (*process, error) {
 	p := &process{server: ads.NewServer(), said: &agent.Tail{}}
 	var err error
-	if p.files, err = newFiles(); err != nil {
+	if p.files, err = newFiles(l.dir); err != nil {
 		return nil, err
 	}
 	if err = p.files.write(l); err != nil {

@@ -96,20 +96,11 @@ func (o owners) misdirected(l *ir.Listener) *routev3.VirtualHost {
 
 // closed answers 421 to all requests for some hosts.
 func closed(flag string, hostnames []string) *routev3.VirtualHost {
-	return &routev3.VirtualHost{Name: flag, Domains: hostnames, Routes: []*routev3.Route{{
+	return &routev3.VirtualHost{Name: flag, Domains: domainsOf(hostnames...), Routes: []*routev3.Route{{
 		Name:  flag,
 		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
 			Status: 421, Body: inline("Misdirected Request\n"),
 		}},
 	}}}
-}
-
-// shut is what connections meet that a listener would not let in now: the client
-// may repeat its request on a new one, where it is asked what is asked now
-// (RFC 9110, section 15.5.20).
-func shut(name string) *Resource {
-	return &Resource{Name: name, Message: &routev3.RouteConfiguration{
-		Name: name, VirtualHosts: []*routev3.VirtualHost{closed("stale_connection", []string{order.AnyHost})},
-	}}
 }
