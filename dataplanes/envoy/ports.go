@@ -83,11 +83,7 @@ func probe(s socket) error {
 
 // socketOf returns what a listener binds; false where it is no port.
 func socketOf(r *translator.Resource) (socket, bool) {
-	m, ok := r.Message.(*listenerv3.Listener)
-	if !ok {
-		return socket{}, false
-	}
-	at := m.GetAddress().GetSocketAddress()
+	at := r.Message.(*listenerv3.Listener).GetAddress().GetSocketAddress()
 	address, err := netip.ParseAddr(at.GetAddress())
 	if err != nil || at.GetPortValue() < 1 || at.GetPortValue() > 65535 {
 		return socket{}, false
@@ -101,10 +97,18 @@ func socketOf(r *translator.Resource) (socket, bool) {
 func (u *unit) claim(config *translator.Config) (can []*translator.Resource) {
 	u.unbound = map[string]error{}
 	for _, r := range config.Listeners {
+		if r.Message.(*listenerv3.Listener).GetInternalListener() != nil {
+			can = append(can, r)
+			continue
+		}
 		s, ok := socketOf(r)
-		err := errNoPort
-		if ok {
+		err := u.lost[r.Name]
+		switch {
+		case err != nil:
+		case ok:
 			err = u.local.ports.claim(u, s)
+		default:
+			err = errNoPort
 		}
 		if err != nil {
 			u.unbound[r.Name] = err

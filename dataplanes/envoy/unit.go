@@ -186,7 +186,7 @@ func (u *unit) launch() (launch, error) {
 	l := launch{
 		program: path, node: u.owner.Kind + "/" + u.owner.Namespace + "/" + u.owner.Name,
 		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir,
-		drain:    time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain),
+		drain: time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain),
 	}
 	if u.local.opts.AccessLog != nil {
 		l.lines = u.local.opts.AccessLog
