@@ -37,10 +37,16 @@ type Config struct {
 	Clusters  []*Resource
 	Endpoints []*Resource
 	Secrets   []*Resource
+	// Problems are the rules that cannot be said to Envoy, each once, and why. They
+	// answer 500.
+	Problems []ir.Problem
 
 	target Target
 	unit   *ir.Unit
-	ports  []*order.Port
+	// objections are the problems of each route's rules, by the rule's index; nil
+	// for a route without any.
+	objections map[*ir.Route][]error
+	ports      []*order.Port
 	// stale are names of route configurations that nobody has any more, the oldest
 	// first.
 	stale []string

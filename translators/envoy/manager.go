@@ -1,7 +1,7 @@
 package envoy
 
 import (
-	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -15,9 +15,7 @@ func (c *Config) manager(l *ir.Listener) *hcmv3.HttpConnectionManager {
 			RouteConfigName: routesName(l),
 			ConfigSource:    fromAgent(),
 		}},
-		HttpFilters: []*hcmv3.HttpFilter{{
-			Name:       "envoy.filters.http.router",
-			ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: typed(&routerv3.Router{SuppressEnvoyHeaders: true})},
-		}},
+		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{beforeRouting()},
+		HttpFilters:                   httpFilters(),
 	}
 }

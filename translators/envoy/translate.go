@@ -19,6 +19,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports)}
+	c.object(last)
 	for _, p := range c.ports {
 		c.Listeners = append(c.Listeners, c.listeners(p)...)
 		c.Routes = append(c.Routes, c.routes(p)...)
@@ -27,6 +28,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	for _, b := range unit.Proxy.Backends {
 		c.Clusters = append(c.Clusters, c.cluster(b))
 	}
+	c.Clusters = append(c.Clusters, c.proxiedClusters()...)
 	for _, e := range unit.Endpoints {
 		c.Endpoints = append(c.Endpoints, c.endpoints(e))
 	}
