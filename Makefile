@@ -63,11 +63,21 @@ cluster-down: ## Take the test cluster down; nothing of it stays but the built p
 
 .PHONY: test
 test: unit allocations check-generated lint ## Run everything: tests, generated files, lint. This is what CI runs.
+	@$(MAKE) -s skipped
 
 .PHONY: unit
-unit: ## Run the tests of PKG (./...), with the race detector where there is a C compiler.
-	go test $$(hack/race) -timeout 20m $(PKG)
-	$(if $(filter ./...,$(PKG)),hack/unit-nested)
+unit: $(BIN)/tally ## Run the tests of PKG (./...), with the race detector where there is a C compiler.
+	@rm -f $(BIN)/skipped
+	SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) $(BIN)/tally -to $(BIN)/skipped $$(hack/race) -timeout 20m $(PKG)
+	$(if $(filter ./...,$(PKG)),SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) hack/unit-nested $(BIN)/tally $(BIN)/skipped)
+
+.PHONY: skipped
+skipped: $(BIN)/tally ## Say how many tests the last run of unit skipped for want of what.
+	@$(BIN)/tally -sum $(BIN)/skipped
+
+.PHONY: envoy
+envoy: ## Get the Envoy that tests run, into .bin.
+	hack/envoy $(BIN)/envoy
 
 .PHONY: cluster-test
 cluster-test: ## Boot test clusters and hold them to what they promise. Needs root.
@@ -154,7 +164,10 @@ clean: ## Remove what the targets above have built.
 	rm -rf $(BIN)
 
 # Always asked: the go command knows whether there is something to do.
-.PHONY: $(BIN)/images-tool
+.PHONY: $(BIN)/images-tool $(BIN)/tally
+$(BIN)/tally:
+	@go build -o $@ ./test/tally
+
 $(BIN)/images-tool:
 	cd tools/images && CGO_ENABLED=0 go build -o $@ .
 

@@ -189,10 +189,12 @@ func (u *unit) steps(c *translator.Config) []func() {
 		},
 		func() {
 			u.server.Add(ads.Routes, resources(c.Routes))
+			u.server.Add(ads.Filters, resources(c.Filters))
 			u.server.Put(ads.Listeners, resources(c.Listeners))
 		},
 		func() {
 			u.server.Put(ads.Routes, resources(c.Routes))
+			u.server.Put(ads.Filters, resources(c.Filters))
 			u.server.Put(ads.Clusters, resources(c.Clusters))
 			u.server.Put(ads.Endpoints, resources(c.Endpoints))
 			u.server.Put(ads.Secrets, resources(c.Secrets))
@@ -233,6 +235,7 @@ func (u *unit) settle(ctx context.Context) ([]ads.Refusal, error) {
 func originsOf(c *translator.Config, kind ads.Kind, name string) []ir.Origin {
 	for _, r := range map[ads.Kind][]*translator.Resource{
 		ads.Secrets: c.Secrets, ads.Endpoints: c.Endpoints, ads.Clusters: c.Clusters, ads.Listeners: c.Listeners, ads.Routes: c.Routes,
+		ads.Filters: c.Filters,
 	}[kind] {
 		if r.Name == name {
 			return r.Origins

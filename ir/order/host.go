@@ -2,6 +2,7 @@ package order
 
 import (
 	"cmp"
+	"iter"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -45,6 +46,23 @@ func MatchHostname(hostname, host string) bool {
 		return len(host) > len(suffix) && strings.HasSuffix(host, suffix)
 	default:
 		return hostname == host
+	}
+}
+
+// Chain yields the hostnames that cover a host, the most specific first: for
+// "a.b.c" they are "a.b.c", "*.b.c", "*.c" and "*". A host is empty where the
+// client named none; only "*" covers it.
+func Chain(host string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if host != "" && !yield(host) {
+			return
+		}
+		for i := 1; i < len(host); i++ {
+			if host[i] == '.' && !yield("*"+host[i:]) {
+				return
+			}
+		}
+		yield(AnyHost)
 	}
 }
 

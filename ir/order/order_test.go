@@ -39,6 +39,24 @@ func TestMatchHostname(t *testing.T) {
 	}
 }
 
+func TestChainHoldsWhatCoversAHost(t *testing.T) {
+	for host, want := range map[string]string{
+		"a.b.c": "a.b.c *.b.c *.c *",
+		"a":     "a *",
+		"":      "*",
+	} {
+		got := slices.Collect(Chain(host))
+		if strings.Join(got, " ") != want {
+			t.Errorf("Chain(%q) = %q, want %q", host, got, want)
+		}
+		for _, hostname := range got {
+			if !MatchHostname(hostname, host) {
+				t.Errorf("%q is in the chain of %q, and does not cover it", hostname, host)
+			}
+		}
+	}
+}
+
 // TestChoose has the cases of the conformance test
 // HTTPRouteHTTPSListenerDetectMisdirectedRequests.
 func TestChoose(t *testing.T) {

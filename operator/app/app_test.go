@@ -92,7 +92,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run", "--bind", "here", root}, 2, "want an IP address"},
 		{[]string{"run", "--engine", "apache", root}, 2, "want one of envoy, go"},
 		{[]string{"run", "--nonsense"}, 2, "--help lists the flags"},
-		{[]string{"translate", "--to", "nginx", example("quickstart")}, 2, "want ir or goproxy"},
+		{[]string{"translate", "--to", "nginx", example("quickstart")}, 2, "want ir or goproxy or envoy"},
 		{[]string{"translate", "--gateway", "default/x", example("quickstart")}, 2, "there is default/demo"},
 		{[]string{"explain", example("quickstart"), "GET", "demo.localhost"}, 2, "want http://host/path"},
 		{[]string{"explain", example("quickstart"), "GET", "http://demo.localhost:8080/", "-H", "x"}, 2, "want 'name: value'"},
@@ -151,7 +151,7 @@ func TestTheProxyIsToldWhereItIs(t *testing.T) {
 }
 
 func TestTranslatePrintsNoSecrets(t *testing.T) {
-	for _, to := range []string{"ir", "goproxy"} {
+	for _, to := range languages {
 		code, out, errs := command(t, "translate", "--to", to, example("quickstart"))
 		if code != 0 || strings.Contains(out, "PRIVATE KEY") || !strings.Contains(out, "demo.localhost") {
 			t.Errorf("--to %s: exit code %d\n%s%s", to, code, out, errs)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,7 +12,12 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/operator/echo"
 	"github.com/sluice-gateway/sluice/operator/engine"
+	"github.com/sluice-gateway/sluice/translators/envoy"
+	"github.com/sluice-gateway/sluice/translators/goproxy"
 )
+
+// languages are what a unit can be printed in.
+var languages = []string{"ir", "goproxy", "envoy"}
 
 type translateFlags struct{ to, gateway, engine string }
 
@@ -21,23 +27,24 @@ func newTranslate(streams Streams) *cobra.Command {
 		Use:   "translate DIR",
 		Short: "Print what a directory is translated to, as YAML without secrets",
 		Long: "Prints one YAML document for each Gateway: the neutral model (--to ir), or what the\n" +
-			"proxy reads (--to goproxy). Secrets are never printed.",
+			"proxy would read (--to goproxy, --to envoy), whichever serves it. Secrets are never\n" +
+			"printed.",
 		Example:           "  sluice translate examples/quickstart --to ir --gateway default/demo",
 		Args:              exactly("DIR"),
 		ValidArgsFunction: directories,
 		RunE:              func(cmd *cobra.Command, args []string) error { return translate(cmd.Context(), streams, args[0], f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.to, "to", "ir", "ir or goproxy")
+	flags.StringVar(&f.to, "to", "ir", strings.Join(languages, ", "))
 	flags.StringVar(&f.gateway, "gateway", "", "only this Gateway: namespace/name")
 	flags.StringVar(&f.engine, "engine", "", "dataplane for every GatewayClass of Sluice (default: by its controllerName)")
-	oneOf{"to", nil, []string{"ir", "goproxy"}}.register(cmd)
+	oneOf{"to", nil, languages}.register(cmd)
 	oneOf{"engine", nil, planeNames()}.register(cmd)
 	return cmd
 }
 
 func translate(ctx context.Context, streams Streams, root string, f *translateFlags) error {
-	if err := (oneOf{"to", &f.to, []string{"ir", "goproxy"}}).check(); err != nil {
+	if err := (oneOf{"to", &f.to, languages}).check(); err != nil {
 		return err
 	}
 	l, err := load(ctx, root, f.engine, echo.NewCheck)
@@ -55,7 +62,7 @@ func translate(ctx context.Context, streams Streams, root string, f *translateFl
 		if i > 0 {
 			_, _ = fmt.Fprintln(streams.Out, "---")
 		}
-		text, err := render(u, f.to, f.engine)
+		text, err := render(u, f.to)
 		if err != nil {
 			return err
 		}
@@ -90,18 +97,14 @@ func (l *loaded) pick(gateway string) ([]*engine.Unit, error) {
 	return units, nil
 }
 
-func render(u *engine.Unit, to, engineName string) ([]byte, error) {
+func render(u *engine.Unit, to string) ([]byte, error) {
 	unit := &ir.Unit{Proxy: u.Output.Proxy, Endpoints: u.Endpoints}
-	if to == "ir" {
+	switch to {
+	case "goproxy":
+		return yaml.Marshal(goproxy.Translate(unit, nil))
+	case "envoy":
+		return yaml.Marshal(envoy.Translate(unit, envoy.Target{Address: netip.IPv4Unspecified()}, nil))
+	default:
 		return yaml.Marshal(unit)
 	}
-	by, err := dataplanesBy(engineName)
-	if err != nil {
-		return nil, err
-	}
-	value, err := by[u.Controller].Render(unit)
-	if err != nil {
-		return nil, err
-	}
-	return yaml.Marshal(value)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
-	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
+	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/operator/resources"
 )
 
@@ -25,9 +25,10 @@ var update = flag.Bool("update", false, "write the golden files")
 // rendered are the dataplanes whose rendering is kept. A new one is a line here.
 var rendered = []struct {
 	file string
-	by   dataplanes.Dataplane
+	by   func(*ir.Unit) (any, error)
 }{
-	{"goproxy.yaml", goproxy.Dataplane{}},
+	{"goproxy.yaml", goproxy.Dataplane{}.Render},
+	{"envoy.yaml", func(u *ir.Unit) (any, error) { return forEnvoy(u), nil }},
 }
 
 func TestCorpus(t *testing.T) {
@@ -53,7 +54,7 @@ func (g *golden) render(t *testing.T, w *world) map[string]string {
 	for _, d := range rendered {
 		var configs []any
 		for _, u := range units {
-			r, err := d.by.Render(u)
+			r, err := d.by(u)
 			if err != nil {
 				t.Fatalf("%s: %v", d.file, err)
 			}

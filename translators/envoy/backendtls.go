@@ -8,8 +8,8 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	rawv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
 	proxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/proxy_protocol/v3"
+	rawv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
@@ -17,8 +17,6 @@ import (
 
 	"github.com/sluice-gateway/sluice/ir"
 )
-
-const tlsSocket = "envoy.transport_sockets.tls"
 
 // secure makes connections of a cluster those of TLS, where its backend asks for
 // it. It is false where the backend cannot be followed.
@@ -43,7 +41,7 @@ func (c *Config) secure(m *clusterv3.Cluster, b *ir.Backend) bool {
 		}
 		context.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{{Name: certificateName(*key), SdsConfig: fromAgent()}}
 	}
-	m.TransportSocket = socket(tlsSocket, &tlsv3.UpstreamTlsContext{
+	m.TransportSocket = socket("envoy.transport_sockets.tls", &tlsv3.UpstreamTlsContext{
 		CommonTlsContext: context, Sni: b.TLS.Hostname, MaxSessionKeys: wrapperspb.UInt32(0),
 	})
 	return true

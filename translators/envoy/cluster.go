@@ -21,9 +21,6 @@ const (
 	unbounded = math.MaxUint32
 	// noTime stands for a time-out that is off where Envoy has one otherwise.
 	noTime = 24 * time.Hour
-	// connectionBuffer is how much of an answer waits for its client, in bytes, and
-	// how much of a request for the backend.
-	connectionBuffer = 64 << 10
 )
 
 // The kernel tells of a peer that is gone without a word, as it does for the Go

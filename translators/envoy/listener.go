@@ -1,36 +1,89 @@
 package envoy
 
 import (
+	"net/netip"
+	"time"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
-// listeners returns what listens at a port.
+const (
+	// handshakeTimeout bounds what comes before a connection's own bytes.
+	handshakeTimeout = 10 * time.Second
+	// connectionBuffer bounds what is kept of a connection in each direction.
+	connectionBuffer = 256 << 10
+)
+
+// listeners returns what listens at a port. Whatever of a listener is not a
+// filter chain is the same for each port of its kind: Envoy puts other filter
+// chains in the place of those that have changed, and leaves the connections of
+// the others alone; any other change would drain all of them.
 func (c *Config) listeners(p *order.Port) []*Resource {
-	if p.Protocol != ir.HTTP {
-		return nil
+	if p.Protocol == ir.UDP {
+		return c.datagramListeners(p)
 	}
-	name := listenerName(false, p.Port)
-	return []*Resource{{Name: name, Message: &listenerv3.Listener{
-		Name:    name,
-		Address: c.address(p),
-		FilterChains: []*listenerv3.FilterChain{{
-			Filters: []*listenerv3.Filter{{
-				Name:       "envoy.filters.network.http_connection_manager",
-				ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: typed(c.manager(p.Listeners[0].Listener))},
-			}},
-		}},
-	}}}
+	return []*Resource{c.tcpListener(p)}
 }
 
-func (c *Config) address(p *order.Port) *corev3.Address {
-	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
+func (c *Config) tcpListener(p *order.Port) *Resource {
+	l := &listenerv3.Listener{
+		Name:                          listenerName(false, p.Port),
+		Address:                       c.address(p.Port, corev3.SocketAddress_TCP),
+		FilterChains:                  c.chains(p),
+		ListenerFiltersTimeout:        durationpb.New(handshakeTimeout),
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
+	}
+	if speaksTLS(p) {
+		l.ListenerFilters = []*listenerv3.ListenerFilter{inspectTLS()}
+		l.DefaultFilterChain = nobody(p)
+	}
+	return &Resource{Name: l.Name, Message: l, Origins: originsOf(p)}
+}
+
+// speaksTLS says whether a port's connections begin with a handshake. Ports of
+// which all listeners are refused have no protocol of their own.
+func speaksTLS(p *order.Port) bool { return p.Protocol == ir.HTTPS || p.Protocol == ir.TLS }
+
+// originsOf returns the listeners of a port.
+func originsOf(p *order.Port) []ir.Origin {
+	all := make([]ir.Origin, 0, len(p.Listeners)+len(p.Streams))
+	for _, l := range p.All() {
+		all = append(all, originOf(l))
+	}
+	return all
+}
+
+func originOf(l *ir.Listener) ir.Origin {
+	return ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}
+}
+
+// address is where a port is bound. An unspecified address of IPv6 takes IPv4
+// too.
+func (c *Config) address(port uint16, protocol corev3.SocketAddress_Protocol) *corev3.Address {
+	at := &corev3.SocketAddress{
+		Protocol:      protocol,
 		Address:       c.target.Address.String(),
-		PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(int(p.Port) + c.target.PortOffset)}, //nolint:gosec // Ports are 1 to 65535.
-	}}}
+		PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(int(port) + c.target.PortOffset)}, //nolint:gosec // Ports are 1 to 65535.
+	}
+	if c.target.Address == netip.IPv6Unspecified() {
+		at.Ipv4Compat = true
+	}
+	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: at}}
+}
+
+// inspectTLS reads the server name off a hello, and leaves it where it is.
+func inspectTLS() *listenerv3.ListenerFilter {
+	return &listenerv3.ListenerFilter{
+		Name:       "envoy.filters.listener.tls_inspector",
+		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: typed(&tlsinspectorv3.TlsInspector{})},
+	}
 }
 
 // fromAgent says that a resource comes over the stream that all others come by.

@@ -18,10 +18,20 @@ func listenerName(udp bool, port uint16) string {
 	return "tcp/" + strconv.Itoa(int(port))
 }
 
-// routesName names what the listener of a hostname serves at a port:
-// "443/*.example".
+// routesName names what is served at a port: "80" for plain HTTP, whose listeners
+// share connections, and "443/*.example" for a listener of HTTPS. One that demands
+// client certificates has another name with each set of trust anchors, so that
+// connections that were let in under other rules meet nothing of it (shut).
 func routesName(l *ir.Listener) string {
-	return fmt.Sprintf("%d/%s", l.Port, l.Hostname)
+	port := strconv.Itoa(int(l.Port))
+	switch {
+	case l.Protocol == ir.HTTP:
+		return port
+	case l.TLS != nil && l.TLS.ClientValidation != nil && l.TLS.ClientValidation.Required:
+		return port + "/" + l.Hostname + "/" + anchorsName(l.TLS.ClientValidation.CAs)
+	default:
+		return port + "/" + l.Hostname
+	}
 }
 
 // clusterName is "shop/cart/8080/h2c".
@@ -38,3 +48,6 @@ func endpointsName(key ir.EndpointsKey) string {
 func certificateName(key ir.CertificateKey) string {
 	return "certificate/" + key.Namespace + "/" + key.Name
 }
+
+// anchorsName is "anchors/" and a digest of the trust anchors.
+func anchorsName(cas string) string { return "anchors/" + digest(cas) }

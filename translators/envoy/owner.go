@@ -1,0 +1,115 @@
+package envoy
+
+import (
+	"slices"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
+)
+
+// owners say which listener of a port the requests for a host belong to: the one
+// with the most specific hostname, and no other's routes serve them.
+type owners map[string]*ir.Listener
+
+func ownersOf(p *order.Port) owners {
+	o := owners{}
+	for _, l := range p.All() {
+		if o[l.Hostname] == nil {
+			o[l.Hostname] = l
+		}
+	}
+	return o
+}
+
+// of returns the owner of all hosts that a hostname covers but for those that have
+// an owner of their own; nil where nobody has them.
+func (o owners) of(hostname string) *ir.Listener {
+	for name := range order.Chain(hostname) {
+		if l := o[name]; l != nil {
+			return l
+		}
+	}
+	return nil
+}
+
+// around returns the owner of what lies around a listener's hostname.
+func (o owners) around(hostname string) *ir.Listener {
+	for name := range order.Chain(hostname) {
+		if l := o[name]; l != nil && name != hostname {
+			return l
+		}
+	}
+	return nil
+}
+
+// hosts returns what a listener serves: the hosts of its routes that are its own,
+// and its hostname as a whole, under which what has no route is nobody's.
+func (o owners) hosts(l *order.Listener) []*order.Host {
+	all := make([]*order.Host, 0, len(l.Hosts)+1)
+	whole := false
+	for _, h := range l.Hosts {
+		if o.of(h.Hostname) == l.Listener {
+			all = append(all, h)
+			whole = whole || h.Hostname == l.Listener.Hostname
+		}
+	}
+	if !whole {
+		all = append(all, &order.Host{Hostname: l.Listener.Hostname})
+	}
+	return all
+}
+
+// mostForeign bounds the hostnames that a listener lists for 421. Where a port has
+// more, hosts that are nobody's get 421 too: the lists of all would grow with the
+// square of their number.
+const mostForeign = 256
+
+// foreign returns the hostnames whose requests get 421 from a listener of HTTPS:
+// those of the port's other listeners, each of which has connections of its own
+// (GEP-3567). Those that a wider one of them covers are left out.
+func (o owners) foreign(l *ir.Listener) []string {
+	var all []string
+	for hostname, other := range o {
+		if around := o.around(hostname); other != l && (around == nil || around == l) {
+			all = append(all, hostname)
+		}
+	}
+	slices.Sort(all)
+	if len(all) <= mostForeign || l.Hostname == order.AnyHost {
+		return all
+	}
+	inside := slices.DeleteFunc(all, func(hostname string) bool { return o.around(hostname) != l })
+	return append([]string{order.AnyHost}, inside...)
+}
+
+// misdirected answers 421 to the requests for others' hosts; nil where there are
+// none.
+func (o owners) misdirected(l *ir.Listener) *routev3.VirtualHost {
+	hostnames := o.foreign(l)
+	if len(hostnames) == 0 {
+		return nil
+	}
+	return closed("misdirected", hostnames)
+}
+
+// closed answers 421 to all requests for some hosts.
+func closed(flag string, hostnames []string) *routev3.VirtualHost {
+	return &routev3.VirtualHost{Name: flag, Domains: hostnames, Routes: []*routev3.Route{{
+		Name:  flag,
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
+		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
+			Status: 421, Body: inline("Misdirected Request\n"),
+		}},
+	}}}
+}
+
+// shut is what connections meet that a listener would not let in now: the client
+// may repeat its request on a new one, where it is asked what is asked now
+// (RFC 9110, section 15.5.20).
+func shut(name string) *Resource {
+	return &Resource{Name: name, Message: &routev3.RouteConfiguration{
+		Name: name, VirtualHosts: []*routev3.VirtualHost{closed("stale_connection", []string{order.AnyHost})},
+	}}
+}

@@ -1,0 +1,134 @@
+package envoy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/pem"
+	"strings"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// tlsSocket ends the TLS of a listener's clients; nil for a listener that must
+// refuse every handshake. ALPN is empty where what is spoken inside is not known.
+func (c *Config) tlsSocket(l *ir.Listener, alpn []string) *corev3.TransportSocket {
+	context := c.downstreamTLS(l, alpn)
+	if context == nil {
+		return nil
+	}
+	return &corev3.TransportSocket{
+		Name:       "envoy.transport_sockets.tls",
+		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: typed(context)},
+	}
+}
+
+func (c *Config) downstreamTLS(l *ir.Listener, alpn []string) *tlsv3.DownstreamTlsContext {
+	if l.TLS == nil || len(l.TLS.Certificates) == 0 {
+		return nil
+	}
+	common := &tlsv3.CommonTlsContext{TlsParams: tlsParameters(&c.unit.Proxy.Settings.TLS), AlpnProtocols: alpn}
+	for _, key := range l.TLS.Certificates {
+		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, &tlsv3.SdsSecretConfig{
+			Name: certificateName(key), SdsConfig: fromAgent(),
+		})
+	}
+	context := &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
+	if v := l.TLS.ClientValidation; v != nil && !demandClientCertificate(context, v) {
+		return nil
+	}
+	return context
+}
+
+// demandClientCertificate sets how client certificates are met. It is false where
+// none can be valid and one is required: every handshake fails. Sessions are not
+// resumed where one is asked for: a ticket could carry a client past a trust
+// anchor that has been withdrawn.
+func demandClientCertificate(context *tlsv3.DownstreamTlsContext, v *ir.ClientValidation) bool {
+	context.DisableStatefulSessionResumption = true
+	context.SessionTicketKeysType = &tlsv3.DownstreamTlsContext_DisableStatelessSessionResumption{DisableStatelessSessionResumption: true}
+	if !v.Required {
+		context.CommonTlsContext.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{
+			ValidationContext: &tlsv3.CertificateValidationContext{
+				TrustChainVerification: tlsv3.CertificateValidationContext_ACCEPT_UNTRUSTED,
+			},
+		}
+		return true
+	}
+	if certificates(v.CAs) == "" {
+		return false
+	}
+	context.RequireClientCertificate = wrapperspb.Bool(true)
+	context.CommonTlsContext.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{
+		ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: anchorsName(v.CAs), SdsConfig: fromAgent()},
+	}
+	return true
+}
+
+func tlsParameters(s *ir.TLSSettings) *tlsv3.TlsParameters {
+	p := &tlsv3.TlsParameters{
+		TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2,
+		TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3,
+		CipherSuites:              cipherSuites(s.Ciphers),
+		EcdhCurves:                []string{"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"},
+	}
+	if s.MinVersion == ir.TLS13 {
+		p.TlsMinimumProtocolVersion = tlsv3.TlsParameters_TLSv1_3
+	}
+	return p
+}
+
+// opensslNames are what BoringSSL calls the suites of TLS 1.2 that have a name
+// of IANA's in its list.
+var opensslNames = map[string]string{
+	"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256":       "ECDHE-ECDSA-AES128-GCM-SHA256",
+	"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256":         "ECDHE-RSA-AES128-GCM-SHA256",
+	"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384":       "ECDHE-ECDSA-AES256-GCM-SHA384",
+	"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384":         "ECDHE-RSA-AES256-GCM-SHA384",
+	"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+	"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256":   "ECDHE-RSA-CHACHA20-POLY1305",
+	"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA":          "ECDHE-ECDSA-AES128-SHA",
+	"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA":            "ECDHE-RSA-AES128-SHA",
+	"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA":          "ECDHE-ECDSA-AES256-SHA",
+	"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA":            "ECDHE-RSA-AES256-SHA",
+}
+
+// cipherSuites turns IANA's names into BoringSSL's. One that it does not know
+// stays as it is, for Envoy to object to by that name; those of TLS 1.3 are not
+// configurable.
+func cipherSuites(names []string) []string {
+	var all []string
+	for _, name := range names {
+		switch known := opensslNames[name]; {
+		case known != "":
+			all = append(all, known)
+		case !strings.HasPrefix(name, "TLS_AES_") && !strings.HasPrefix(name, "TLS_CHACHA20_"):
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// certificates returns the certificates of a text in PEM, without what else is
+// there, which Envoy would refuse all of it for; empty where there are none.
+func certificates(text string) string {
+	var all strings.Builder
+	for rest := []byte(text); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return all.String()
+		}
+		if block.Type == "CERTIFICATE" {
+			all.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
+		}
+	}
+}
+
+// digest names something by its content.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:12])
+}
