@@ -85,7 +85,7 @@ cluster-test: ## Boot test clusters and hold them to what they promise. Needs ro
 
 .PHONY: e2e
 e2e: ## Hold a whole Sluice in a test cluster to its promises. Needs root. RUN=TestTwoGateways, KEEP=1.
-	cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') -args $(if $(KEEP),-keep)
+	export SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) && cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') -args $(if $(KEEP),-keep)
 	$(if $(RUN)$(KEEP),,hack/e2e-apiserver)
 
 .PHONY: e2e-bench
@@ -97,8 +97,8 @@ scale: ## Count in the audit log what a thousand routes cost, in a test cluster.
 	cd test/e2e/scale && SLUICE_CLUSTER_TEST=1 go test -count=1 -v -timeout 30m -args $(if $(KEEP),-keep)
 
 .PHONY: conformance
-conformance: ## Run Gateway API's suite in a test cluster. DATAPLANE=go CHANNEL=standard RUN=regexp KEEP=1 REPEAT=3.
-	cd test/conformance && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 5h -parallel 4 -args \
+conformance: ## Run Gateway API's suite in a test cluster. DATAPLANE=envoy CHANNEL=standard RUN=regexp KEEP=1 REPEAT=3.
+	$(if $(filter envoy,$(DATAPLANE)),export SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) && )cd test/conformance && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 5h -parallel 4 -args \
 		-dataplane $(DATAPLANE) -channel $(CHANNEL) -repeat $(REPEAT) -sluice-version '$(VERSION)' \
 		$(if $(RUN),-only '$(RUN)') $(if $(KEEP),-keep) $(if $(REPORTS),-reports $(REPORTS))
 
@@ -137,7 +137,7 @@ h2spec: build $(BIN)/h2spec ## Hold the Go proxy's HTTP/2 to h2spec's strict cas
 .PHONY: nightly
 nightly: ## What takes too long for every change: conformance, e2e in full, scale, fuzzing, tests 50 times.
 	hack/nightly-conformance
-	cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 60m -args -long
+	export SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) && cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 60m -args -long
 	$(MAKE) e2e-bench scale h2spec
 	hack/fuzz 10m
 	go test $$(hack/race) -count 50 -timeout 5h $(PKG)

@@ -48,6 +48,10 @@ type Options struct {
 	// Zone and Node are where the proxy runs, as hints of endpoints name it
 	// (topology.kubernetes.io/zone, kubernetes.io/hostname). Empty is unknown.
 	Zone, Node string
+	// Dir is where a proxy that is a program of its own has its sockets and files,
+	// each process in a folder that nobody else can enter; empty is the system's
+	// folder for temporary files.
+	Dir string
 	// Metrics receives the proxy's metrics; nil is a registry of its own, which
 	// Admin serves.
 	Metrics *prometheus.Registry

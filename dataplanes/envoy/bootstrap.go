@@ -25,8 +25,8 @@ const agentCluster = "sluice-agent"
 type files struct{ dir string }
 
 // newFiles makes a directory that only this user can enter.
-func newFiles() (files, error) {
-	dir, err := os.MkdirTemp("", "sluice-envoy")
+func newFiles(in string) (files, error) {
+	dir, err := os.MkdirTemp(in, "sluice-envoy")
 	return files{dir}, err
 }
 

@@ -117,7 +117,7 @@ func (u *unit) start() error {
 	if err != nil {
 		return err
 	}
-	if u.files, err = newFiles(); err != nil {
+	if u.files, err = newFiles(u.local.opts.Dir); err != nil {
 		return err
 	}
 	if err := u.files.write(u.owner, &corev3.Locality{Zone: u.local.opts.Zone}); err != nil {

@@ -1,17 +1,21 @@
 package pod
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 )
 
 // agents are the dataplanes whose proxy is a program of its own, which this one
 // is the parent of.
-func agents() []dataplanes.Dataplane { return nil }
+func agents() []dataplanes.Dataplane { return []dataplanes.Dataplane{envoy.Dataplane{}} }
 
 func newAgent(streams Streams) *cobra.Command {
 	f, name := &flags{}, ""
@@ -28,12 +32,31 @@ func newAgent(streams Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := emptied(f.runDir); err != nil {
+				return fmt.Errorf("--run-dir: %w", err)
+			}
 			return f.run(cmd.Context(), streams, plane)
 		},
 	}
 	cmd.Flags().StringVar(&name, "dataplane", "", "which proxy: "+strings.Join(agentNames(), " or "))
+	cmd.Flags().StringVar(&f.runDir, "run-dir", "", "where the proxy's sockets and files are: a volume in memory, private keys included, emptied at the start (default: the system's folder for temporary files)")
 	f.register(cmd)
 	return cmd
+}
+
+// emptied takes away what a container that was killed has left.
+func emptied(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range left {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
+	}
+	return err
 }
 
 func agentOf(name string) (dataplanes.Dataplane, error) {

@@ -24,6 +24,8 @@ type flags struct {
 	node     string
 	pod      string
 	lameDuck time.Duration
+	// runDir is an agent's.
+	runDir string
 }
 
 func (f *flags) register(cmd *cobra.Command) {

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
 
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 	"github.com/sluice-gateway/sluice/dataplanes/pod"
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -92,6 +94,7 @@ func status(port uint16, path string) int {
 type world struct {
 	*server.Server
 	dir     string
+	runDir  string
 	args    []string
 	admin   uint16
 	port    uint16
@@ -170,24 +173,60 @@ func (w *world) start(t *testing.T) (stop func() int, log *lines) {
 	return stop, log
 }
 
+// lives are the commands that serve, and a metric that each has once it does.
+var lives = []struct {
+	name   string
+	args   []string
+	metric string
+}{
+	{"proxy", []string{"proxy"}, "sluice_proxy_table_swaps_total 1"},
+	{"agent of Envoy", []string{"agent", "--dataplane", "envoy"}, "sluice_delivery_client_connected 1"},
+}
+
+// as begins the command line with another command.
+func (w *world) as(t *testing.T, command []string) {
+	t.Helper()
+	if command[0] == "agent" {
+		if _, err := envoy.Find(); err != nil {
+			t.Skip(err)
+		}
+	}
+	w.args = append(slices.Clone(command), w.args[1:]...)
+	if command[0] == "agent" {
+		w.runDir = t.TempDir()
+		w.args = append(w.args, "--run-dir", w.runDir)
+	}
+}
+
 // TestLifeOfAPod: alive at once, ready with its first set, not ready and still
 // serving when it is told to end, gone when it has drained.
 func TestLifeOfAPod(t *testing.T) {
-	w := newWorld(t)
-	stop, _ := w.start(t)
-	wait.For(t, "it is alive", func() bool { return status(w.admin, "/healthz") == http.StatusOK })
-	if got := status(w.admin, "/readyz"); got != http.StatusServiceUnavailable {
-		t.Errorf("without a set /readyz is %d", got)
+	for _, life := range lives {
+		t.Run(life.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.as(t, life.args)
+			stop, _ := w.start(t)
+			wait.For(t, "it is alive", func() bool { return status(w.admin, "/healthz") == http.StatusOK })
+			if got := status(w.admin, "/readyz"); got != http.StatusServiceUnavailable {
+				t.Errorf("without a set /readyz is %d", got)
+			}
+			w.set("v1")
+			w.Lead(1)
+			wait.For(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
+			if got := status(w.port, "/"); got != http.StatusNotFound {
+				t.Errorf("the proxy answers %d", got)
+			}
+			if got := metrics(t, w.admin); !strings.Contains(got, life.metric) || !strings.Contains(got, "sluice_delivery_client_connected 1") {
+				t.Error("the proxy's or the client's metrics are missing")
+			}
+			w.ends(t, stop)
+		})
 	}
-	w.set("v1")
-	w.Lead(1)
-	wait.For(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
-	if got := status(w.port, "/"); got != http.StatusNotFound {
-		t.Errorf("the proxy answers %d", got)
-	}
-	if got := metrics(t, w.admin); !strings.Contains(got, "sluice_proxy_table_swaps_total 1") || !strings.Contains(got, "sluice_delivery_client_connected 1") {
-		t.Error("the proxy's or the client's metrics are missing")
-	}
+}
+
+// ends tells the pod to end, and looks at what it does until it has.
+func (w *world) ends(t *testing.T, stop func() int) {
+	t.Helper()
 	code := make(chan int, 1)
 	go func() { code <- stop() }()
 	wait.For(t, "it is not ready", func() bool { return status(w.admin, "/readyz") == http.StatusServiceUnavailable })
@@ -202,6 +241,56 @@ func TestLifeOfAPod(t *testing.T) {
 		t.Errorf("after its end the proxy answers %d", got)
 	}
 	wait.For(t, "its stream has ended", func() bool { return !w.reports().Connected })
+}
+
+// TestAnotherContainer: what served last is in the state directory, so a container
+// that comes while there is no operator serves it at once.
+func TestAnotherContainer(t *testing.T) {
+	for _, life := range lives {
+		t.Run(life.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.as(t, life.args)
+			w.args = append(w.args, "--stop-delay", "0s")
+			stop, _ := w.start(t)
+			w.set("v1")
+			w.Lead(1)
+			wait.For(t, "it is ready", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
+			wait.For(t, "what serves is kept", func() bool { return kept(w.dir) })
+			stop()
+			if w.runDir != "" {
+				leave(t, w.runDir)
+			}
+			w.args = append(w.args, "--operator", "localhost:1")
+			w.start(t)
+			wait.For(t, "it is ready though there is no operator", func() bool { return status(w.admin, "/readyz") == http.StatusOK })
+			if got := status(w.port, "/"); got != http.StatusNotFound {
+				t.Errorf("the proxy answers %d", got)
+			}
+		})
+	}
+}
+
+// leave makes what a container leaves that is killed; the next one must not find it.
+func leave(t *testing.T, dir string) {
+	t.Helper()
+	if all, err := os.ReadDir(dir); err != nil || len(all) > 0 {
+		t.Errorf("one that has drained leaves %v, %v", all, err)
+	}
+	left := filepath.Join(dir, "left", "behind")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := os.Stat(left); err == nil {
+			t.Error("what one that was killed has left is still there")
+		}
+	})
+}
+
+// kept reports whether there is a set in the state directory.
+func kept(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "last-good-set"))
+	return err == nil
 }
 
 func metrics(t *testing.T, port uint16) string {
@@ -302,6 +391,7 @@ func TestWrongFlags(t *testing.T) {
 		{[]string{"proxy", "--unit", "Gateway/a/b", "--operator", "here:1", "--token-file", "x", "--ca-file", "y", "--stop-delay", "-1s"}, "0 or more"},
 		{[]string{"agent", "--unit", "Gateway/a/b"}, "--dataplane is \"\""},
 		{[]string{"agent", "--dataplane", "apache"}, "--dataplane is \"apache\""},
+		{[]string{"agent", "--dataplane", "envoy", "--run-dir", "/nowhere"}, "--run-dir: open /nowhere"},
 		{[]string{"install"}, "--to is not set"},
 		{[]string{"install", "--to", "/nowhere/at/all"}, "/nowhere/at/all"},
 	} {

@@ -25,8 +25,7 @@ const (
 func (a Agent) runIn(c *corev1.Container, in *Input) {
 	c.Image = orDefault(in.Pods.Image, a.Image)
 	c.Command = []string{programDir + "/sluice-proxy"}
-	c.Args = append([]string{"agent", "--dataplane", a.Dataplane}, c.Args[1:]...)
-	c.Env = append(c.Env, corev1.EnvVar{Name: "TMPDIR", Value: runDir})
+	c.Args = append([]string{"agent", "--dataplane", a.Dataplane, "--run-dir", runDir}, c.Args[1:]...)
 	c.VolumeMounts = append(c.VolumeMounts,
 		corev1.VolumeMount{Name: "program", MountPath: programDir, ReadOnly: true},
 		corev1.VolumeMount{Name: "run", MountPath: runDir},

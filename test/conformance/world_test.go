@@ -56,7 +56,7 @@ type world struct {
 
 func boot(t *testing.T, o options) *world {
 	t.Helper()
-	r, err := rig.Boot(t.Context(), rig.Options{Nodes: 1, Channel: o.channel, Keep: o.keep})
+	r, err := rig.Boot(t.Context(), rig.Options{Nodes: 1, Channel: o.channel, Keep: o.keep, Envoy: o.dataplane == "envoy"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +66,9 @@ func boot(t *testing.T, o options) *world {
 				t.Error(err)
 			}
 		})
+	}
+	if o.dataplane == "envoy" && !r.HasEnvoy() {
+		t.Fatal("there is no Envoy to run: make envoy says why")
 	}
 	r.Apply(t, o.dataplane, class)
 	w := &world{Rig: r, options: o}
@@ -136,5 +139,5 @@ func (w *world) cleared(t *testing.T) {
 // collect keeps what explains a failed test.
 func (w *world) collect(t *testing.T, test string) {
 	t.Helper()
-	w.CollectInto(t, filepath.Join(w.Root, ".bin", "conformance", w.options.channel, test))
+	w.CollectInto(t, filepath.Join(w.Root, ".bin", "conformance", w.options.dataplane, w.options.channel, test))
 }

@@ -13,21 +13,30 @@ const parameters = `
 apiVersion: sluice.dev/v1alpha1
 kind: GatewayParameters
 metadata: {name: params, namespace: $NS}
-spec: {pods: {replicas: %d, resources: {requests: {cpu: 10m, memory: 32Mi}}}, %s}
+spec: {pods: {replicas: %[2]d, resources: {requests: {cpu: 10m, memory: 32Mi}}}, %[3]s}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
 metadata: {name: $NS}
 spec:
-  controllerName: sluice.dev/go
+  controllerName: sluice.dev/%[1]s
   parametersRef: {group: sluice.dev, kind: GatewayParameters, name: params, namespace: $NS}
 `
 
-// ownClass makes a GatewayClass of a test's own, named as its namespace. more is
-// what its parameters have beside pods.
+// ownClass makes a GatewayClass of a test's own, named as its namespace, of the Go
+// proxy. more is what its parameters have beside pods.
 func ownClass(t testing.TB, ns string, replicas int, more string) {
 	t.Helper()
-	sluice.Apply(t, ns, fmt.Sprintf(parameters, replicas, more))
+	classOf(t, ns, "go", replicas, more)
+}
+
+// classOf is ownClass for another dataplane.
+func classOf(t testing.TB, ns, dataplane string, replicas int, more string) {
+	t.Helper()
+	if dataplane == "envoy" {
+		sluice.NeedsEnvoy(t)
+	}
+	sluice.Apply(t, ns, fmt.Sprintf(parameters, dataplane, replicas, more))
 	t.Cleanup(func() {
 		class := &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: ns}}
 		if err := sluice.Client.Delete(context.Background(), class); err != nil {

@@ -18,7 +18,7 @@ import (
 
 // A backend is scaled up and down under load, and no request fails.
 func TestScalingLosesNothing(t *testing.T) {
-	b := newBustle(t)
+	b := newBustle(t, "go")
 	for _, replicas := range []int{4, 1, 3, 2} {
 		sluice.Scale(t, b.ns, "shop", replicas)
 		sluice.BackendReady(t, b.ns, "shop", replicas)
@@ -60,7 +60,7 @@ func BenchmarkEndpoints(b *testing.B) {
 		b.Fatal(err)
 	}
 	proxies := podsOf(b, ns, "busy")
-	untilServed(b, proxies, backends[0].Name)
+	untilServed(b, proxies, "manual.example", backends[0].Name)
 	took := make([]time.Duration, 0, b.N)
 	for i := 1; b.Loop(); i++ {
 		to := backends[i%2]
@@ -69,7 +69,7 @@ func BenchmarkEndpoints(b *testing.B) {
 		if err := sluice.Client.Update(b.Context(), slice); err != nil {
 			b.Fatal(err)
 		}
-		untilServed(b, proxies, to.Name)
+		untilServed(b, proxies, "manual.example", to.Name)
 		took = append(took, time.Since(began))
 	}
 	slices.Sort(took)
@@ -118,11 +118,11 @@ func setEndpoint(slice *discoveryv1.EndpointSlice, pod corev1.Pod) {
 
 // untilServed asks every proxy, one request after the other, until a backend of
 // this name has answered.
-func untilServed(b *testing.B, proxies []corev1.Pod, name string) {
+func untilServed(b testing.TB, proxies []corev1.Pod, host, name string) {
 	b.Helper()
 	for _, proxy := range proxies {
 		for deadline := time.Now().Add(rig.Patience); ; {
-			_, body, err := ask(b.Context(), "http://"+net.JoinHostPort(proxy.Status.PodIP, "80")+"/", "manual.example", nil)
+			_, body, err := ask(b.Context(), "http://"+net.JoinHostPort(proxy.Status.PodIP, "80")+"/", host, nil)
 			var answer struct{ Name string }
 			if err == nil && json.Unmarshal(body, &answer) == nil && answer.Name == name {
 				break

@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,14 +56,20 @@ type bustle struct {
 	halt        func()
 	records     map[string]*rig.Record
 	edits       int
+
+	// pods are the backend's, and slice has one of them in turn.
+	pods  []corev1.Pod
+	slice *discoveryv1.EndpointSlice
+	swaps int
 }
 
-// newBustle begins the load: every client over the address of the load balancer.
-func newBustle(t *testing.T) *bustle {
+// newBustle begins the load on a dataplane: every client over the address of the
+// load balancer.
+func newBustle(t *testing.T, dataplane string) *bustle {
 	t.Helper()
 	b := &bustle{ns: sluice.Namespace(t)}
 	certificate(t, b.ns, "tls", "busy.example", "more.example")
-	ownClass(t, b.ns, 2, "proxy: {http3: {enabled: true}}")
+	classOf(t, b.ns, dataplane, 2, "proxy: {http3: {enabled: true}}")
 	sluice.Backend(t, b.ns, "shop", 2)
 	sluice.Apply(t, b.ns, fmt.Sprintf(busy, ""))
 	sluice.Apply(t, b.ns, fmt.Sprintf(edited, 0))
@@ -94,6 +101,12 @@ func (b *bustle) edit(t *testing.T) {
 	t.Helper()
 	b.edits++
 	sluice.Apply(t, b.ns, fmt.Sprintf(edited, b.edits))
+	b.seen(t)
+}
+
+// seen waits until a client is served by the last edit.
+func (b *bustle) seen(t *testing.T) {
+	t.Helper()
 	var seen atomic.Int64
 	rig.Eventually(t, fmt.Sprintf("edit %d to be served", b.edits), func(ctx context.Context) error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.at("80")+"/", nil)
@@ -179,7 +192,7 @@ func TestOperatorComesAndGoes(t *testing.T) {
 	if *long {
 		kills, handovers = 20, 10
 	}
-	b := newBustle(t)
+	b := newBustle(t, "go")
 	for range kills {
 		leader := leads(t)
 		if err := sluice.Kill(leader); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -32,24 +33,39 @@ const source = "https://github.com/sluice-gateway/sluice"
 // on when it was made.
 var epoch = time.Unix(0, 0).UTC()
 
+// searched is where programs are looked for in an image that has folders of
+// them, as in those of distributions.
+const searched = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // content is what an image is made of.
 type content struct {
-	// program is the path of a static executable, which becomes /<its name>.
+	// program is the path of an executable, which becomes <folder>/<its name>.
 	program string
+	// folder is "/" where it is empty.
+	folder string
+	// libraries says that the program is not static: the image has what it loads,
+	// which is this machine's.
+	libraries bool
 	// version is a label's; empty for none.
 	version string
 	arch    string
 }
 
-// image holds the program and nothing else: no shell, no passwd, and no CA
-// certificates: sluice-proxy brings its own.
+// image holds the program and nothing that it does not load: no shell, no passwd,
+// and no CA certificates: sluice-proxy brings its own.
 func (c content) image() (v1.Image, error) {
-	data, err := os.ReadFile(c.program)
-	if err != nil {
-		return nil, err
+	file := path.Join("/", c.folder, filepath.Base(c.program))
+	files := map[string]string{file: c.program}
+	if c.libraries {
+		loaded, err := libraries(c.program)
+		if err != nil {
+			return nil, err
+		}
+		for _, library := range loaded {
+			files[library] = library
+		}
 	}
-	file := "/" + filepath.Base(c.program)
-	archive, err := pack(file, data)
+	archive, err := pack(files)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +92,9 @@ func (c content) configured(img v1.Image, entrypoint string) (v1.Image, error) {
 	config.OS, config.Architecture = "linux", c.arch
 	config.Created = v1.Time{Time: epoch}
 	config.Config = v1.Config{User: user, Entrypoint: []string{entrypoint}, WorkingDir: "/", Labels: c.labels(path.Base(entrypoint))}
+	if c.folder != "" {
+		config.Config.Env = []string{searched}
+	}
 	return mutate.ConfigFile(img, config)
 }
 
@@ -91,23 +110,46 @@ func (c content) labels(title string) map[string]string {
 	}
 }
 
-// pack returns a layer with one executable.
-func pack(file string, data []byte) ([]byte, error) {
+// pack returns a layer with executables, by their paths in the image, and the
+// folders that they are in.
+func pack(files map[string]string) ([]byte, error) {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
-	header := &tar.Header{Name: file, Mode: 0o755, Size: int64(len(data)), Typeflag: tar.TypeReg, ModTime: epoch}
-	if err := w.WriteHeader(header); err != nil {
-		return nil, err
+	for _, dir := range folders(files) {
+		if err := w.WriteHeader(&tar.Header{Name: dir + "/", Mode: 0o755, Typeflag: tar.TypeDir, ModTime: epoch}); err != nil {
+			return nil, err
+		}
 	}
-	if _, err := w.Write(data); err != nil {
-		return nil, err
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		data, err := os.ReadFile(files[name])
+		if err != nil {
+			return nil, err
+		}
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(data)), Typeflag: tar.TypeReg, ModTime: epoch}); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(data); err != nil {
+			return nil, err
+		}
 	}
 	return archive.Bytes(), w.Close()
 }
 
+// folders are those of files, but for the root, those above others first.
+func folders(files map[string]string) []string {
+	all := map[string]bool{}
+	for name := range files {
+		for dir := path.Dir(name); dir != "/"; dir = path.Dir(dir) {
+			all[dir] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
 // packOne writes one program's image under several names.
-func packOne(out string, references []string, program string) error {
-	img, err := content{program: program, arch: runtime.GOARCH}.image()
+func packOne(out string, references []string, c content) error {
+	c.arch = runtime.GOARCH
+	img, err := c.image()
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -73,6 +75,9 @@ func files(t *testing.T, img v1.Image) map[string]string {
 		if header.Mode != 0o755 || !header.ModTime.Equal(epoch) || header.Uid != 0 {
 			t.Errorf("%s: mode %o, time %s, owner %d", header.Name, header.Mode, header.ModTime, header.Uid)
 		}
+		if header.Typeflag == tar.TypeDir {
+			continue
+		}
 		data, err := io.ReadAll(archive)
 		if err != nil {
 			t.Fatal(err)
@@ -81,11 +86,49 @@ func files(t *testing.T, img v1.Image) map[string]string {
 	}
 }
 
+// A program that is not static runs in its image as it does here: everything that
+// it loads is there, at the place where it is looked for.
+func TestAProgramWithItsLibraries(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("this machine has no shell")
+	}
+	if e, err := loads(shell); err != nil || e.loader == "" {
+		t.Skipf("this machine's shell is static, or no program of Linux: %v", err)
+	}
+	img, err := content{program: shell, folder: "/usr/local/bin", libraries: true, arch: runtime.GOARCH}.image()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := img.ConfigFile()
+	if err != nil || config.Config.Entrypoint[0] != "/usr/local/bin/sh" || !strings.Contains(strings.Join(config.Config.Env, " "), "/usr/local/bin") {
+		t.Errorf("got %+v, %v", config, err)
+	}
+	root := t.TempDir()
+	for name, data := range files(t, img) {
+		file := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(data), 0o700); err != nil { //nolint:gosec // A program of the test's own.
+			t.Fatal(err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root to run a program in another root")
+	}
+	cmd := exec.CommandContext(t.Context(), "/usr/local/bin/sh", "-c", "echo it runs") //nolint:gosec // The shell in its folder.
+	cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Chroot: root}
+	if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "it runs" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 func TestTheSameProgramGivesTheSameBytes(t *testing.T) {
 	var archives [2][]byte
 	for i := range archives {
 		out := filepath.Join(t.TempDir(), "image.tar")
-		if err := packOne(out, []string{"localhost/a:dev", "localhost/b:dev"}, program(t, "ELF")); err != nil {
+		if err := packOne(out, []string{"localhost/a:dev", "localhost/b:dev"}, content{program: program(t, "ELF")}); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(out)
@@ -124,6 +167,7 @@ func TestWhatCannotBePackedIsSaid(t *testing.T) {
 	for want, arguments := range map[string][]string{
 		"is no image name": {"pack", "-out", out, "-ref", "Not A Name", program(t, "ELF")},
 		"no such file":     {"pack", "-out", out, "-ref", "localhost/a:dev", "/nowhere/server"},
+		"no program of":    {"pack", "-libraries", "-out", out, "-ref", "localhost/a:dev", program(t, "text")},
 		"usage":            {"pack", "-ref", "localhost/a:dev", "x"},
 	} {
 		if err := run(arguments); err == nil || !strings.Contains(err.Error(), want) {

@@ -10,7 +10,8 @@ import (
 
 const usage = `usage:
   images [-version V] [-out DIR] [-arch amd64,arm64]   build and pack the product's programs
-  images pack -out FILE.tar -ref NAME:TAG[,...] PROGRAM   pack one static program of this machine's architecture`
+  images pack -out FILE.tar -ref NAME:TAG[,...] [-folder DIR] [-libraries] PROGRAM
+      pack one program of this machine's architecture: a static one, or with the libraries that it loads here`
 
 func main() {
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -37,11 +38,13 @@ func run(arguments []string) error {
 func runPack(flags *flag.FlagSet, arguments []string) error {
 	out := flags.String("out", "", "")
 	references := flags.String("ref", "", "")
+	folder := flags.String("folder", "", "")
+	libraries := flags.Bool("libraries", false, "")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
 	if *out == "" || *references == "" || flags.NArg() != 1 {
 		return errors.New(usage)
 	}
-	return packOne(*out, strings.Split(*references, ","), flags.Arg(0))
+	return packOne(*out, strings.Split(*references, ","), content{program: flags.Arg(0), folder: *folder, libraries: *libraries})
 }

@@ -55,4 +55,7 @@ type Config struct {
 	// hostsOf are the hostnames of each listener of TLS that connections have come
 	// in by.
 	hostsOf map[ir.ListenerKey][]string
+	// stale are names of route configurations that nobody has any more, the oldest
+	// first.
+	stale []string
 }

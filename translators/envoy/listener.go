@@ -29,7 +29,11 @@ func (c *Config) listeners(p *order.Port) []*Resource {
 	if p.Protocol == ir.UDP {
 		return c.datagramListeners(p)
 	}
-	return []*Resource{c.tcpListener(p)}
+	all := []*Resource{c.tcpListener(p)}
+	if p.HTTP3 {
+		all = append(all, c.quicListener(p))
+	}
+	return all
 }
 
 func (c *Config) tcpListener(p *order.Port) *Resource {

@@ -104,12 +104,3 @@ func closed(flag string, hostnames []string) *routev3.VirtualHost {
 		}},
 	}}}
 }
-
-// shut is what connections meet that a listener would not let in now: the client
-// may repeat its request on a new one, where it is asked what is asked now
-// (RFC 9110, section 15.5.20).
-func shut(name string) *Resource {
-	return &Resource{Name: name, Message: &routev3.RouteConfiguration{
-		Name: name, VirtualHosts: []*routev3.VirtualHost{closed("stale_connection", []string{order.AnyHost})},
-	}}
-}

@@ -37,6 +37,9 @@ type subscription struct {
 	// has holds the version that was last sent of each name; "" where the client
 	// was told that there is none.
 	has map[string]string
+	// told is true once the client was sent anything: who asks for all waits for an
+	// answer, even for one that has nothing in it.
+	told bool
 }
 
 func newStream(s *Server) *stream {
@@ -102,9 +105,10 @@ func (st *stream) mark(kind Kind) {
 	}
 }
 
-// settled reports whether the client has answered all. The lock is held.
+// settled reports whether the client has answered all. It asks for listeners once
+// it has its first clusters. The lock is held.
 func (st *stream) settled() bool {
-	return len(st.dirty) == 0 && len(st.unanswered) == 0 && st.kinds[Clusters].asked
+	return len(st.dirty) == 0 && len(st.unanswered) == 0 && st.kinds[Clusters].asked && st.kinds[Listeners].asked
 }
 
 // take reads what the client says.
@@ -197,9 +201,10 @@ func (st *stream) diff(kind Kind) *discoveryv3.DeltaDiscoveryResponse {
 			break
 		}
 	}
-	if len(response.GetResources())+len(response.GetRemovedResources()) == 0 {
+	if len(response.GetResources())+len(response.GetRemovedResources()) == 0 && (sub.told || !sub.all) {
 		return nil
 	}
+	sub.told = true
 	st.sent(kind, response)
 	return response
 }

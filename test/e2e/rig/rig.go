@@ -43,6 +43,8 @@ type Options struct {
 	Nodes int
 	// Channel of Gateway API's CRDs: "experimental" (default) or "standard".
 	Channel string
+	// Envoy gives the nodes Envoy's image, where this machine has an Envoy.
+	Envoy bool
 	// Keep leaves the cluster running when the program ends.
 	Keep bool
 }
@@ -81,7 +83,7 @@ func (r *Rig) prepare(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Nodes > 0 {
-		if err := r.loadImages(ctx); err != nil {
+		if err := r.loadImages(ctx, o.Envoy); err != nil {
 			return err
 		}
 		if err := r.install(ctx); err != nil {
@@ -134,16 +136,19 @@ func (r *Rig) installCRDs(ctx context.Context, channel string) error {
 
 // loadImages builds the product's images for this machine and gives them to the
 // nodes.
-func (r *Rig) loadImages(ctx context.Context) error {
+func (r *Rig) loadImages(ctx context.Context, envoy bool) error {
 	out := filepath.Join(r.Root, ".bin", "images-e2e")
 	if _, err := r.output(ctx, r.Plan().Program("images"), "-version", version, "-out", out, "-arch", runtime.GOARCH); err != nil {
 		return err
 	}
-	archives, err := filepath.Glob(filepath.Join(out, "*-"+runtime.GOARCH+".tar"))
+	archives, err := filepath.Glob(filepath.Join(out, "sluice*-"+runtime.GOARCH+".tar"))
 	if err != nil {
 		return err
 	}
-	return r.LoadImage(ctx, archives...)
+	if err := r.LoadImage(ctx, archives...); err != nil || !envoy {
+		return err
+	}
+	return r.loadEnvoy(ctx, filepath.Join(out, "envoy-"+runtime.GOARCH+".tar"))
 }
 
 // Image is the name of the image with the program sluice.
