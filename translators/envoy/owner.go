@@ -96,7 +96,7 @@ func (o owners) misdirected(l *ir.Listener) *routev3.VirtualHost {
 
 // closed answers 421 to all requests for some hosts.
 func closed(flag string, hostnames []string) *routev3.VirtualHost {
-	return &routev3.VirtualHost{Name: flag, Domains: hostnames, Routes: []*routev3.Route{{
+	return &routev3.VirtualHost{Name: flag, Domains: domainsOf(hostnames...), Routes: []*routev3.Route{{
 		Name:  flag,
 		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
