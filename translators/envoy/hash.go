@@ -3,13 +3,10 @@ package envoy
 import (
 	"regexp"
 
-	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
 	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	specifierv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/router/cluster_specifiers/matcher/v3"
-	typematcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -39,40 +36,16 @@ func isOneCluster(b *ir.Backend) bool { return !mayLackKey(b.Balancing) }
 
 // keyed tells requests with a key from those without.
 func keyed(b *ir.Backend) *matcherv3.Matcher {
-	header, pattern := keyPattern(b.Balancing.Hash)
-	return &matcherv3.Matcher{
-		MatcherType: &matcherv3.Matcher_MatcherList_{MatcherList: &matcherv3.Matcher_MatcherList{
-			Matchers: []*matcherv3.Matcher_MatcherList_FieldMatcher{{
-				Predicate: &matcherv3.Matcher_MatcherList_Predicate{
-					MatchType: &matcherv3.Matcher_MatcherList_Predicate_SinglePredicate_{
-						SinglePredicate: &matcherv3.Matcher_MatcherList_Predicate_SinglePredicate{
-							Input: extension("header", &typematcherv3.HttpRequestHeaderMatchInput{HeaderName: header}),
-							Matcher: &matcherv3.Matcher_MatcherList_Predicate_SinglePredicate_ValueMatch{
-								ValueMatch: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{
-									SafeRegex: &matcherv3.RegexMatcher{
-										EngineType: &matcherv3.RegexMatcher_GoogleRe2{GoogleRe2: &matcherv3.RegexMatcher_GoogleRE2{}},
-										Regex:      pattern,
-									},
-								}},
-							},
-						},
-					},
-				},
-				OnMatch: toCluster(clusterName(b.Key)),
-			}},
-		}},
-		OnNoMatch: toCluster(variantName(b.Key, inTurn)),
-	}
+	name, pattern := keyPattern(b.Balancing.Hash)
+	m := ladder([]*rung{{Predicate: fits(header(name), pattern), OnMatch: toCluster(clusterName(b.Key))}})
+	m.OnNoMatch = toCluster(variantName(b.Key, inTurn))
+	return m
 }
 
 func toCluster(name string) *matcherv3.Matcher_OnMatch {
 	return &matcherv3.Matcher_OnMatch{OnMatch: &matcherv3.Matcher_OnMatch_Action{
 		Action: extension("cluster", &specifierv3.ClusterAction{Cluster: name}),
 	}}
-}
-
-func extension(name string, m proto.Message) *xdscorev3.TypedExtensionConfig {
-	return &xdscorev3.TypedExtensionConfig{Name: name, TypedConfig: typed(m)}
 }
 
 // hashPolicy is what a backend's consistent hash goes by; nil where it has none.
