@@ -25,6 +25,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		c.Routes = append(c.Routes, c.routes(p)...)
 	}
 	c.shutStale(last)
+	c.Clusters = append(c.Clusters, c.proxiedClusters()...)
 	c.Secrets = c.secrets()
 	for _, kind := range [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets, c.Filters} {
 		slices.SortFunc(kind, func(a, b *Resource) int { return cmp.Compare(a.Name, b.Name) })
