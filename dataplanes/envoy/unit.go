@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -159,7 +160,7 @@ func (u *unit) force(ctx context.Context, a *dataplanes.Assignment) (dataplanes.
 		Address: a.Address, PortOffset: a.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
 	}, u.last)
 	u.last = config
-	out := dataplanes.Outcome{Owner: u.owner, Version: a.Version}
+	out := dataplanes.Outcome{Owner: u.owner, Version: a.Version, Problems: slices.Clone(config.Problems)}
 	for _, step := range u.steps(config) {
 		step()
 		refusals, err := u.settle(ctx)

@@ -135,25 +135,25 @@ func hostName(hostname string) []*tlsv3.SubjectAltNameMatcher {
 	if hostname == "" {
 		return nil
 	}
-	return []*tlsv3.SubjectAltNameMatcher{exactly(kind, hostname)}
+	return []*tlsv3.SubjectAltNameMatcher{exactName(kind, hostname)}
 }
 
 func subjectName(san ir.SAN) *tlsv3.SubjectAltNameMatcher {
 	suffix, isWildcard := strings.CutPrefix(san.DNS, "*")
 	switch {
 	case san.URI != "":
-		return exactly(tlsv3.SubjectAltNameMatcher_URI, san.URI)
+		return exactName(tlsv3.SubjectAltNameMatcher_URI, san.URI)
 	case isWildcard && suffix != "":
 		return &tlsv3.SubjectAltNameMatcher{SanType: tlsv3.SubjectAltNameMatcher_DNS, Matcher: &matcherv3.StringMatcher{
 			MatchPattern: &matcherv3.StringMatcher_Suffix{Suffix: suffix}, IgnoreCase: true,
 		}}
 	case san.DNS != "":
-		return exactly(tlsv3.SubjectAltNameMatcher_DNS, san.DNS)
+		return exactName(tlsv3.SubjectAltNameMatcher_DNS, san.DNS)
 	}
 	return nil
 }
 
-func exactly(kind tlsv3.SubjectAltNameMatcher_SanType, text string) *tlsv3.SubjectAltNameMatcher {
+func exactName(kind tlsv3.SubjectAltNameMatcher_SanType, text string) *tlsv3.SubjectAltNameMatcher {
 	return &tlsv3.SubjectAltNameMatcher{SanType: kind, Matcher: &matcherv3.StringMatcher{
 		MatchPattern: &matcherv3.StringMatcher_Exact{Exact: text},
 	}}

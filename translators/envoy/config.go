@@ -43,10 +43,16 @@ type Config struct {
 	Secrets   []*Resource
 	// Filters are those of filter chains that come by themselves (TypedExtensionConfig).
 	Filters []*Resource
+	// Problems are the rules that cannot be said to Envoy, each once, and why. They
+	// answer 500.
+	Problems []ir.Problem
 
 	target Target
 	unit   *ir.Unit
-	ports  []*order.Port
+	// objections are the problems of each route's rules, by the rule's index; nil
+	// for a route without any.
+	objections map[*ir.Route][]error
+	ports      []*order.Port
 	// last is what was there before, while this is being made, and never nil then.
 	last *Config
 

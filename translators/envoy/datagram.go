@@ -23,8 +23,8 @@ const (
 	mostDatagram = 65535
 	// sessionIdle is where no bound is set: a session has no other end.
 	sessionIdle = time.Minute
-	// shares is what the weights of a listener's endpoints come to.
-	shares = 1_000_000
+	// allShares is what the weights of a listener's endpoints come to.
+	allShares = 1_000_000
 )
 
 // nowhere is an endpoint that nothing can be sent to: the share of a backend that
@@ -131,7 +131,7 @@ func (c *Config) datagramEndpoints(name string, s *order.Stream) *Resource {
 	for _, use := range uses {
 		all := c.datagramTargets(use.Backend)
 		for _, at := range all {
-			weights[at] += shares * float64(use.Weight) / float64(total) / float64(len(all))
+			weights[at] += allShares * float64(use.Weight) / float64(total) / float64(len(all))
 		}
 	}
 	m := &endpointv3.ClusterLoadAssignment{ClusterName: name}

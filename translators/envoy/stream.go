@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// mostConnects bounds how many endpoints a stream looks for a connection at.
-	mostConnects = 10
+	// mostStreamConnects bounds how many endpoints a stream looks for a connection at.
+	mostStreamConnects = 10
 	// mostFormer bounds the hostnames of a listener that are kept without a route.
 	mostFormer = 256
 )
@@ -92,7 +92,6 @@ func (c *Config) streamChains(p *order.Port) []*listenerv3.FilterChain {
 	var all []*listenerv3.FilterChain
 	for _, d := range c.doors(p) {
 		all = append(all, c.streamChain(d))
-		c.Filters = append(c.Filters, c.streamFilter(d))
 	}
 	return all
 }
@@ -119,6 +118,15 @@ func discovered(name string) *listenerv3.Filter {
 		ConfigSource: fromAgent(),
 		TypeUrls:     []string{"type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"},
 	}}}
+}
+
+// streamFilters say what becomes of the connections of a port's chains.
+func (c *Config) streamFilters(p *order.Port) []*Resource {
+	var all []*Resource
+	for _, d := range c.doors(p) {
+		all = append(all, c.streamFilter(d))
+	}
+	return all
 }
 
 // streamFilter is what becomes of the connections of a door.
@@ -180,5 +188,5 @@ func (c *Config) connects(rule *ir.Rule) uint32 {
 			most = max(most, len(e.endpoints.Endpoints))
 		}
 	}
-	return uint32(min(most, mostConnects)) //nolint:gosec // It is 1 to 10.
+	return uint32(min(most, mostStreamConnects)) //nolint:gosec // It is 1 to 10.
 }

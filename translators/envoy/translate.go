@@ -19,9 +19,11 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), last: last, hostsOf: map[ir.ListenerKey][]string{}}
-	c.makeUpstreams(last)
+	c.object(last)
+	c.makeUpstreams()
 	for _, p := range c.ports {
 		c.Listeners = append(c.Listeners, c.listeners(p)...)
+		c.Filters = append(c.Filters, c.streamFilters(p)...)
 		c.Routes = append(c.Routes, c.routes(p)...)
 	}
 	c.shutStale(last)

@@ -26,17 +26,17 @@ type served struct {
 
 // makeUpstreams makes the clusters and the endpoints of all backends. What has not
 // changed is last's, by pointer.
-func (c *Config) makeUpstreams(last *Config) {
+func (c *Config) makeUpstreams() {
 	greetings := c.greetings()
 	c.upstreams = make(map[ir.BackendKey]*upstream, len(c.unit.Proxy.Backends))
 	for _, b := range c.unit.Proxy.Backends {
-		u := c.upstream(b, greetings[b.Key], last.upstreams[b.Key])
+		u := c.upstream(b, greetings[b.Key], c.last.upstreams[b.Key])
 		c.upstreams[b.Key] = u
 		c.Clusters = append(c.Clusters, u.clusters...)
 	}
 	c.served = make(map[ir.EndpointsKey]*served, len(c.unit.Endpoints))
 	for _, e := range c.unit.Endpoints {
-		made := last.served[e.Key]
+		made := c.last.served[e.Key]
 		if made == nil || made.endpoints != e && !reflect.DeepEqual(made.endpoints, e) {
 			made = &served{e, c.endpoints(e)}
 		}
