@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"slices"
 	"strings"
 
 	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
@@ -29,7 +30,9 @@ func (c *Config) routes(p *order.Port) []*Resource {
 		if v := owners.misdirected(l.Listener); v != nil {
 			hosts = append(hosts, v)
 		}
-		all = append(all, routeConfiguration(name, hosts))
+		config := routeConfiguration(name, append(hosts, nobodys(hosts)...))
+		config.TypedPerFilterConfig = c.announcement(p)
+		all = append(all, &Resource{Name: name, Message: config})
 	}
 	return all
 }
@@ -41,16 +44,17 @@ func (c *Config) plainRoutes(p *order.Port) *Resource {
 	for _, l := range p.Listeners {
 		hosts = append(hosts, c.virtualHosts(l, owners)...)
 	}
-	return routeConfiguration(routesName(p.Listeners[0].Listener), hosts)
+	config := routeConfiguration(routesName(p.Listeners[0].Listener), append(hosts, nobodys(hosts)...))
+	return &Resource{Name: config.Name, Message: config}
 }
 
-func routeConfiguration(name string, hosts []*routev3.VirtualHost) *Resource {
-	return &Resource{Name: name, Message: &routev3.RouteConfiguration{
+func routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.RouteConfiguration {
+	return &routev3.RouteConfiguration{
 		Name:                     name,
 		VirtualHosts:             hosts,
 		RequestHeadersToRemove:   []string{pathHeaderName},
 		IgnorePortInHostMatching: true,
-	}}
+	}
 }
 
 // virtualHosts are those of one listener.
@@ -65,7 +69,7 @@ func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.Virtu
 		if l.Listener.Refused != "" {
 			v.Routes = refused()
 		} else {
-			v.Matcher = chain(c.trees(l, h, byName))
+			v.Matcher = orElse(chain(c.trees(l, h, byName)), noRoute())
 		}
 		all = append(all, v)
 	}
@@ -77,6 +81,39 @@ func refused() []*routev3.Route {
 		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 500}},
 	}}
+}
+
+// noRoute answers what nobody has. It is a route, and not the lack of one, so that
+// what holds for all routes of a port holds for it.
+func noRoute() *routev3.Route {
+	return &routev3.Route{
+		Name:   "no_route",
+		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
+		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 404, Body: inline("Not Found\n")}},
+	}
+}
+
+// nobodys has the hosts that no listener of a port has, if there are any.
+func nobodys(hosts []*routev3.VirtualHost) []*routev3.VirtualHost {
+	for _, h := range hosts {
+		if slices.Contains(h.Domains, order.AnyHost) {
+			return nil
+		}
+	}
+	return []*routev3.VirtualHost{{Name: "nobody", Domains: []string{order.AnyHost}, Routes: []*routev3.Route{noRoute()}}}
+}
+
+// orElse ends a search that has found nothing with a route.
+func orElse(m *matcherv3.Matcher, route *routev3.Route) *matcherv3.Matcher {
+	if m == nil {
+		return &matcherv3.Matcher{OnNoMatch: action(route)}
+	}
+	last := m
+	for last.OnNoMatch != nil {
+		last = last.OnNoMatch.GetMatcher()
+	}
+	last.OnNoMatch = action(route)
+	return m
 }
 
 // domainsOf are the hosts that hostnames cover, as a client may write them: with
