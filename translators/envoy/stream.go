@@ -22,16 +22,16 @@ const (
 	mostFormer = 256
 )
 
-// door is one hostname of a listener of TLS, or a listener of TCP: one filter
+// inlet is one hostname of a listener of TLS, or a listener of TCP: one filter
 // chain. What its connections lead to is a resource of its own, so that an edit of
 // it leaves the listener, and with it all open connections, as they are.
-type door struct {
+type inlet struct {
 	stream   *order.Stream
 	hostname string
 }
 
 // name is "443/*.example/a.example", or "9001".
-func (d door) name() string {
+func (d inlet) name() string {
 	name := routesName(d.stream.Listener)
 	if d.stream.Listener.Protocol == ir.TLS {
 		name += "/" + d.hostname
@@ -40,7 +40,7 @@ func (d door) name() string {
 }
 
 // rule is what takes the connections; nil where nobody does.
-func (d door) rule() *ir.Rule {
+func (d inlet) rule() *ir.Rule {
 	for name := range order.Chain(d.hostname) {
 		for _, h := range d.stream.Hosts {
 			if h.Hostname == name {
@@ -51,19 +51,19 @@ func (d door) rule() *ir.Rule {
 	return nil
 }
 
-// doors returns those of a port's listeners of TLS and TCP. A hostname that had a
-// route keeps its door for as long as its listener is there: without it Envoy
+// inlets returns those of a port's listeners of TLS and TCP. A hostname that had a
+// route keeps its inlet for as long as its listener is there: without it Envoy
 // would end the connections that came in by it.
-func (c *Config) doors(p *order.Port) []door {
-	var all []door
+func (c *Config) inlets(p *order.Port) []inlet {
+	var all []inlet
 	o := ownersOf(p)
 	for _, s := range p.Streams {
 		switch s.Listener.Protocol {
 		case ir.TCP:
-			all = append(all, door{s, order.AnyHost})
+			all = append(all, inlet{s, order.AnyHost})
 		case ir.TLS:
 			for _, hostname := range c.streamHosts(s, o) {
-				all = append(all, door{s, hostname})
+				all = append(all, inlet{s, hostname})
 			}
 		default:
 		}
@@ -90,13 +90,13 @@ func (c *Config) streamHosts(s *order.Stream, o owners) []string {
 // Those of TLS match by forServerName, and one without a route keeps its names.
 func (c *Config) streamChains(p *order.Port) []*listenerv3.FilterChain {
 	var all []*listenerv3.FilterChain
-	for _, d := range c.doors(p) {
+	for _, d := range c.inlets(p) {
 		all = append(all, c.streamChain(d))
 	}
 	return all
 }
 
-func (c *Config) streamChain(d door) *listenerv3.FilterChain {
+func (c *Config) streamChain(d inlet) *listenerv3.FilterChain {
 	l := d.stream.Listener
 	chain := &listenerv3.FilterChain{Name: d.name(), Filters: []*listenerv3.Filter{discovered(d.name())}}
 	if l.Protocol != ir.TLS {
@@ -123,14 +123,14 @@ func discovered(name string) *listenerv3.Filter {
 // streamFilters say what becomes of the connections of a port's chains.
 func (c *Config) streamFilters(p *order.Port) []*Resource {
 	var all []*Resource
-	for _, d := range c.doors(p) {
+	for _, d := range c.inlets(p) {
 		all = append(all, c.streamFilter(d))
 	}
 	return all
 }
 
-// streamFilter is what becomes of the connections of a door.
-func (c *Config) streamFilter(d door) *Resource {
+// streamFilter is what becomes of the connections of an inlet.
+func (c *Config) streamFilter(d inlet) *Resource {
 	rule := d.rule()
 	proxy := &tcpv3.TcpProxy{
 		StatPrefix:         d.name(),
@@ -151,7 +151,7 @@ func (c *Config) streamFilter(d door) *Resource {
 
 // streamClusters shares connections among backends by weight. Those of a backend
 // that is none are refused.
-func (c *Config) streamClusters(d door, rule *ir.Rule) *tcpv3.TcpProxy_WeightedClusters {
+func (c *Config) streamClusters(d inlet, rule *ir.Rule) *tcpv3.TcpProxy_WeightedClusters {
 	weighted := &tcpv3.TcpProxy_WeightedCluster{}
 	for _, use := range usesOf(rule) {
 		name := noCluster
