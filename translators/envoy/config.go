@@ -47,8 +47,9 @@ type Config struct {
 	// answer 500.
 	Problems []ir.Problem
 
-	target Target
-	unit   *ir.Unit
+	target   Target
+	unit     *ir.Unit
+	backends map[ir.BackendKey]*ir.Backend
 	// objections are the problems of each route's rules, by the rule's index; nil
 	// for a route without any.
 	objections map[*ir.Route][]error

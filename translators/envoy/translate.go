@@ -19,6 +19,10 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), last: last, hostsOf: map[ir.ListenerKey][]string{}}
+	c.backends = make(map[ir.BackendKey]*ir.Backend, len(unit.Proxy.Backends))
+	for _, b := range unit.Proxy.Backends {
+		c.backends[b.Key] = b
+	}
 	c.object(last)
 	c.makeUpstreams()
 	for _, p := range c.ports {
