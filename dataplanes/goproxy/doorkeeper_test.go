@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 )
 
 func TestALackOfDescriptorsIsLoggedOnce(t *testing.T) {

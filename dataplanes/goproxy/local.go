@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/accesslog"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/mirror"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/accesslog"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 )
 
 // newGuard returns the process's guard, which watches the memory until the

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 )
 
 func TestAPanicIsToldOfWithItsPlace(t *testing.T) {

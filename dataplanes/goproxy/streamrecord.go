@@ -4,9 +4,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/accesslog"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/accesslog"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

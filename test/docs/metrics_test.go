@@ -16,7 +16,7 @@ func TestMetricsPageNamesEverything(t *testing.T) {
 		"admin":     regexp.MustCompile(`(?m)(?:opts\(|Name: |NewDesc\(|^\t\t+)"(?:sluice_proxy_)?([a-z_]+)"`),
 		"accesslog": regexp.MustCompile("`json:\"([a-z_]+)[,\"]"),
 	} {
-		files, err := filepath.Glob("../../dataplanes/goproxy/" + dir + "/*.go")
+		files, err := filepath.Glob("../../dataplanes/internal/" + dir + "/*.go")
 		if err != nil {
 			t.Fatal(err)
 		}

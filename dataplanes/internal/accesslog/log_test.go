@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/accesslog"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/accesslog"
 )
 
 func TestUserTextStaysInItsField(t *testing.T) {
