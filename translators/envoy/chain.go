@@ -16,7 +16,12 @@ import (
 // plain HTTP, and one each listener of TLS.
 func (c *Config) chains(p *order.Port) []*listenerv3.FilterChain {
 	if !speaksTLS(p) {
-		return append(c.plainChains(p), c.streamChains(p)...)
+		all := append(c.plainChains(p), c.streamChains(p)...)
+		if len(all) == 0 {
+			// Envoy has no listener that does nothing.
+			all = append(all, &listenerv3.FilterChain{Name: "nobody", Filters: []*listenerv3.Filter{answering("")}})
+		}
+		return all
 	}
 	all := make([]*listenerv3.FilterChain, 0, len(p.Listeners)+len(p.Streams)+1)
 	for _, l := range p.Listeners {

@@ -2,11 +2,13 @@ package envoy
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -29,24 +31,31 @@ func (c *Config) listeners(p *order.Port) []*Resource {
 	if p.Protocol == ir.UDP {
 		return c.datagramListeners(p)
 	}
-	all := []*Resource{c.tcpListener(p)}
+	chains := c.chains(p)
+	all := []*Resource{c.tcpListener(p, chains)}
+	if len(c.trusted(p.Port)) > 0 {
+		all = append(all, c.proxiedListener(p, chains))
+	}
 	if p.HTTP3 {
 		all = append(all, c.quicListener(p))
 	}
 	return all
 }
 
-func (c *Config) tcpListener(p *order.Port) *Resource {
+func (c *Config) tcpListener(p *order.Port, chains []*listenerv3.FilterChain) *Resource {
 	l := &listenerv3.Listener{
 		Name:                          listenerName(false, p.Port),
 		Address:                       c.address(p.Port, corev3.SocketAddress_TCP),
-		FilterChains:                  c.chains(p),
+		FilterChains:                  chains,
 		ListenerFiltersTimeout:        durationpb.New(handshakeTimeout),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
 	}
 	if speaksTLS(p) {
 		l.ListenerFilters = []*listenerv3.ListenerFilter{inspectTLS()}
 		l.DefaultFilterChain = nobody(p)
+	}
+	if sources := c.trusted(p.Port); len(sources) > 0 {
+		l.FilterChains = append(slices.Clip(chains), c.handOver(p.Port, chains, sources)...)
 	}
 	return &Resource{Name: l.Name, Message: l, Origins: originsOf(p)}
 }
@@ -84,9 +93,13 @@ func (c *Config) address(port uint16, protocol corev3.SocketAddress_Protocol) *c
 
 // inspectTLS reads the server name off a hello, and leaves it where it is.
 func inspectTLS() *listenerv3.ListenerFilter {
+	return listenerFilter("tls_inspector", &tlsinspectorv3.TlsInspector{})
+}
+
+func listenerFilter(name string, config proto.Message) *listenerv3.ListenerFilter {
 	return &listenerv3.ListenerFilter{
-		Name:       "envoy.filters.listener.tls_inspector",
-		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: typed(&tlsinspectorv3.TlsInspector{})},
+		Name:       "envoy.filters.listener." + name,
+		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: typed(config)},
 	}
 }
 

@@ -34,6 +34,10 @@ func routesName(l *ir.Listener) string {
 	}
 }
 
+// proxiedName names the listener inside of the process that takes the PROXY headers
+// of a port: "proxied/443".
+func proxiedName(port uint16) string { return "proxied/" + strconv.Itoa(int(port)) }
+
 // clusterName is "shop/cart/8080/h2c".
 func clusterName(key ir.BackendKey) string {
 	return endpointsName(key.EndpointsKey) + "/" + string(key.Protocol)

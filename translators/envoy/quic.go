@@ -34,6 +34,7 @@ func (c *Config) quicListener(p *order.Port) *Resource {
 	for _, s := range p.Streams {
 		l.FilterChains = append(l.FilterChains, c.quicChain(p, s.Listener))
 	}
+	l.FilterChains = append(l.FilterChains, c.trustedQUIC(p, l.FilterChains)...)
 	l.DefaultFilterChain = quicFilterChain(c.nobodysQUIC(p), nobodysManager())
 	l.DefaultFilterChain.Name = "nobody"
 	return &Resource{Name: l.Name, Message: l, Origins: originsOf(p)}
@@ -65,6 +66,21 @@ func (c *Config) quicChain(p *order.Port, l *ir.Listener) *listenerv3.FilterChai
 	chain.Name, chain.FilterChainMatch = l.Hostname, forServerName(l.Hostname)
 	chain.FilterChainMatch.TransportProtocol = "quic"
 	return chain
+}
+
+// trustedQUIC refuses trusted proxies: they have no way to say whom they speak for.
+func (c *Config) trustedQUIC(p *order.Port, chains []*listenerv3.FilterChain) []*listenerv3.FilterChain {
+	sources := c.trusted(p.Port)
+	if len(sources) == 0 {
+		return nil
+	}
+	var all []*listenerv3.FilterChain
+	for _, match := range trustedMatches(chains, sources) {
+		chain := quicFilterChain(c.nobodysQUIC(p), nobodysManager())
+		chain.Name, chain.FilterChainMatch = "trusted", match
+		all = append(all, chain)
+	}
+	return all
 }
 
 func quicFilterChain(context *tlsv3.DownstreamTlsContext, manager *hcmv3.HttpConnectionManager) *listenerv3.FilterChain {

@@ -27,6 +27,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	for _, b := range unit.Proxy.Backends {
 		c.Clusters = append(c.Clusters, c.cluster(b))
 	}
+	c.Clusters = append(c.Clusters, c.proxiedClusters()...)
 	for _, e := range unit.Endpoints {
 		c.Endpoints = append(c.Endpoints, c.endpoints(e))
 	}
