@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sluice-gateway/sluice/ir"
+	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
 
 // agentCluster is where Envoy finds this program.
@@ -69,6 +70,7 @@ func (f files) config(owner ir.Object, place *corev3.Locality) *bootstrapv3.Boot
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{{
 			Name: "envoy.bootstrap.internal_listener", TypedConfig: packed(&internalv3.InternalListener{}),
 		}},
+		LayeredRuntime:  translator.Runtime(),
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{f.agent()}},
 	}
 }

@@ -41,6 +41,10 @@ type Config struct {
 	target Target
 	unit   *ir.Unit
 	ports  []*order.Port
+	// made is kept for the next translation; kept is what the last one made, while
+	// this one is made. Changed are the backends that have changed since.
+	made, kept parts
+	changed    map[ir.BackendKey]bool
 	// stale are names of route configurations that nobody has any more, the oldest
 	// first.
 	stale []string

@@ -1,10 +1,8 @@
 package envoy
 
 import (
-	"strings"
-
-	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -29,7 +27,7 @@ func (c *Config) routes(p *order.Port) []*Resource {
 		if v := owners.misdirected(l.Listener); v != nil {
 			hosts = append(hosts, v)
 		}
-		all = append(all, routeConfiguration(name, hosts))
+		all = append(all, c.routeConfiguration(name, hosts, p.Listeners))
 	}
 	return all
 }
@@ -41,11 +39,15 @@ func (c *Config) plainRoutes(p *order.Port) *Resource {
 	for _, l := range p.Listeners {
 		hosts = append(hosts, c.virtualHosts(l, owners)...)
 	}
-	return routeConfiguration(routesName(p.Listeners[0].Listener), hosts)
+	return c.routeConfiguration(routesName(p.Listeners[0].Listener), hosts, p.Listeners)
 }
 
-func routeConfiguration(name string, hosts []*routev3.VirtualHost) *Resource {
-	return &Resource{Name: name, Message: &routev3.RouteConfiguration{
+// routeConfiguration is the last one of its name where that has the same hosts.
+func (c *Config) routeConfiguration(name string, hosts []*routev3.VirtualHost, from []*order.Listener) *Resource {
+	if r := c.kept.routes[name]; r != nil && sameHosts(r.Message.(*routev3.RouteConfiguration).GetVirtualHosts(), hosts) {
+		return r
+	}
+	return &Resource{Name: name, Origins: rulesOf(name, from), Message: &routev3.RouteConfiguration{
 		Name:                     name,
 		VirtualHosts:             hosts,
 		RequestHeadersToRemove:   []string{pathHeaderName},
@@ -53,34 +55,62 @@ func routeConfiguration(name string, hosts []*routev3.VirtualHost) *Resource {
 	}}
 }
 
-// virtualHosts are those of one listener.
-func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.VirtualHost {
-	byName := make(map[string]*order.Host, len(l.Hosts))
-	for _, h := range l.Hosts {
-		byName[h.Hostname] = h
+// sameHosts compares hosts with trees by pointer: the same ones were taken over.
+func sameHosts(a, b []*routev3.VirtualHost) bool {
+	if len(a) != len(b) {
+		return false
 	}
-	var all []*routev3.VirtualHost
-	for _, h := range owners.hosts(l) {
-		v := &routev3.VirtualHost{Name: h.Hostname, Domains: domainsOf(h.Hostname)}
-		if l.Listener.Refused != "" {
-			v.Routes = refused()
-		} else {
-			v.Matcher = chain(c.trees(l, h, byName))
+	for i := range a {
+		if a[i] != b[i] && (a[i].GetMatcher() != nil || b[i].GetMatcher() != nil || !proto.Equal(a[i], b[i])) {
+			return false
 		}
-		all = append(all, v)
+	}
+	return true
+}
+
+// rulesOf are the rules that a route configuration was made from.
+func rulesOf(name string, from []*order.Listener) []ir.Origin {
+	var all []ir.Origin
+	seen := map[*ir.Route]bool{}
+	for _, l := range from {
+		if routesName(l.Listener) != name {
+			continue
+		}
+		for _, h := range l.Hosts {
+			for _, route := range h.Routes {
+				for i := 0; i < len(route.Rules) && !seen[route]; i++ {
+					all = append(all, route.Rules[i].Origin)
+				}
+				seen[route] = true
+			}
+		}
 	}
 	return all
 }
 
-func refused() []*routev3.Route {
-	return []*routev3.Route{{
+// virtualHosts are those of one listener.
+func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.VirtualHost {
+	if l.Listener.Refused != "" {
+		return []*routev3.VirtualHost{answers(l.Listener.Hostname, 500)}
+	}
+	s := c.serving(l)
+	all := make([]*routev3.VirtualHost, 0, len(l.Hosts)+1)
+	for _, h := range owners.hosts(l) {
+		all = append(all, s.virtualHost(h))
+	}
+	return all
+}
+
+// answers says one status to all requests for a hostname.
+func answers(hostname string, status uint32) *routev3.VirtualHost {
+	return &routev3.VirtualHost{Name: hostname, Domains: domainsOf(hostname), Routes: []*routev3.Route{{
 		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
-		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 500}},
-	}}
+		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: status}},
+	}}}
 }
 
 // domainsOf are the hosts that hostnames cover, as a client may write them: with
-// a dot at the end, too. Case and ports are not Envoy's concern.
+// a dot at the end, too. Case and ports are Envoy's concern.
 func domainsOf(hostnames ...string) []string {
 	all := make([]string, 0, 2*len(hostnames))
 	for _, h := range hostnames {
@@ -90,48 +120,4 @@ func domainsOf(hostnames ...string) []string {
 		}
 	}
 	return all
-}
-
-// trees are those that the requests for a hostname are looked up in: its own,
-// then those of the less specific hostnames of its listener.
-func (c *Config) trees(l *order.Listener, h *order.Host, byName map[string]*order.Host) []*tree {
-	all := []*tree{c.tree(l, h)}
-	for _, name := range wider(h.Hostname) {
-		if other := byName[name]; other != nil {
-			all = append(all, c.tree(l, other))
-		}
-	}
-	return all
-}
-
-// wider returns the other hostnames that cover all hosts of one, the most
-// specific first: for "a.b.c" they are "*.b.c", "*.c" and "*".
-func wider(hostname string) []string {
-	if hostname == order.AnyHost {
-		return nil
-	}
-	var all []string
-	labels := strings.TrimPrefix(hostname, "*")
-	for at := strings.IndexByte(labels[1:], '.') + 1; at > 0; {
-		all = append(all, "*"+labels[at:])
-		next := strings.IndexByte(labels[at+1:], '.')
-		if next < 0 {
-			break
-		}
-		at += 1 + next
-	}
-	return append(all, order.AnyHost)
-}
-
-func (c *Config) tree(l *order.Listener, h *order.Host) *tree {
-	return newTree(h, func(e order.Entry) *matcherv3.Matcher_OnMatch { return c.entry(e, l.Listener) }, nil)
-}
-
-// entry is what becomes of the requests that an entry wins.
-func (c *Config) entry(e order.Entry, l *ir.Listener) *matcherv3.Matcher_OnMatch {
-	routes := c.routesOf(e, l)
-	if len(routes) == 1 {
-		return action(routes[0])
-	}
-	return action(&routev3.RouteList{Routes: routes})
 }

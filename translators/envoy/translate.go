@@ -19,11 +19,14 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports)}
+	c.keep(last)
 	for _, p := range c.ports {
 		c.Listeners = append(c.Listeners, c.listeners(p)...)
 		c.Routes = append(c.Routes, c.routes(p)...)
 	}
+	served := len(c.Routes)
 	c.shutStale(last)
+	takeOver(c.Routes[served:], last.Routes)
 	for _, b := range unit.Proxy.Backends {
 		c.Clusters = append(c.Clusters, c.cluster(b))
 	}
@@ -32,6 +35,9 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		c.Endpoints = append(c.Endpoints, c.endpoints(e))
 	}
 	c.Secrets = c.secrets()
+	c.release()
+	takeOver(c.Listeners, last.Listeners)
+	takeOver(c.Secrets, last.Secrets)
 	for _, kind := range [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets} {
 		slices.SortFunc(kind, func(a, b *Resource) int { return cmp.Compare(a.Name, b.Name) })
 	}
