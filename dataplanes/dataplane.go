@@ -52,6 +52,10 @@ type Options struct {
 	// each process in a folder that nobody else can enter; empty is the system's
 	// folder for temporary files.
 	Dir string
+	// Leaving is closed some time before the context of a proxy ends: it serves on,
+	// new connections too, and asks clients with each answer to make another one for
+	// their next request, which leads elsewhere. nil is never.
+	Leaving <-chan struct{}
 	// Metrics receives the proxy's metrics; nil is a registry of its own, which
 	// Admin serves.
 	Metrics *prometheus.Registry

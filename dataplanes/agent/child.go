@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -29,6 +28,7 @@ type Child struct {
 	program Program
 	cancel  context.CancelFunc
 	done    chan struct{}
+	ended   chan struct{}
 
 	mu      sync.Mutex
 	process *os.Process
@@ -45,10 +45,14 @@ const (
 // Keep starts a program and keeps it running until Stop.
 func Keep(program Program) *Child {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Child{program: program, cancel: cancel, done: make(chan struct{})}
+	c := &Child{program: program, cancel: cancel, done: make(chan struct{}), ended: make(chan struct{}, 1)}
 	go c.run(ctx)
 	return c
 }
+
+// Ended receives once the process has ended by itself, one time for all that ended
+// since it was last read.
+func (c *Child) Ended() <-chan struct{} { return c.ended }
 
 // Starts is how often the program was started, and what ended it the last time.
 func (c *Child) Starts() (int, error) {
@@ -57,14 +61,14 @@ func (c *Child) Starts() (int, error) {
 	return c.starts, c.lastErr
 }
 
-// Signal sends a signal to the process that runs now.
-func (c *Child) Signal(s os.Signal) error {
+// PID is the process that runs now; 0 for none.
+func (c *Child) PID() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.process == nil {
-		return errors.New("the process does not run")
+		return 0
 	}
-	return c.process.Signal(s)
+	return c.process.Pid
 }
 
 // Stop ends the process and waits until it has gone.
@@ -88,11 +92,19 @@ func (c *Child) run(ctx context.Context) {
 		c.mu.Lock()
 		c.lastErr, c.process = err, nil
 		c.mu.Unlock()
+		c.tell()
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, lastPause)
+	}
+}
+
+func (c *Child) tell() {
+	select {
+	case c.ended <- struct{}{}:
+	default:
 	}
 }
 
@@ -148,4 +160,15 @@ func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return strings.Join(append(t.lines[:len(t.lines):len(t.lines)], t.part), "\n")
+}
+
+// Worst returns the last line that tells of an error, or else the last line.
+func (t *Tail) Worst() string {
+	lines := strings.Split(strings.TrimSpace(t.String()), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		if strings.Contains(lines[i], "[critical]") || strings.Contains(lines[i], "[error]") {
+			return lines[i]
+		}
+	}
+	return lines[len(lines)-1]
 }

@@ -1,13 +1,12 @@
 package envoy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
 )
 
 // Admin asks Envoy's admin interface, over its socket.
@@ -50,25 +49,20 @@ func (a *Admin) ask(ctx context.Context, method, path string) ([]byte, error) {
 	return body, err
 }
 
-// gauges returns the values of statistics by name.
-func (a *Admin) gauges(ctx context.Context, filter string) (map[string]int, error) {
-	body, err := a.Get(ctx, "/stats?filter="+filter)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]int{}
-	for line := range strings.Lines(string(body)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		if n, err := strconv.Atoi(value); err == nil {
-			all[name] = n
+// warming reports whether a listener or a cluster is not in use yet. What it asks
+// for costs little however many clusters there are.
+func (a *Admin) warming(ctx context.Context) (bool, error) {
+	const none = "{}"
+	for _, path := range []string{"/config_dump?resource=dynamic_warming_clusters&mask=cluster.name", "/init_dump?mask=listener"} {
+		body, err := a.Get(ctx, path)
+		if err != nil {
+			return false, err
+		}
+		if string(bytes.TrimSpace(body)) != none {
+			return true, nil
 		}
 	}
-	return all, nil
+	return false, nil
 }
 
-// warming is how many clusters and listeners are not in use yet.
-func (a *Admin) warming(ctx context.Context) (clusters, listeners int, err error) {
-	const c, l = "cluster_manager.warming_clusters", "listener_manager.total_listeners_warming"
-	all, err := a.gauges(ctx, "^("+c+"|"+l+")$")
-	return all[c], all[l], err
-}
+func (a *Admin) close() { a.client.CloseIdleConnections() }

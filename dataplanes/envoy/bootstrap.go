@@ -1,6 +1,8 @@
 package envoy
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,7 +18,6 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
 
@@ -26,10 +27,25 @@ const agentCluster = "sluice-agent"
 // files are a process's files, all in a directory of its own.
 type files struct{ dir string }
 
-// newFiles makes a directory that only this user can enter.
+// longestDir leaves room for a socket's name: the path of a socket may have 107
+// bytes.
+const longestDir = 107 - len("/admin")
+
+// newFiles makes a directory that only this user can enter, in a folder (that of
+// temporary files, where none is given), or in /tmp where that path is too long for
+// a socket.
 func newFiles(in string) (files, error) {
-	dir, err := os.MkdirTemp(in, "sluice-envoy")
-	return files{dir}, err
+	for _, parent := range []string{cmp.Or(in, os.TempDir()), "/tmp"} {
+		dir, err := os.MkdirTemp(parent, "sluice-envoy")
+		if err != nil {
+			return files{}, fmt.Errorf("no private directory for Envoy can be made: %w", err)
+		}
+		if len(dir) <= longestDir {
+			return files{dir}, nil
+		}
+		_ = os.Remove(dir)
+	}
+	return files{}, fmt.Errorf("no directory for Envoy has a path of at most %d bytes: set TMPDIR to a shorter one", longestDir)
 }
 
 func (f files) ads() string       { return filepath.Join(f.dir, "ads") }
@@ -38,21 +54,21 @@ func (f files) bootstrap() string { return filepath.Join(f.dir, "bootstrap.json"
 func (f files) remove()           { _ = os.RemoveAll(f.dir) }
 
 // write writes what Envoy reads when it starts.
-func (f files) write(owner ir.Object, place *corev3.Locality) error {
-	text, err := protojson.Marshal(f.config(owner, place))
+func (f files) write(l launch) error {
+	text, err := protojson.Marshal(f.config(l))
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(f.bootstrap(), text, 0o600)
 }
 
-func (f files) config(owner ir.Object, place *corev3.Locality) *bootstrapv3.Bootstrap {
+func (f files) config(l launch) *bootstrapv3.Bootstrap {
 	adsSource := &corev3.ConfigSource{
 		ResourceApiVersion:    corev3.ApiVersion_V3,
 		ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
 	}
 	return &bootstrapv3.Bootstrap{
-		Node: &corev3.Node{Id: owner.Kind + "/" + owner.Namespace + "/" + owner.Name, Cluster: "sluice", Locality: place},
+		Node: &corev3.Node{Id: l.node, Cluster: "sluice", Locality: l.locality},
 		Admin: &bootstrapv3.Admin{Address: &corev3.Address{Address: &corev3.Address_Pipe{
 			Pipe: &corev3.Pipe{Path: f.admin(), Mode: 0o600},
 		}}},
@@ -66,11 +82,11 @@ func (f files) config(owner ir.Object, place *corev3.Locality) *bootstrapv3.Boot
 				}}},
 			},
 		},
+		LayeredRuntime: translator.Runtime(),
 		// Trusted PROXY headers are read by listeners inside of the process.
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{{
 			Name: "envoy.bootstrap.internal_listener", TypedConfig: packed(&internalv3.InternalListener{}),
 		}},
-		LayeredRuntime:  translator.Runtime(),
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{f.agent()}},
 	}
 }

@@ -16,12 +16,19 @@ type local struct {
 	outbox  *agent.Outbox
 	ending  sync.WaitGroup
 	byOwner map[ir.Object]*unit
+	ports   *ports
+	program program
+
+	mu sync.Mutex
+	// children are the processes that run.
+	children map[*unit]*process
 }
 
 var _ dataplanes.Local = (*local)(nil)
 
 func newLocal(opts dataplanes.Options) *local {
-	return &local{Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}}
+	return &local{Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}, ports: newPorts(),
+		children: map[*unit]*process{}}
 }
 
 // Outcomes is closed when all units have drained.
@@ -68,4 +75,33 @@ func (l *local) end(owner ir.Object) {
 	delete(l.byOwner, owner)
 	l.outbox.Drop(owner)
 	l.ending.Go(u.stop)
+}
+
+// Child is an Envoy that runs.
+type Child struct {
+	Owner ir.Object
+	// PID is 0 while it is started again.
+	PID   int
+	Admin *Admin
+}
+
+// Children returns the Envoys that run, in no order.
+func (l *local) Children() []Child {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []Child
+	for u, p := range l.children {
+		all = append(all, Child{Owner: u.owner, PID: p.child.PID(), Admin: p.admin})
+	}
+	return all
+}
+
+// runs takes note of a unit's process; nil where it has ended.
+func (l *local) runs(u *unit, p *process) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.children, u)
+	if p != nil {
+		l.children[u] = p
+	}
 }

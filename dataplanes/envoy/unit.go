@@ -3,17 +3,12 @@ package envoy
 import (
 	"context"
 	"fmt"
-	"net"
-	"os"
 	"sync"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"google.golang.org/grpc"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
-	"github.com/sluice-gateway/sluice/dataplanes/agent"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
@@ -33,18 +28,32 @@ type unit struct {
 	wake  chan struct{}
 
 	// What follows belongs to run.
-	files  files
-	server *ads.Server
-	grpc   *grpc.Server
-	child  *agent.Child
-	admin  *Admin
-	said   *agent.Tail
-	last   *translator.Config
+	process *process
+	// assigned is what is to be in force.
+	assigned *dataplanes.Assignment
+	verdicts *verdicts
+	// last is what was translated last, good what Envoy took last.
+	last *translator.Config
+	good good
+	// unbound are listeners whose sockets cannot be had, lost those that Envoy could
+	// not bind though they were free.
+	unbound, lost map[string]error
+	// leaving is since when resources are there that nobody names.
+	leaving [6]map[string]time.Time
+	// failed is true where the assignment is to be tried again.
+	failed bool
+}
+
+// good is what Envoy took as a whole.
+type good struct {
+	config  *translator.Config
+	version string
+	rules   map[*ir.Rule]bool
 }
 
 func newUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), server: ads.NewServer(), said: &agent.Tail{}}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: newVerdicts()}
 	go u.run(ctx)
 	return u
 }
@@ -60,7 +69,7 @@ func (u *unit) apply(a *dataplanes.Assignment) {
 	}
 }
 
-// stop ends the process and waits until it has gone.
+// stop drains, and waits until the process has gone.
 func (u *unit) stop() {
 	u.cancel()
 	<-u.done
@@ -74,166 +83,157 @@ func (u *unit) take() *dataplanes.Assignment {
 	return a
 }
 
+// overtaken reports whether another wish waits.
+func (u *unit) overtaken() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.asked != nil
+}
+
 func (u *unit) run(ctx context.Context) {
 	defer close(u.done)
 	defer u.end()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-u.wake:
-		}
-		if a := u.take(); a != nil {
-			out, err := u.force(ctx, a)
-			if ctx.Err() != nil {
-				return
+			if a := u.take(); a != nil {
+				u.assigned = a
+				u.work(ctx)
 			}
-			if err != nil {
-				out = u.failure(a, err)
-			}
-			u.local.outbox.Report(out)
+		case <-u.fell():
+			u.report(u.down())
+			u.work(ctx)
+		case <-again.C:
+			u.tend(ctx)
 		}
 	}
 }
 
-// failure says of every listener why nothing is served.
-func (u *unit) failure(a *dataplanes.Assignment, err error) dataplanes.Outcome {
-	out := dataplanes.Outcome{Owner: u.owner, Version: a.Version}
-	for _, l := range a.Unit.Proxy.Listeners {
-		out.Problems = append(out.Problems, ir.Problem{
-			Origin:  ir.Origin{Object: l.Key.Owner, Section: l.Key.Section},
-			Message: err.Error(),
-		})
+// fell receives when the process has ended by itself.
+func (u *unit) fell() <-chan struct{} {
+	if u.process == nil {
+		return nil
+	}
+	return u.process.child.Ended()
+}
+
+// work puts what is assigned in force, and reports what became of it.
+func (u *unit) work(ctx context.Context) {
+	out, err := u.force(ctx)
+	if ctx.Err() != nil || err == errOvertaken {
+		return
+	}
+	u.failed = err != nil
+	if err != nil {
+		out = u.everywhere(err.Error())
+	}
+	u.report(out)
+}
+
+func (u *unit) report(o dataplanes.Outcome) { u.local.outbox.Report(o) }
+
+// everywhere says the same of every listener.
+func (u *unit) everywhere(message string) dataplanes.Outcome {
+	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version}
+	for _, l := range u.assigned.Unit.Proxy.Listeners {
+		out.Problems = append(out.Problems, ir.Problem{Origin: originOf(l), Message: message})
 	}
 	return out
+}
+
+// down is what is true while the process is started again.
+func (u *unit) down() dataplanes.Outcome {
+	_, err := u.process.child.Starts()
+	said := u.process.said.Worst()
+	if said != "" {
+		said = ". The last that it said: " + clean(said)
+	}
+	return u.everywhere(fmt.Sprintf("Envoy has ended (%v) and is being started again; until then nothing is served%s", err, said))
+}
+
+// tend does what time asks for: what could not be bound is tried again, and what
+// nobody names any more goes.
+func (u *unit) tend(ctx context.Context) {
+	if u.assigned == nil {
+		return
+	}
+	if u.failed || len(u.unbound)+len(u.lost) > 0 {
+		before := len(u.unbound) + len(u.lost)
+		u.lost = nil
+		failed := u.failed
+		out, err := u.force(ctx)
+		if err == nil && (failed || len(u.unbound)+len(u.lost) != before) {
+			u.failed = false
+			u.report(out)
+		}
+	}
+	u.sweep(time.Now())
+}
+
+func (u *unit) target() translator.Target {
+	return translator.Target{
+		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
+	}
+}
+
+// launch says how this unit's Envoy is started.
+func (u *unit) launch() (launch, error) {
+	path, err := u.local.program.find()
+	l := launch{
+		program: path, node: u.owner.Kind + "/" + u.owner.Namespace + "/" + u.owner.Name,
+		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir,
+		drain: time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain),
+	}
+	if u.local.opts.AccessLog != nil {
+		l.lines = u.local.opts.AccessLog
+	}
+	return l, err
 }
 
 // start starts the process, unless it runs.
 func (u *unit) start() error {
-	if u.child != nil {
+	if u.process != nil {
 		return nil
 	}
-	path, err := Find()
+	l, err := u.launch()
 	if err != nil {
 		return err
 	}
-	if u.files, err = newFiles(u.local.opts.Dir); err != nil {
+	if u.process, err = startProcess(l); err != nil {
 		return err
 	}
-	if err := u.files.write(u.owner, &corev3.Locality{Zone: u.local.opts.Zone}); err != nil {
-		return err
+	u.local.runs(u, u.process)
+	for kind := range u.leaving {
+		u.leaving[kind] = map[string]time.Time{}
 	}
-	listener, err := net.Listen("unix", u.files.ads())
-	if err != nil {
-		return err
-	}
-	u.grpc = grpc.NewServer()
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(u.grpc, u.server)
-	go func() { _ = u.grpc.Serve(listener) }()
-	u.admin = newAdmin(u.files.admin())
-	program := agent.Program{Path: path, Said: u.said, Env: os.Environ(), Args: []string{
-		"-c", u.files.bootstrap(), "--disable-hot-restart", "--log-level", "warning",
-	}}
-	if u.local.opts.AccessLog != nil {
-		program.Lines = u.local.opts.AccessLog
-	}
-	u.child = agent.Keep(program)
 	return nil
 }
 
-func (u *unit) end() {
-	if u.child == nil {
-		return
-	}
-	u.child.Stop()
-	u.grpc.Stop()
-	u.files.remove()
-}
-
-// force puts an assignment in force.
-func (u *unit) force(ctx context.Context, a *dataplanes.Assignment) (dataplanes.Outcome, error) {
-	if err := u.start(); err != nil {
-		return dataplanes.Outcome{}, err
-	}
-	config := translator.Translate(a.Unit, translator.Target{
-		Address: a.Address, PortOffset: a.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
-	}, u.last)
-	u.last = config
-	out := dataplanes.Outcome{Owner: u.owner, Version: a.Version}
-	for _, step := range u.steps(config) {
-		step()
-		refusals, err := u.settle(ctx)
-		if err != nil {
-			return out, err
-		}
-		for _, r := range refusals {
-			for _, name := range r.Names {
-				for _, origin := range originsOf(config, r.Kind, name) {
-					out.Problems = append(out.Problems, ir.Problem{Origin: origin, Message: r.Message})
-				}
-			}
-		}
-	}
-	return out, nil
-}
-
-// steps put resources in force, so that nothing ever names what is missing: first
-// what is new of what others name, then who names it, then what nobody names any
-// more goes.
-func (u *unit) steps(c *translator.Config) []func() {
-	return []func(){
-		func() {
-			u.server.Add(ads.Secrets, resources(c.Secrets))
-			u.server.Add(ads.Endpoints, resources(c.Endpoints))
-			u.server.Add(ads.Clusters, resources(c.Clusters))
-		},
-		func() {
-			u.server.Add(ads.Routes, resources(c.Routes))
-			u.server.Put(ads.Listeners, resources(c.Listeners))
-		},
-		func() {
-			u.server.Put(ads.Routes, resources(c.Routes))
-			u.server.Put(ads.Clusters, resources(c.Clusters))
-			u.server.Put(ads.Endpoints, resources(c.Endpoints))
-			u.server.Put(ads.Secrets, resources(c.Secrets))
-		},
-	}
-}
-
-func resources(all []*translator.Resource) []ads.Resource {
-	out := make([]ads.Resource, 0, len(all))
-	for _, r := range all {
-		out = append(out, ads.Resource{Name: r.Name, Message: r.Message})
-	}
-	return out
-}
-
-// settle waits until Envoy has answered and nothing is warming.
-func (u *unit) settle(ctx context.Context) ([]ads.Refusal, error) {
-	var all []ads.Refusal
-	for {
-		refusals, err := u.server.Settle(ctx)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, refusals...)
-		clusters, listeners, err := u.admin.warming(ctx)
-		if err == nil && clusters+listeners == 0 {
-			return all, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("Envoy: %d clusters and %d listeners are not ready (%w)", clusters, listeners, err)
-		case <-time.After(time.Millisecond):
-		}
+// resourcesOf returns those of a kind.
+func resourcesOf(c *translator.Config, kind ads.Kind) []*translator.Resource {
+	switch kind {
+	case ads.Secrets:
+		return c.Secrets
+	case ads.Endpoints:
+		return c.Endpoints
+	case ads.Clusters:
+		return c.Clusters
+	case ads.Listeners:
+		return c.Listeners
+	case ads.Filters:
+		return c.Filters
+	default:
+		return c.Routes
 	}
 }
 
 // originsOf returns what a resource was made from.
 func originsOf(c *translator.Config, kind ads.Kind, name string) []ir.Origin {
-	for _, r := range map[ads.Kind][]*translator.Resource{
-		ads.Secrets: c.Secrets, ads.Endpoints: c.Endpoints, ads.Clusters: c.Clusters, ads.Listeners: c.Listeners, ads.Routes: c.Routes,
-	}[kind] {
+	for _, r := range resourcesOf(c, kind) {
 		if r.Name == name {
 			return r.Origins
 		}

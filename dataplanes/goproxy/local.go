@@ -30,8 +30,9 @@ type shared struct {
 	door     *doorkeeper
 	panics   panics
 	draining sync.WaitGroup
-	// stopping is set when the whole proxy stops.
-	stopping atomic.Bool
+	// leaving is set when clients are asked to go, stopping when the whole proxy
+	// stops.
+	leaving, stopping atomic.Bool
 }
 
 // local runs units in this process.
@@ -65,6 +66,9 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	mirrors, endMirrors := context.WithCancel(context.WithoutCancel(ctx))
 	s.guard = newGuard(mirrors, s.metrics)
 	s.mirrors = mirror.New(mirrors, s.metrics.MirrorDropped)
+	if opts.Leaving != nil {
+		go s.leave(ctx, opts.Leaving)
+	}
 	l := &local{
 		shared: s, outcomes: make(chan dataplanes.Outcome), wake: make(chan struct{}, 1), endMirrors: endMirrors,
 		asked: map[ir.Object]*dataplanes.Assignment{}, units: map[ir.Object]*unit{},
@@ -78,6 +82,15 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// leave waits until clients are to go.
+func (s *shared) leave(ctx context.Context, leaving <-chan struct{}) {
+	select {
+	case <-leaving:
+		s.leaving.Store(true)
+	case <-ctx.Done():
+	}
 }
 
 func randomKey() []byte {

@@ -70,6 +70,9 @@ func (u *unit) Serve(ctx context.Context, in exchange.Incoming) exchange.Answer 
 	if announced := u.announced.Load(); announced != nil {
 		announce(*announced, in, response)
 	}
+	if u.shared.leaving.Load() {
+		response.Close = true
+	}
 	t.status, whole = response.Status, true
 	return exchange.Answer{Response: response, Ender: t}
 }

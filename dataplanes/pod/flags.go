@@ -37,7 +37,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	set.StringVar(&f.state, "state-dir", "", "where the last good set is kept across restarts, private keys included: a volume in memory (default: nowhere)")
 	set.StringVar(&f.admin, "admin", fmt.Sprintf(":%d", dataplanes.AdminPort), "address of /metrics, /healthz and /readyz")
 	set.StringVar(&f.node, "node", "", "this pod's node, for node hints of EndpointSlices (default: as the operator says)")
-	set.DurationVar(&f.lameDuck, "stop-delay", 5*time.Second, "how long new connections are taken after SIGTERM, so that the endpoint is out of use before they are refused")
+	set.DurationVar(&f.lameDuck, "stop-delay", 5*time.Second, "how long new connections are taken after SIGTERM, so that the endpoint is out of use before they are refused; clients are asked to go meanwhile")
 	f.pod = os.Getenv("POD_NAME")
 }
 

@@ -228,7 +228,18 @@ func TestLifeOfAPod(t *testing.T) {
 func (w *world) ends(t *testing.T, stop func() int) {
 	t.Helper()
 	code := make(chan int, 1)
+	kept := &http.Transport{}
+	defer kept.CloseIdleConnections()
+	if goes(t, kept, w.port) {
+		t.Error("a client is asked to go before anything ends")
+	}
 	go func() { code <- stop() }()
+	if w.runDir == "" {
+		wait.For(t, "a client that keeps its connection is asked to go", func() bool { return goes(t, kept, w.port) })
+		if !goes(t, kept, w.port) {
+			t.Error("one that comes later is not")
+		}
+	}
 	wait.For(t, "it is not ready", func() bool { return status(w.admin, "/readyz") == http.StatusServiceUnavailable })
 	if got := status(w.port, "/"); got != http.StatusNotFound {
 		t.Errorf("while it waits the proxy answers %d", got)
@@ -241,6 +252,24 @@ func (w *world) ends(t *testing.T, stop func() int) {
 		t.Errorf("after its end the proxy answers %d", got)
 	}
 	wait.For(t, "its stream has ended", func() bool { return !w.reports().Connected })
+}
+
+// goes reports whether a client is asked to make another connection for its next
+// request.
+func goes(t *testing.T, kept *http.Transport, port uint16) bool {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", port), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := kept.RoundTrip(r)
+	if err != nil {
+		t.Error(err)
+		return true
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.Close
 }
 
 // TestAnotherContainer: what served last is in the state directory, so a container

@@ -77,11 +77,12 @@ func (f *flags) run(ctx context.Context, streams Streams, plane dataplanes.Datap
 		time.AfterFunc(f.lameDuck, stop)
 	})
 	defer ending()
+	leaving := ctx.Done()
 	return client.Run(serving, client.Options{
 		Unit: unit, Pod: f.pod, Operator: f.operator, TokenFile: f.token, CAFile: f.ca, StateDir: f.state, Node: f.node,
 		Program: release.Version(), Features: plane.Features(), Address: everywhere(ctx),
 		Start: func(ctx context.Context, zone, node string) (dataplanes.Local, error) {
-			return plane.Start(ctx, dataplanes.Options{Zone: zone, Node: node, AccessLog: streams.Out, Dir: f.runDir, Metrics: registry})
+			return plane.Start(ctx, dataplanes.Options{Zone: zone, Node: node, AccessLog: streams.Out, Dir: f.runDir, Leaving: leaving, Metrics: registry})
 		},
 		Active: func() { admin.active.Store(true) }, Draining: ctx.Done(), Log: log, Metrics: registry,
 	})

@@ -20,17 +20,27 @@ import (
 // amounts are how often each change is made.
 type amounts struct{ flips, reorders, swaps, kills, restarts int }
 
-func asked() amounts {
+func asked(short amounts) amounts {
 	if *long {
 		return amounts{flips: 100, reorders: 100, swaps: 100, kills: 20, restarts: 10}
 	}
-	return amounts{flips: 10, reorders: 10, swaps: 10, kills: 1, restarts: 1}
+	return short
 }
 
-// A Gateway of Envoy's is changed in every way that users and nodes change one,
-// under the load of every kind of client, and no request fails.
+// A Gateway is changed in every way that users and nodes change one, under the
+// load of every kind of client, and no request fails.
 func TestEnvoyLosesNothing(t *testing.T) {
-	b, n := newBustle(t, "envoy"), asked()
+	losesNothing(t, "envoy", asked(amounts{flips: 10, reorders: 10, swaps: 10, kills: 1, restarts: 1}))
+}
+
+// The same of the Go proxy; in short, what other tests do not do with it already.
+func TestGoLosesNothing(t *testing.T) {
+	losesNothing(t, "go", asked(amounts{flips: 1, restarts: 1}))
+}
+
+func losesNothing(t *testing.T, dataplane string, n amounts) {
+	t.Helper()
+	b := newBustle(t, dataplane)
 	b.handEndpoints(t)
 	for range n.flips {
 		b.flip(t)

@@ -6,6 +6,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	directv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/direct_response/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -63,7 +64,11 @@ func forServerName(hostname string) *listenerv3.FilterChainMatch {
 }
 
 func (c *Config) requests(l *ir.Listener) *listenerv3.Filter {
-	return networkFilter("envoy.filters.network.http_connection_manager", c.manager(l))
+	m := c.manager(l)
+	if l.Protocol == ir.HTTPS {
+		m.HttpFilters = append([]*hcmv3.HttpFilter{announcing()}, m.HttpFilters...)
+	}
+	return networkFilter("envoy.filters.network.http_connection_manager", m)
 }
 
 func networkFilter(name string, config proto.Message) *listenerv3.Filter {

@@ -1,8 +1,13 @@
 package envoy
 
 import (
+	"maps"
+	"slices"
+
+	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -27,7 +32,9 @@ func (c *Config) routes(p *order.Port) []*Resource {
 		if v := owners.misdirected(l.Listener); v != nil {
 			hosts = append(hosts, v)
 		}
-		all = append(all, c.routeConfiguration(name, hosts, p.Listeners))
+		config := routeConfiguration(name, hosts)
+		config.TypedPerFilterConfig = c.announcement(p)
+		all = append(all, c.kept.or(config, l))
 	}
 	return all
 }
@@ -39,43 +46,48 @@ func (c *Config) plainRoutes(p *order.Port) *Resource {
 	for _, l := range p.Listeners {
 		hosts = append(hosts, c.virtualHosts(l, owners)...)
 	}
-	return c.routeConfiguration(routesName(p.Listeners[0].Listener), hosts, p.Listeners)
+	return c.kept.or(routeConfiguration(routesName(p.Listeners[0].Listener), hosts), p.Listeners...)
 }
 
-// routeConfiguration is the last one of its name where that has the same hosts.
-func (c *Config) routeConfiguration(name string, hosts []*routev3.VirtualHost, from []*order.Listener) *Resource {
-	if r := c.kept.routes[name]; r != nil && sameHosts(r.Message.(*routev3.RouteConfiguration).GetVirtualHosts(), hosts) {
-		return r
+// routeConfiguration has the hosts of listeners, and those that nobody has, if
+// there are any.
+func routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.RouteConfiguration {
+	whole := func(h *routev3.VirtualHost) bool { return slices.Contains(h.GetDomains(), order.AnyHost) }
+	if !slices.ContainsFunc(hosts, whole) {
+		hosts = append(hosts, &routev3.VirtualHost{Name: "nobody", Domains: []string{order.AnyHost}, Routes: []*routev3.Route{noRoute()}})
 	}
-	return &Resource{Name: name, Origins: rulesOf(name, from), Message: &routev3.RouteConfiguration{
+	return &routev3.RouteConfiguration{
 		Name:                     name,
 		VirtualHosts:             hosts,
 		RequestHeadersToRemove:   []string{pathHeaderName},
 		IgnorePortInHostMatching: true,
-	}}
+	}
 }
 
-// sameHosts compares hosts with trees by pointer: the same ones were taken over.
-func sameHosts(a, b []*routev3.VirtualHost) bool {
-	if len(a) != len(b) {
-		return false
+// or returns the last route configuration where one that was made of listeners
+// says the same.
+func (k *parts) or(config *routev3.RouteConfiguration, from ...*order.Listener) *Resource {
+	if r := k.routes[config.GetName()]; r != nil && sameRoutes(r.Message.(*routev3.RouteConfiguration), config) {
+		return r
 	}
-	for i := range a {
-		if a[i] != b[i] && (a[i].GetMatcher() != nil || b[i].GetMatcher() != nil || !proto.Equal(a[i], b[i])) {
-			return false
-		}
+	return &Resource{Name: config.GetName(), Origins: rulesOf(from), Message: config}
+}
+
+// sameRoutes compares hosts with trees by pointer: the same ones were taken over.
+func sameRoutes(a, b *routev3.RouteConfiguration) bool {
+	sameHost := func(a, b *routev3.VirtualHost) bool {
+		return a == b || a.GetMatcher() == nil && b.GetMatcher() == nil && proto.Equal(a, b)
 	}
-	return true
+	sameConfig := func(a, b *anypb.Any) bool { return proto.Equal(a, b) }
+	return slices.EqualFunc(a.GetVirtualHosts(), b.GetVirtualHosts(), sameHost) &&
+		maps.EqualFunc(a.GetTypedPerFilterConfig(), b.GetTypedPerFilterConfig(), sameConfig)
 }
 
 // rulesOf are the rules that a route configuration was made from.
-func rulesOf(name string, from []*order.Listener) []ir.Origin {
+func rulesOf(from []*order.Listener) []ir.Origin {
 	var all []ir.Origin
 	seen := map[*ir.Route]bool{}
 	for _, l := range from {
-		if routesName(l.Listener) != name {
-			continue
-		}
 		for _, h := range l.Hosts {
 			for _, route := range h.Routes {
 				for i := 0; i < len(route.Rules) && !seen[route]; i++ {
@@ -91,23 +103,36 @@ func rulesOf(name string, from []*order.Listener) []ir.Origin {
 // virtualHosts are those of one listener.
 func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.VirtualHost {
 	if l.Listener.Refused != "" {
-		return []*routev3.VirtualHost{answers(l.Listener.Hostname, 500)}
+		return []*routev3.VirtualHost{refused(l.Listener)}
 	}
 	s := c.serving(l)
-	all := make([]*routev3.VirtualHost, 0, len(l.Hosts)+1)
+	all := make([]*routev3.VirtualHost, 0, len(l.Hosts)+2)
 	for _, h := range owners.hosts(l) {
 		all = append(all, s.virtualHost(h))
 	}
 	return all
 }
 
-// answers says one status to all requests for a hostname.
-func answers(hostname string, status uint32) *routev3.VirtualHost {
-	return &routev3.VirtualHost{Name: hostname, Domains: domainsOf(hostname), Routes: []*routev3.Route{{
+func refused(l *ir.Listener) *routev3.VirtualHost {
+	return &routev3.VirtualHost{Name: l.Hostname, Domains: domainsOf(l.Hostname), Routes: []*routev3.Route{{
+		Name:   named(l, nil, "refused_listener").label(),
 		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
-		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: status}},
+		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 500}},
 	}}}
 }
+
+// noRoute answers what nobody has. It is a route, and not the lack of one, so that
+// what holds for all routes of a port holds for it.
+func noRoute() *routev3.Route {
+	return &routev3.Route{
+		Name:   "no_route",
+		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
+		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 404, Body: inline("Not Found\n")}},
+	}
+}
+
+// orElse ends a search that has found nothing.
+var orElse = &matcherv3.Matcher{OnNoMatch: action(noRoute())}
 
 // domainsOf are the hosts that hostnames cover, as a client may write them: with
 // a dot at the end, too. Case and ports are Envoy's concern.

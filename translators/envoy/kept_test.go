@@ -55,10 +55,6 @@ func TestNothingChangedIsTheSame(t *testing.T) {
 	}
 }
 
-func (c *Config) kinds() [][]*Resource {
-	return [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets}
-}
-
 // TestKeptIsAsMadeAnew shows that whatever is taken over says what a translation
 // from nothing says, through random edits, and that order says nothing.
 func TestKeptIsAsMadeAnew(t *testing.T) {

@@ -2,7 +2,6 @@ package envoy
 
 import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -16,10 +15,8 @@ func (c *Config) manager(l *ir.Listener) *hcmv3.HttpConnectionManager {
 			RouteConfigName: routesName(l),
 			ConfigSource:    fromAgent(),
 		}},
+		AccessLog:                     requestLog(routesName(l)),
 		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{beforeRouting()},
-		HttpFilters: []*hcmv3.HttpFilter{{
-			Name:       "envoy.filters.http.router",
-			ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: typed(&routerv3.Router{SuppressEnvoyHeaders: true})},
-		}},
+		HttpFilters:                   httpFilters(),
 	}
 }

@@ -103,5 +103,5 @@ func closed(flag string, hostnames []string) *routev3.VirtualHost {
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
 			Status: 421, Body: inline("Misdirected Request\n"),
 		}},
-	}}}
+	}}, TypedPerFilterConfig: unannounced()}
 }

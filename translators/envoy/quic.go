@@ -133,5 +133,6 @@ func (c *Config) http3Manager(l *ir.Listener) *hcmv3.HttpConnectionManager {
 	m := c.manager(l)
 	m.CodecType = hcmv3.HttpConnectionManager_HTTP3
 	m.Http3ProtocolOptions = &corev3.Http3ProtocolOptions{}
+	m.HttpFilters = append([]*hcmv3.HttpFilter{found()}, m.HttpFilters...)
 	return m
 }

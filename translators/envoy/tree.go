@@ -15,15 +15,15 @@ import (
 // prefixes with shorter ones, then with the next level.
 type tree struct {
 	levels []*matcherv3.Matcher
-	// leaves are kept for the next translation, and where they are by their place.
+	// leaves are kept for the next translation, and where they are by their spot.
 	leaves []leaf
-	places map[place]int
+	spots  map[spot]int
 	// routes is the number of routes that the tree holds.
 	routes int
 }
 
-// place is where a leaf is.
-type place struct {
+// spot is where a leaf is.
+type spot struct {
 	kind ir.MatchKind
 	path string
 }
@@ -31,7 +31,7 @@ type place struct {
 // leaf is what is asked of requests of one path, and the entries that it was
 // made from, the winning one first.
 type leaf struct {
-	place
+	spot
 	key     string
 	entries []order.Entry
 	made    *matcherv3.Matcher_OnMatch
@@ -87,7 +87,7 @@ func (t *tree) count(kind ir.MatchKind) int {
 // gather sorts entries by their paths, and returns those that have an
 // expression instead. It makes few lists, however many paths there are.
 func (t *tree) gather(entries []order.Entry) (expressions []order.Entry) {
-	t.places, t.leaves = make(map[place]int, len(entries)), make([]leaf, 0, len(entries))
+	t.spots, t.leaves = make(map[spot]int, len(entries)), make([]leaf, 0, len(entries))
 	at, sizes := make([]int, len(entries)), make([]int, 0, len(entries))
 	for i, e := range entries {
 		m := e.Match().Path
@@ -95,11 +95,11 @@ func (t *tree) gather(entries []order.Entry) (expressions []order.Entry) {
 			expressions, at[i] = append(expressions, e), -1
 			continue
 		}
-		p := place{m.Kind, order.Literal(m)}
-		n, found := t.places[p]
+		p := spot{m.Kind, order.Literal(m)}
+		n, found := t.spots[p]
 		if !found {
 			n = len(t.leaves)
-			t.places[p], t.leaves, sizes = n, append(t.leaves, leaf{place: p}), append(sizes, 0)
+			t.spots[p], t.leaves, sizes = n, append(t.leaves, leaf{spot: p}), append(sizes, 0)
 		}
 		at[i] = n
 		sizes[n]++
@@ -119,7 +119,7 @@ func (t *tree) gather(entries []order.Entry) (expressions []order.Entry) {
 // grow makes a leaf, or takes it over.
 func (b branches) grow(l *leaf) {
 	if b.last != nil {
-		if n, found := b.last.places[l.place]; found {
+		if n, found := b.last.spots[l.spot]; found {
 			known := &b.last.leaves[n]
 			l.key = known.key
 			if slices.Equal(known.entries, l.entries) && !b.touched(l.entries) {
@@ -129,7 +129,7 @@ func (b branches) grow(l *leaf) {
 		}
 	}
 	if l.key == "" {
-		l.key = l.place.text()
+		l.key = l.spot.text()
 	}
 	l.made = b.conditions(l.entries)
 }
@@ -137,31 +137,31 @@ func (b branches) grow(l *leaf) {
 // text is what a path is looked for under, in the header that holds a request's
 // path and a slash: "/a/" is at the beginning of "/a/" and of "/a/b/", and not
 // of "/ab/".
-func (p place) text() string {
+func (p spot) text() string {
 	if p.kind == ir.Prefix && p.path == "/" {
 		return "/"
 	}
 	return p.path + "/"
 }
 
-// chain asks trees one after the other, and what each asks level by level. It
-// is nil where there is nothing to ask.
+// chain asks trees one after the other, and what each asks level by level.
 func chain(first *tree, others []*tree) *matcherv3.Matcher {
-	var next *matcherv3.Matcher
+	next := orElse
 	for i := len(others) - 1; i >= 0; i-- {
 		next = others[i].before(next)
 	}
 	return first.before(next)
 }
 
-// before asks a tree, and then what comes next, which may be nil.
+// before asks a tree, and then what comes next.
 func (t *tree) before(next *matcherv3.Matcher) *matcherv3.Matcher {
+	after := nested(next)
+	if next == orElse {
+		after = orElse.GetOnNoMatch()
+	}
 	for i := len(t.levels) - 1; i >= 0; i-- {
-		level := &matcherv3.Matcher{MatcherType: t.levels[i].MatcherType}
-		if next != nil {
-			level.OnNoMatch = nested(next)
-		}
-		next = level
+		next = &matcherv3.Matcher{MatcherType: t.levels[i].MatcherType, OnNoMatch: after}
+		after = nested(next)
 	}
 	return next
 }

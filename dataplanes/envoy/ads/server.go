@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -34,11 +33,10 @@ type Server struct {
 
 	mu sync.Mutex
 	// want is what Envoy is to have.
-	want [kinds]map[string]*packed
-	// from keeps what was packed by its message.
+	want   [kinds]map[string]*packed
 	stream *stream
-	// changed is closed and replaced whenever a stream is waited for no longer for
-	// what it was.
+	// changed is closed and replaced whenever something happened that who settles
+	// waits for.
 	changed  chan struct{}
 	refusals []Refusal
 }
@@ -61,28 +59,65 @@ func NewServer() *Server {
 	return s
 }
 
-// Put replaces all resources of a kind: those that are missing are taken away.
-func (s *Server) Put(kind Kind, resources []Resource) {
-	s.put(kind, resources, false)
-}
-
-// Add puts resources, and leaves those that it does not name.
-func (s *Server) Add(kind Kind, resources []Resource) {
-	s.put(kind, resources, true)
-}
-
-func (s *Server) put(kind Kind, resources []Resource, keep bool) {
+// Add puts resources, and leaves those of the kind that it does not name. It
+// reports whether any is new or has changed.
+func (s *Server) Add(kind Kind, resources []Resource) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last := s.want[kind]
-	next := make(map[string]*packed, len(resources))
-	if keep {
-		maps.Copy(next, last)
-	}
+	changed := false
 	for _, r := range resources {
-		next[r.Name] = pack(r, last[r.Name])
+		last := s.want[kind][r.Name]
+		next := pack(r, last)
+		changed = changed || last == nil || last.version != next.version
+		s.want[kind][r.Name] = next
 	}
-	s.want[kind] = next
+	if changed {
+		s.mark(kind)
+	}
+	return changed
+}
+
+// Remove takes resources away, and reports whether any was there.
+func (s *Server) Remove(kind Kind, names []string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.want[kind])
+	for _, name := range names {
+		delete(s.want[kind], name)
+	}
+	changed := len(s.want[kind]) != before
+	if changed {
+		s.mark(kind)
+	}
+	return changed
+}
+
+// Put replaces all resources of a kind: those that are missing are taken away. It
+// reports whether that is a change.
+func (s *Server) Put(kind Kind, resources []Resource) bool {
+	removed := s.Remove(kind, s.Others(kind, resources))
+	return s.Add(kind, resources) || removed
+}
+
+// Others are the names of a kind's resources that are not among some.
+func (s *Server) Others(kind Kind, than []Resource) []string {
+	named := make(map[string]bool, len(than))
+	for _, r := range than {
+		named[r.Name] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var others []string
+	for name := range s.want[kind] {
+		if !named[name] {
+			others = append(others, name)
+		}
+	}
+	return others
+}
+
+// mark says that something of a kind may have to be sent. The lock is held.
+func (s *Server) mark(kind Kind) {
 	if s.stream != nil {
 		s.stream.mark(kind)
 	}
@@ -105,21 +140,27 @@ func pack(r Resource, last *packed) *packed {
 // it refused since the last time. The one error is the context's.
 func (s *Server) Settle(ctx context.Context) ([]Refusal, error) {
 	for {
-		s.mu.Lock()
-		changed, settled := s.changed, s.stream != nil && s.stream.settled()
+		refusals, settled, changed := s.settled()
 		if settled {
-			refusals := s.refusals
-			s.refusals = nil
-			s.mu.Unlock()
 			return refusals, nil
 		}
-		s.mu.Unlock()
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-changed:
 		}
 	}
+}
+
+func (s *Server) settled() ([]Refusal, bool, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stream == nil || !s.stream.settled() {
+		return nil, false, s.changed
+	}
+	refusals := s.refusals
+	s.refusals = nil
+	return refusals, true, nil
 }
 
 // announce wakes who settles. The lock is held.
@@ -133,4 +174,11 @@ func (s *Server) refused(r Refusal) {
 	slices.Sort(r.Names)
 	r.Message = strings.TrimSpace(r.Message)
 	s.refusals = append(s.refusals, r)
+}
+
+// Quiet reports whether Envoy has answered everything that was sent.
+func (s *Server) Quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stream != nil && s.stream.settled()
 }

@@ -32,14 +32,14 @@ type sent struct {
 // subscription is what the client has asked for and been given of one kind.
 type subscription struct {
 	asked bool
-	all   bool
-	names map[string]bool
+	// answered is false while a client that wants all has got nothing, not even
+	// that there is none: it would wait for that.
+	answered bool
+	all      bool
+	names    map[string]bool
 	// has holds the version that was last sent of each name; "" where the client
 	// was told that there is none.
 	has map[string]string
-	// told is true once the client was sent anything: who asks for all waits for an
-	// answer, even for one that has nothing in it.
-	told bool
 }
 
 func newStream(s *Server) *stream {
@@ -105,8 +105,7 @@ func (st *stream) mark(kind Kind) {
 	}
 }
 
-// settled reports whether the client has answered all. It asks for listeners once
-// it has its first clusters. The lock is held.
+// settled reports whether the client has answered all. The lock is held.
 func (st *stream) settled() bool {
 	return len(st.dirty) == 0 && len(st.unanswered) == 0 && st.kinds[Clusters].asked && st.kinds[Listeners].asked
 }
@@ -186,7 +185,10 @@ func (st *stream) diff(kind Kind) *discoveryv3.DeltaDiscoveryResponse {
 		if next != nil {
 			version = next.version
 		}
-		if had, told := sub.has[name]; told && had == version {
+		had, told := sub.has[name]
+		if told && (had == version || next == nil && !sub.all) {
+			// Who asks by name, and has one, still uses it: what nobody wants any more
+			// goes with who named it.
 			continue
 		}
 		sub.has[name] = version
@@ -201,10 +203,10 @@ func (st *stream) diff(kind Kind) *discoveryv3.DeltaDiscoveryResponse {
 			break
 		}
 	}
-	if len(response.GetResources())+len(response.GetRemovedResources()) == 0 && (sub.told || !sub.all) {
+	if len(response.GetResources())+len(response.GetRemovedResources()) == 0 && (sub.answered || !sub.all) {
 		return nil
 	}
-	sub.told = true
+	sub.answered = true
 	st.sent(kind, response)
 	return response
 }
@@ -233,7 +235,7 @@ func (st *stream) follow(p *packed) {
 
 // alone are kinds of which each resource is sent by itself: Envoy refuses all that
 // came with a bad one.
-var alone = [kinds]bool{Secrets: true, Routes: true}
+var alone = [kinds]bool{Secrets: true, Routes: true, Filters: true}
 
 // wanted returns the names of which the client is to know, sorted.
 func (s *subscription) wanted(want map[string]*packed) []string {

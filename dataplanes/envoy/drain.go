@@ -1,0 +1,78 @@
+package envoy
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
+)
+
+// end closes the unit's sockets, lets what is under way come to an end, as far as
+// the settings have patience, and ends the process.
+func (u *unit) end() {
+	if u.process == nil {
+		return
+	}
+	ctx, cancel := drainContext(time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain))
+	defer cancel()
+	u.process.server.Put(ads.Listeners, nil)
+	u.local.ports.keep(u, nil)
+	u.drain(ctx)
+	u.local.runs(u, nil)
+	u.process.stop()
+}
+
+func drainContext(bound time.Duration) (context.Context, context.CancelFunc) {
+	if bound <= 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), bound)
+}
+
+// drain waits until nothing is under way.
+func (u *unit) drain(ctx context.Context) {
+	for wait := time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 100*time.Millisecond) {
+		if u.process.child.PID() == 0 {
+			return
+		}
+		if _, err := u.process.server.Settle(ctx); err != nil {
+			return
+		}
+		busy, err := u.process.admin.busy(ctx)
+		if err == nil && !busy {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// busy reports whether a request or a stream is under way. Connections of HTTP that
+// only wait for a next request are not.
+func (a *Admin) busy(ctx context.Context) (bool, error) {
+	body, err := a.Get(ctx, "/stats?filter=^(http|listener)[.].*[.]downstream_(rq|cx)_active$")
+	if err != nil {
+		return false, err
+	}
+	requests, connections := 0, 0
+	for line := range strings.Lines(string(body)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		n, err := strconv.Atoi(value)
+		if err != nil || strings.Contains(name, ".admin.") || strings.Contains(name, ".worker_") {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(name, "http.") && strings.HasSuffix(name, "_rq_active"):
+			requests += n
+		case strings.HasPrefix(name, "http."):
+			connections -= n
+		case strings.HasSuffix(name, "_cx_active"):
+			connections += n
+		}
+	}
+	return requests > 0 || connections > 0, nil
+}

@@ -1,0 +1,229 @@
+package envoy
+
+import (
+	"slices"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// verdicts are the elements of a unit that Envoy refused, with its words. They hold
+// as long as the element is what it was.
+type verdicts struct {
+	rules     map[*ir.Rule]*verdict
+	listeners map[*ir.Listener]*verdict
+}
+
+// verdict is what was said of one element.
+type verdict struct {
+	words string
+	// matchless is true where what the rule matches is refused as well, so that
+	// nothing of its traffic can be kept.
+	matchless bool
+	// instead takes the rule's place.
+	instead *ir.Rule
+	// because are the parts beside the element itself, such as a backend, that were
+	// refused: when one is replaced, the element is tried again.
+	because []any
+}
+
+func newVerdicts() *verdicts {
+	return &verdicts{rules: map[*ir.Rule]*verdict{}, listeners: map[*ir.Listener]*verdict{}}
+}
+
+func (v *verdicts) none() bool { return len(v.rules)+len(v.listeners) == 0 }
+
+// still returns those verdicts that are about a unit's elements.
+func (v *verdicts) still(unit *ir.Unit) *verdicts {
+	next := newVerdicts()
+	if v.none() {
+		return next
+	}
+	parts := partsOf(unit)
+	holds := func(verdict *verdict) bool {
+		return !slices.ContainsFunc(verdict.because, func(part any) bool { return !parts[part] })
+	}
+	for l, verdict := range v.listeners {
+		if parts[l] && holds(verdict) {
+			next.listeners[l] = verdict
+		}
+	}
+	for rule, verdict := range v.rules {
+		if parts[rule] && holds(verdict) {
+			next.rules[rule] = verdict
+		}
+	}
+	return next
+}
+
+// partsOf returns all that a verdict can be about.
+func partsOf(unit *ir.Unit) map[any]bool {
+	parts := map[any]bool{}
+	for _, l := range unit.Proxy.Listeners {
+		parts[l] = true
+	}
+	for _, rule := range rulesOf(unit) {
+		parts[rule] = true
+	}
+	for _, b := range unit.Proxy.Backends {
+		parts[b] = true
+	}
+	for _, c := range unit.Proxy.Certificates {
+		parts[c] = true
+	}
+	for _, e := range unit.Endpoints {
+		parts[e] = true
+	}
+	return parts
+}
+
+// refuse adds a rule, and reports whether that is news. Of a rule that is refused
+// already, its matches are.
+func (v *verdicts) refuse(rule *ir.Rule, words string, because ...any) bool {
+	last := v.rules[rule]
+	switch {
+	case last == nil:
+		v.rules[rule] = &verdict{words: words, because: because, instead: &ir.Rule{Origin: rule.Origin, Matches: rule.Matches, Refused: words}}
+		return true
+	case last.matchless || len(rule.Matches) == 0:
+		return false
+	}
+	v.rules[rule] = &verdict{words: words, because: because, matchless: true, instead: &ir.Rule{Origin: rule.Origin, Refused: words}}
+	return true
+}
+
+// refuseListener adds a listener, and reports whether that is news.
+func (v *verdicts) refuseListener(l *ir.Listener, words string, because ...any) bool {
+	if v.listeners[l] != nil {
+		return false
+	}
+	v.listeners[l] = &verdict{words: words, because: because}
+	return true
+}
+
+// problems say what was refused, in the unit's order.
+func (v *verdicts) problems(unit *ir.Unit) []ir.Problem {
+	var all []ir.Problem
+	for _, l := range unit.Proxy.Listeners {
+		if verdict := v.listeners[l]; verdict != nil {
+			all = append(all, ir.Problem{Origin: originOf(l), Message: verdict.words})
+		}
+	}
+	for _, rule := range rulesOf(unit) {
+		verdict := v.rules[rule]
+		if verdict == nil {
+			continue
+		}
+		message := verdict.words
+		if verdict.matchless {
+			message += ". What the rule matches is refused as well, so its requests are answered as if the rule were not there"
+		}
+		all = append(all, ir.Problem{Origin: rule.Origin, Message: message})
+	}
+	return all
+}
+
+// apply returns the unit without what was refused; what was not is shared with it.
+func (v *verdicts) apply(unit *ir.Unit) *ir.Unit {
+	if v.none() {
+		return unit
+	}
+	proxy := *unit.Proxy
+	proxy.Listeners = v.applyListeners(proxy.Listeners)
+	proxy.Routes = make([]*ir.Route, len(unit.Proxy.Routes))
+	for i, route := range unit.Proxy.Routes {
+		proxy.Routes[i] = v.applyRoute(route)
+	}
+	proxy.Backends = used(&proxy)
+	return &ir.Unit{Proxy: &proxy, Endpoints: unit.Endpoints}
+}
+
+// applyListeners refuses listeners, as far as others keep their port open; a port
+// that none would serve is not opened.
+func (v *verdicts) applyListeners(all []*ir.Listener) []*ir.Listener {
+	var out []*ir.Listener
+	for _, l := range all {
+		switch verdict := v.listeners[l]; {
+		case verdict == nil:
+			out = append(out, l)
+		case slices.ContainsFunc(all, func(o *ir.Listener) bool { return v.listeners[o] == nil && o.Refused == "" && sameDoor(l, o) }):
+			refused := *l
+			refused.TLS, refused.Refused = nil, verdict.words
+			out = append(out, &refused)
+		}
+	}
+	return out
+}
+
+// sameDoor reports whether two listeners share a port and a family of protocols.
+func sameDoor(a, b *ir.Listener) bool {
+	secure := func(l *ir.Listener) bool { return l.Protocol == ir.HTTPS || l.Protocol == ir.TLS }
+	return a.Port == b.Port && (a.Protocol == b.Protocol || secure(a) && secure(b))
+}
+
+func (v *verdicts) applyRoute(route *ir.Route) *ir.Route {
+	refused := func(rule *ir.Rule) bool { return v.rules[rule] != nil }
+	closed := map[ir.ListenerKey]bool{}
+	for l := range v.listeners {
+		closed[l.Key] = true
+	}
+	detached := func(a ir.Attachment) bool { return closed[a.Listener] }
+	if !slices.ContainsFunc(route.Rules, refused) && !slices.ContainsFunc(route.Attachments, detached) {
+		return route
+	}
+	next := *route
+	next.Attachments = slices.DeleteFunc(slices.Clone(route.Attachments), detached)
+	next.Rules = slices.Clone(route.Rules)
+	for i, rule := range next.Rules {
+		if verdict := v.rules[rule]; verdict != nil {
+			next.Rules[i] = verdict.instead
+		}
+	}
+	return &next
+}
+
+// used returns the backends that rules name: one that nobody names may be the one
+// that is refused.
+func used(proxy *ir.Proxy) []*ir.Backend {
+	named := map[ir.BackendKey]bool{}
+	for _, route := range proxy.Routes {
+		for _, rule := range route.Rules {
+			for _, key := range backendsOf(rule) {
+				named[key] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(proxy.Backends), func(b *ir.Backend) bool { return !named[b.Key] })
+}
+
+// backendsOf returns what a rule sends requests to.
+func backendsOf(rule *ir.Rule) []ir.BackendKey {
+	keys := backendsOfFilters(nil, rule.Filters)
+	for _, use := range rule.Backends {
+		if use.Backend != nil {
+			keys = append(keys, *use.Backend)
+		}
+		keys = backendsOfFilters(keys, use.Filters)
+	}
+	return keys
+}
+
+func backendsOfFilters(keys []ir.BackendKey, filters []ir.Filter) []ir.BackendKey {
+	for _, f := range filters {
+		if f.Mirror != nil {
+			keys = append(keys, f.Mirror.Backend)
+		}
+		if f.ExternalAuth != nil {
+			keys = append(keys, f.ExternalAuth.Backend)
+		}
+	}
+	return keys
+}
+
+// rulesOf returns every rule of a unit, in its order.
+func rulesOf(unit *ir.Unit) []*ir.Rule {
+	var all []*ir.Rule
+	for _, route := range unit.Proxy.Routes {
+		all = append(all, route.Rules...)
+	}
+	return all
+}

@@ -1,0 +1,149 @@
+package envoy
+
+import (
+	"slices"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	previousv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// action sends requests to a backend.
+func (w *walk) action(key ir.BackendKey) *routev3.RouteAction {
+	rule := w.entry.Rule
+	a := &routev3.RouteAction{
+		ClusterSpecifier:            &routev3.RouteAction_Cluster{Cluster: clusterName(key)},
+		ClusterNotFoundResponseCode: routev3.RouteAction_INTERNAL_SERVER_ERROR,
+		// The time of a request begins with its header, and holds for its answer,
+		// for streams and for upgraded connections too, which is what Envoy calls a
+		// stream's duration; its time-out begins with the request's end.
+		Timeout:               durationpb.New(0),
+		MaxStreamDuration:     w.duration(),
+		RetryPolicy:           retryPolicy(rule),
+		RequestMirrorPolicies: w.mirrorPolicies(),
+	}
+	if w.host != "" {
+		a.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: w.host}
+	}
+	w.rewritePath(a)
+	return a
+}
+
+func (w *walk) duration() *routev3.RouteAction_MaxStreamDuration {
+	bound := w.entry.Rule.Timeouts.Request
+	if bound == 0 {
+		bound = w.fallback
+	}
+	return &routev3.RouteAction_MaxStreamDuration{MaxStreamDuration: durationpb.New(time.Duration(max(0, bound)))}
+}
+
+// rewritePath replaces whole segments, as the table of
+// HTTPPathModifier.replacePrefixMatch has it. Where the match was no prefix
+// match, there is nothing to replace.
+func (w *walk) rewritePath(a *routev3.RouteAction) {
+	prefix := w.prefix()
+	switch {
+	case w.path == nil, !w.path.full && prefix == "", !w.path.full && prefix == "/" && w.path.value == "":
+	case w.path.full:
+		a.RegexRewrite = replacement("^.*$", w.path.value)
+	case prefix == "/":
+		a.RegexRewrite = replacement("^/", w.path.value+"/")
+	case w.path.value == "":
+		a.RegexRewrite = replacement("^"+itself(prefix)+"/?", "/")
+	default:
+		a.PrefixRewrite = w.path.value
+	}
+}
+
+func replacement(pattern, by string) *matcherv3.RegexMatchAndSubstitute {
+	return &matcherv3.RegexMatchAndSubstitute{Pattern: &matcherv3.RegexMatcher{Regex: pattern}, Substitution: substitution(by)}
+}
+
+// mostConnects bounds how many endpoints a request looks for a connection at.
+const mostConnects = 10
+
+// retryPolicy has a request go to another endpoint where no connection could be
+// made, whatever its method, so that an endpoint that goes away costs none. All
+// else is tried again as the rule says.
+func retryPolicy(rule *ir.Rule) *routev3.RetryPolicy {
+	p := &routev3.RetryPolicy{
+		RetryOn:    "connect-failure,refused-stream",
+		NumRetries: wrapperspb.UInt32(mostConnects),
+		RetryHostPredicate: []*routev3.RetryPolicy_RetryHostPredicate{{
+			Name:       "envoy.retry_host_predicates.previous_hosts",
+			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{TypedConfig: typed(&previousv3.PreviousHostsPredicate{})},
+		}},
+		HostSelectionRetryMaxAttempts: mostConnects,
+		RetryBackOff:                  backOff(time.Millisecond),
+	}
+	if perTry := time.Duration(rule.Timeouts.BackendRequest); perTry > 0 {
+		p.PerTryTimeout = durationpb.New(perTry)
+	}
+	if r := rule.Retry; r != nil {
+		p.RetryOn = "connect-failure,refused-stream,reset,retriable-status-codes"
+		p.NumRetries = wrapperspb.UInt32(uint32(r.Attempts)) //nolint:gosec // It is small and not negative.
+		p.RetryBackOff = backOff(time.Duration(r.Backoff))
+		for _, code := range r.Codes {
+			p.RetriableStatusCodes = append(p.RetriableStatusCodes, uint32(code)) //nolint:gosec // It is a status.
+		}
+	}
+	return p
+}
+
+// backOff waits at least about as long as was asked for. Envoy has no way to
+// wait not at all.
+func backOff(wait time.Duration) *routev3.RetryPolicy_RetryBackOff {
+	wait = max(wait, time.Millisecond)
+	return &routev3.RetryPolicy_RetryBackOff{BaseInterval: durationpb.New(wait), MaxInterval: durationpb.New(2 * wait)}
+}
+
+const (
+	// maxReplay bounds what is kept of a body for another try, and maxMirrored what
+	// is kept of one for copies; in bytes.
+	maxReplay   = 64 << 10
+	maxMirrored = 1 << 20
+)
+
+func (w *walk) bodyLimit() *wrapperspb.UInt64Value {
+	if len(w.mirrors) > 0 {
+		return wrapperspb.UInt64(maxMirrored)
+	}
+	return wrapperspb.UInt64(maxReplay)
+}
+
+func (w *walk) mirrorPolicies() []*routev3.RouteAction_RequestMirrorPolicy {
+	var all []*routev3.RouteAction_RequestMirrorPolicy
+	for _, m := range w.mirrors {
+		if m.Numerator == 0 {
+			continue
+		}
+		all = append(all, &routev3.RouteAction_RequestMirrorPolicy{
+			Cluster: clusterName(m.Backend), RuntimeFraction: part(m), DisableShadowHostSuffixAppend: true,
+		})
+	}
+	return all
+}
+
+// part writes a mirror's share in the coarsest way that is exact: shares of
+// backends go by the same random number, in millionths.
+func part(m *ir.Mirror) *corev3.RuntimeFractionalPercent {
+	denominators := []typev3.FractionalPercent_DenominatorType{
+		typev3.FractionalPercent_HUNDRED, typev3.FractionalPercent_TEN_THOUSAND, typev3.FractionalPercent_MILLION,
+	}
+	sizes := []int64{100, 10_000, million}
+	at := slices.IndexFunc(sizes, func(size int64) bool { return int64(m.Numerator)*size%int64(m.Denominator) == 0 })
+	if at < 0 {
+		at = len(sizes) - 1
+	}
+	numerator := min(sizes[at], (int64(m.Numerator)*sizes[at]+int64(m.Denominator)/2)/int64(m.Denominator))
+	return &corev3.RuntimeFractionalPercent{DefaultValue: &typev3.FractionalPercent{
+		Numerator: uint32(max(0, numerator)), Denominator: denominators[at], //nolint:gosec // It is at most a million.
+	}}
+}
