@@ -177,9 +177,13 @@ func (u *unit) tend(ctx context.Context) {
 }
 
 func (u *unit) target() translator.Target {
-	return translator.Target{
+	to := translator.Target{
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
 	}
+	if u.process != nil {
+		to.SystemCAs = u.process.files.systemCAs()
+	}
+	return to
 }
 
 // launch says how this unit's Envoy is started.

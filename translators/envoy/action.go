@@ -32,7 +32,7 @@ func (w *walk) action(key ir.BackendKey) *routev3.RouteAction {
 		a.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: w.host}
 	}
 	w.rewritePath(a)
-	leadTo(a, w.backends[key])
+	w.leadTo(a, key)
 	return a
 }
 

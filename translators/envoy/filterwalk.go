@@ -18,8 +18,7 @@ import (
 type walk struct {
 	entry    order.Entry
 	listener *ir.Listener
-	// backends are those of the unit.
-	backends map[ir.BackendKey]*ir.Backend
+	upstreams map[ir.BackendKey]*upstream
 	// fallback bounds requests of rules without a time-out of their own.
 	fallback ir.Duration
 
