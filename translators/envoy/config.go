@@ -47,6 +47,8 @@ type Config struct {
 	// for a route without any.
 	objections map[*ir.Route][]error
 	ports      []*order.Port
+	// certified are the certificates that are part of the unit.
+	certified map[ir.CertificateKey]bool
 	// stale are names of route configurations that nobody has any more, the oldest
 	// first.
 	stale []string

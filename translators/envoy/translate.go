@@ -19,6 +19,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports)}
+	c.objectToDoors()
 	c.object(last)
 	for _, p := range c.ports {
 		c.Listeners = append(c.Listeners, c.listeners(p)...)
