@@ -39,7 +39,7 @@ type unit struct {
 	// not bind though they were free.
 	unbound, lost map[string]error
 	// leaving is since when resources are there that nobody names.
-	leaving [5]map[string]time.Time
+	leaving [6]map[string]time.Time
 	// failed is true where the assignment is to be tried again.
 	failed bool
 }
@@ -175,9 +175,13 @@ func (u *unit) tend(ctx context.Context) {
 }
 
 func (u *unit) target() translator.Target {
-	return translator.Target{
+	to := translator.Target{
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
 	}
+	if u.process != nil {
+		to.SystemCAs = u.process.files.systemCAs()
+	}
+	return to
 }
 
 // launch says how this unit's Envoy is started.
@@ -224,6 +228,8 @@ func resourcesOf(c *translator.Config, kind ads.Kind) []*translator.Resource {
 		return c.Clusters
 	case ads.Listeners:
 		return c.Listeners
+	case ads.Filters:
+		return c.Filters
 	default:
 		return c.Routes
 	}

@@ -18,6 +18,7 @@ import (
 type walk struct {
 	entry    order.Entry
 	listener *ir.Listener
+	upstreams map[ir.BackendKey]*upstream
 	// fallback bounds requests of rules without a time-out of their own.
 	fallback ir.Duration
 
@@ -29,6 +30,8 @@ type walk struct {
 	mirrors []*ir.Mirror
 	// answered says that no request gets further.
 	answered bool
+	// refused says that none gets as far as the filters.
+	refused bool
 }
 
 // run adds filters, after those that were added before. An error says which of
