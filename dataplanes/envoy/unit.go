@@ -40,6 +40,8 @@ type unit struct {
 	unbound, lost map[string]error
 	// leaving is since when resources are there that nobody names.
 	leaving [6]map[string]time.Time
+	// ownKey is the session key where none was given.
+	ownKey ir.Secret
 	// failed is true where the assignment is to be tried again.
 	failed bool
 }
@@ -201,7 +203,7 @@ func (u *unit) launch() (launch, error) {
 // start starts the process, unless it runs.
 func (u *unit) start() error {
 	if u.process != nil {
-		return nil
+		return u.process.keepSessionKey(u.sessionKey())
 	}
 	l, err := u.launch()
 	if err != nil {
@@ -214,7 +216,7 @@ func (u *unit) start() error {
 	for kind := range u.leaving {
 		u.leaving[kind] = map[string]time.Time{}
 	}
-	return nil
+	return u.process.keepSessionKey(u.sessionKey())
 }
 
 // resourcesOf returns those of a kind.
