@@ -19,7 +19,6 @@ import (
 func (w *walk) action(key ir.BackendKey) *routev3.RouteAction {
 	rule := w.entry.Rule
 	a := &routev3.RouteAction{
-		ClusterSpecifier:            &routev3.RouteAction_Cluster{Cluster: clusterName(key)},
 		ClusterNotFoundResponseCode: routev3.RouteAction_INTERNAL_SERVER_ERROR,
 		// The time of a request begins with its header, and holds for its answer,
 		// for streams and for upgraded connections too, which is what Envoy calls a
@@ -33,6 +32,7 @@ func (w *walk) action(key ir.BackendKey) *routev3.RouteAction {
 		a.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: w.host}
 	}
 	w.rewritePath(a)
+	w.leadTo(a, key)
 	return a
 }
 

@@ -9,6 +9,10 @@ import (
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
+// UsualCAs is where most systems keep the certificates that they trust, for what is
+// written down and not run.
+const UsualCAs = "/etc/ssl/certs/ca-certificates.crt"
+
 // Target is where a unit is going to run.
 type Target struct {
 	// Address is the local address that every listener binds.
