@@ -24,7 +24,7 @@ func (c *Config) routes(p *order.Port) []*Resource {
 	all := make([]*Resource, 0, len(p.Listeners))
 	for _, l := range p.Listeners {
 		name := routesName(l.Listener)
-		if l.Listener.Refused != "" {
+		if c.closes(l.Listener) {
 			all = append(all, shut(name))
 			continue
 		}

@@ -36,7 +36,7 @@ func (c *Config) listeners(p *order.Port) []*Resource {
 	if len(c.trusted(p.Port)) > 0 {
 		all = append(all, c.proxiedListener(p, chains))
 	}
-	if p.HTTP3 {
+	if c.servesHTTP3(p) {
 		all = append(all, c.quicListener(p))
 	}
 	return all
