@@ -105,12 +105,7 @@ func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.Virtu
 	if l.Listener.Refused != "" {
 		return []*routev3.VirtualHost{refused(l.Listener)}
 	}
-	s := c.serving(l)
-	all := make([]*routev3.VirtualHost, 0, len(l.Hosts)+2)
-	for _, h := range owners.hosts(l) {
-		all = append(all, s.virtualHost(h))
-	}
-	return all
+	return c.serving(l).virtualHosts(owners.hosts(l))
 }
 
 func refused(l *ir.Listener) *routev3.VirtualHost {
