@@ -18,6 +18,10 @@ var (
 	corsScript string
 	//go:embed lua/copied.lua
 	copiedScript string
+	//go:embed lua/door.lua
+	doorScript string
+	//go:embed lua/hop.lua
+	hopScript string
 )
 
 // script runs one of our scripts with the values of one route. Scripts of one
