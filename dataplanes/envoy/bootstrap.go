@@ -17,7 +17,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/roots"
+	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
 
 // agentCluster is where Envoy finds this program.
@@ -50,12 +52,16 @@ func newFiles(in string) (files, error) {
 func (f files) ads() string       { return filepath.Join(f.dir, "ads") }
 func (f files) admin() string     { return filepath.Join(f.dir, "admin") }
 func (f files) bootstrap() string { return filepath.Join(f.dir, "bootstrap.json") }
+func (f files) systemCAs() string { return filepath.Join(f.dir, "system-cas.pem") }
 func (f files) remove()           { _ = os.RemoveAll(f.dir) }
 
 // write writes what Envoy reads when it starts.
 func (f files) write(l launch) error {
 	text, err := protojson.Marshal(f.config(l))
 	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(f.systemCAs(), roots.System(os.Getenv), 0o600); err != nil {
 		return err
 	}
 	return os.WriteFile(f.bootstrap(), text, 0o600)
@@ -81,27 +87,13 @@ func (f files) config(l launch) *bootstrapv3.Bootstrap {
 				}}},
 			},
 		},
-		LayeredRuntime: &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
-			Name: "sluice", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: runtime()},
-		}}},
+		LayeredRuntime: translator.Runtime(),
 		// Trusted PROXY headers are read by listeners inside of the process.
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{{
 			Name: "envoy.bootstrap.internal_listener", TypedConfig: packed(&internalv3.InternalListener{}),
 		}},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{f.agent()}},
 	}
-}
-
-// largestPattern bounds the program that a regular expression becomes. Envoy's own
-// bound of 100 refuses what people write; RE2's time is linear whatever the size.
-const largestPattern = 100_000
-
-func runtime() *structpb.Struct {
-	number := func(n float64) *structpb.Value { return structpb.NewNumberValue(n) }
-	return &structpb.Struct{Fields: map[string]*structpb.Value{
-		"re2.max_program_size.error_level": number(largestPattern),
-		"re2.max_program_size.warn_level":  number(largestPattern),
-	}}
 }
 
 // agent is the cluster of this program.

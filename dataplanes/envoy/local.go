@@ -36,8 +36,12 @@ func (l *local) Outcomes() <-chan dataplanes.Outcome { return l.outbox.Outcomes(
 
 // run does what is asked for until the context ends.
 func (l *local) run(ctx context.Context) {
+	leaving := l.opts.Leaving
 	for {
 		select {
+		case <-leaving:
+			leaving = nil
+			l.leave(ctx)
 		case <-ctx.Done():
 			for owner := range l.byOwner {
 				l.end(owner)
@@ -50,6 +54,14 @@ func (l *local) run(ctx context.Context) {
 				l.grant(wish)
 			}
 		}
+	}
+}
+
+// leave has every Envoy ask its clients to go, and serve on. One that does not
+// answer ends as it is, without.
+func (l *local) leave(ctx context.Context) {
+	for _, c := range l.Children() {
+		l.ending.Go(func() { _ = c.Admin.Post(ctx, "/drain_listeners?graceful&skip_exit") })
 	}
 }
 

@@ -22,6 +22,8 @@ var (
 	doorScript string
 	//go:embed lua/hop.lua
 	hopScript string
+	//go:embed lua/session.lua
+	sessionScript string
 )
 
 // script runs one of our scripts with the values of one route. Scripts of one

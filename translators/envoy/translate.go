@@ -19,6 +19,8 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), last: last, hostsOf: map[ir.ListenerKey][]string{}}
+	c.keep(last)
+	c.objectToDoors()
 	c.object(last)
 	c.makeUpstreams()
 	for _, p := range c.ports {
@@ -26,14 +28,25 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		c.Filters = append(c.Filters, c.streamFilters(p)...)
 		c.Routes = append(c.Routes, c.routes(p)...)
 	}
+	served := len(c.Routes)
 	c.shutStale(last)
+	takeOver(c.Routes[served:], last.Routes)
 	c.Clusters = append(c.Clusters, c.proxiedClusters()...)
 	c.Secrets = c.secrets()
-	for _, kind := range [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets, c.Filters} {
+	c.release()
+	takeOver(c.Listeners, last.Listeners)
+	takeOver(c.Secrets, last.Secrets)
+	takeOver(c.Filters, last.Filters)
+	for _, kind := range c.kinds() {
 		slices.SortFunc(kind, func(a, b *Resource) int { return cmp.Compare(a.Name, b.Name) })
 	}
 	c.last = nil
 	return c
+}
+
+// kinds are all resources, those that name others first.
+func (c *Config) kinds() [][]*Resource {
+	return [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets, c.Filters}
 }
 
 // typed packs a message as Envoy's extensions want it, always in the same way.
