@@ -140,7 +140,7 @@ func (u *unit) report(o dataplanes.Outcome) { u.local.outbox.Report(o) }
 
 // everywhere says the same of every listener.
 func (u *unit) everywhere(message string) dataplanes.Outcome {
-	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version}
+	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Down: u.good.config == nil}
 	for _, l := range u.assigned.Unit.Proxy.Listeners {
 		out.Problems = append(out.Problems, ir.Problem{Origin: originOf(l), Message: message})
 	}
@@ -154,7 +154,9 @@ func (u *unit) down() dataplanes.Outcome {
 	if said != "" {
 		said = ". The last that it said: " + clean(said)
 	}
-	return u.everywhere(fmt.Sprintf("Envoy has ended (%v) and is being started again; until then nothing is served%s", err, said))
+	out := u.everywhere(fmt.Sprintf("Envoy has ended (%v) and is being started again; until then nothing is served%s", err, said))
+	out.Down = true
+	return out
 }
 
 // tend does what time asks for: what could not be bound is tried again, and what
