@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -17,6 +18,7 @@ type local struct {
 	ending  sync.WaitGroup
 	byOwner map[ir.Object]*unit
 	ports   *ports
+	records *records
 	program program
 
 	mu sync.Mutex
@@ -27,8 +29,10 @@ type local struct {
 var _ dataplanes.Local = (*local)(nil)
 
 func newLocal(opts dataplanes.Options) *local {
-	return &local{Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}, ports: newPorts(),
-		children: map[*unit]*process{}}
+	l := &local{Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}, ports: newPorts(),
+		children: map[*unit]*process{}, records: newRecords(opts)}
+	l.records.ask(l.recorded)
+	return l
 }
 
 // Outcomes is closed when all units have drained.
@@ -47,6 +51,7 @@ func (l *local) run(ctx context.Context) {
 				l.end(owner)
 			}
 			l.ending.Wait()
+			l.records.close()
 			l.outbox.Close()
 			return
 		case <-l.Wake():
@@ -104,6 +109,17 @@ func (l *local) Children() []Child {
 	var all []Child
 	for u, p := range l.children {
 		all = append(all, Child{Owner: u.owner, PID: p.child.PID(), Admin: p.admin})
+	}
+	return all
+}
+
+// recorded returns the Envoys that run as metrics ask them.
+func (l *local) recorded() []record.Child {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []record.Child
+	for u, p := range l.children {
+		all = append(all, record.Child{Unit: u.record, Admin: p.admin})
 	}
 	return all
 }

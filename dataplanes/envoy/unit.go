@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
@@ -32,6 +33,7 @@ type unit struct {
 	// assigned is what is to be in force.
 	assigned *dataplanes.Assignment
 	verdicts *verdicts
+	record   *record.Unit
 	// last is what was translated last, good what Envoy took last.
 	last *translator.Config
 	good good
@@ -55,7 +57,7 @@ type good struct {
 
 func newUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: newVerdicts()}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: newVerdicts(), record: l.records.unit()}
 	go u.run(ctx)
 	return u
 }
@@ -107,6 +109,7 @@ func (u *unit) run(ctx context.Context) {
 				u.work(ctx)
 			}
 		case <-u.fell():
+			u.record.Fell()
 			u.report(u.down())
 			u.work(ctx)
 		case <-again.C:
@@ -194,9 +197,7 @@ func (u *unit) launch() (launch, error) {
 		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir,
 		drain: time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain),
 	}
-	if u.local.opts.AccessLog != nil {
-		l.lines = u.local.opts.AccessLog
-	}
+	l.lines = u.record
 	return l, err
 }
 
