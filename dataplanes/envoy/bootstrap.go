@@ -17,7 +17,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/structpb"
+
+	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
 
 // agentCluster is where Envoy finds this program.
@@ -81,27 +82,13 @@ func (f files) config(l launch) *bootstrapv3.Bootstrap {
 				}}},
 			},
 		},
-		LayeredRuntime: &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
-			Name: "sluice", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: runtime()},
-		}}},
+		LayeredRuntime: translator.Runtime(),
 		// Trusted PROXY headers are read by listeners inside of the process.
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{{
 			Name: "envoy.bootstrap.internal_listener", TypedConfig: packed(&internalv3.InternalListener{}),
 		}},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{f.agent()}},
 	}
-}
-
-// largestPattern bounds the program that a regular expression becomes. Envoy's own
-// bound of 100 refuses what people write; RE2's time is linear whatever the size.
-const largestPattern = 100_000
-
-func runtime() *structpb.Struct {
-	number := func(n float64) *structpb.Value { return structpb.NewNumberValue(n) }
-	return &structpb.Struct{Fields: map[string]*structpb.Value{
-		"re2.max_program_size.error_level": number(largestPattern),
-		"re2.max_program_size.warn_level":  number(largestPattern),
-	}}
 }
 
 // agent is the cluster of this program.

@@ -105,6 +105,7 @@ func (u *unit) push(ctx context.Context, c *translator.Config) ([]ads.Refusal, e
 		},
 		func() bool {
 			_ = u.process.server.Add(ads.Routes, resources(c.Routes))
+			_ = u.process.server.Add(ads.Filters, resources(c.Filters))
 			return u.process.server.Put(ads.Listeners, resources(listeners))
 		},
 	} {
@@ -197,7 +198,7 @@ func (u *unit) sweep(now time.Time) {
 	if u.process == nil {
 		return
 	}
-	for _, kind := range []ads.Kind{ads.Routes, ads.Clusters, ads.Endpoints, ads.Secrets} {
+	for _, kind := range []ads.Kind{ads.Routes, ads.Filters, ads.Clusters, ads.Endpoints, ads.Secrets} {
 		var gone []string
 		for name, since := range u.leaving[kind] {
 			if now.Sub(since) >= linger {

@@ -39,7 +39,7 @@ type unit struct {
 	// not bind though they were free.
 	unbound, lost map[string]error
 	// leaving is since when resources are there that nobody names.
-	leaving [5]map[string]time.Time
+	leaving [6]map[string]time.Time
 	// failed is true where the assignment is to be tried again.
 	failed bool
 }
@@ -224,6 +224,8 @@ func resourcesOf(c *translator.Config, kind ads.Kind) []*translator.Resource {
 		return c.Clusters
 	case ads.Listeners:
 		return c.Listeners
+	case ads.Filters:
+		return c.Filters
 	default:
 		return c.Routes
 	}

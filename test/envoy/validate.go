@@ -15,6 +15,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
 
 // Validate fails the test for each set that Envoy refuses to start with. Sets
@@ -137,6 +139,7 @@ func (b *batch) bootstrap() *bootstrapv3.Bootstrap {
 	return &bootstrapv3.Bootstrap{
 		Node:                &corev3.Node{Id: "test", Cluster: "test"},
 		StaticResources:     resources,
+		LayeredRuntime:      translator.Runtime(),
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{{Name: "envoy.bootstrap.internal_listener", TypedConfig: internal}},
 	}
 }

@@ -17,6 +17,10 @@ type Target struct {
 	PortOffset int
 	// Zone and Node are where the proxy runs; empty is unknown.
 	Zone, Node string
+	// SystemCAs is the path of a file with the certificates that are trusted where a
+	// backend asks for the system's, as Envoy has none of its own. Empty where there
+	// is none: such backends cannot be verified then, and get nothing.
+	SystemCAs string
 }
 
 // Resource is one resource of xDS. It is immutable, and two equal pointers mean
@@ -37,16 +41,30 @@ type Config struct {
 	Clusters  []*Resource
 	Endpoints []*Resource
 	Secrets   []*Resource
+	// Filters are those of filter chains that come by themselves (TypedExtensionConfig).
+	Filters []*Resource
 	// Problems are the rules that cannot be said to Envoy, each once, and why. They
 	// answer 500.
 	Problems []ir.Problem
 
 	target Target
 	unit   *ir.Unit
+	// made is kept for the next translation; kept is what the last one made, while
+	// this one is made. Changed are the backends that have changed since.
+	made, kept parts
+	changed    map[ir.BackendKey]bool
 	// objections are the problems of each route's rules, by the rule's index; nil
 	// for a route without any.
 	objections map[*ir.Route][]error
 	ports      []*order.Port
+	// last is what was there before, while this is being made, and never nil then.
+	last *Config
+
+	upstreams map[ir.BackendKey]*upstream
+	served    map[ir.EndpointsKey]*served
+	// hostsOf are the hostnames of each listener of TLS that connections have come
+	// in by.
+	hostsOf map[ir.ListenerKey][]string
 	// stale are names of route configurations that nobody has any more, the oldest
 	// first.
 	stale []string

@@ -29,6 +29,8 @@ type walk struct {
 	mirrors []*ir.Mirror
 	// answered says that no request gets further.
 	answered bool
+	// refused says that none gets as far as the filters.
+	refused bool
 }
 
 // run adds filters, after those that were added before. An error says which of

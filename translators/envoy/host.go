@@ -1,11 +1,13 @@
 package envoy
 
 import (
+	"maps"
 	"slices"
-	"strings"
 
 	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -30,9 +32,9 @@ func (c *Config) routes(p *order.Port) []*Resource {
 		if v := owners.misdirected(l.Listener); v != nil {
 			hosts = append(hosts, v)
 		}
-		config := routeConfiguration(name, append(hosts, nobodys(hosts)...))
+		config := routeConfiguration(name, hosts)
 		config.TypedPerFilterConfig = c.announcement(p)
-		all = append(all, &Resource{Name: name, Message: config})
+		all = append(all, c.kept.or(config, l))
 	}
 	return all
 }
@@ -44,11 +46,16 @@ func (c *Config) plainRoutes(p *order.Port) *Resource {
 	for _, l := range p.Listeners {
 		hosts = append(hosts, c.virtualHosts(l, owners)...)
 	}
-	config := routeConfiguration(routesName(p.Listeners[0].Listener), append(hosts, nobodys(hosts)...))
-	return &Resource{Name: config.Name, Message: config}
+	return c.kept.or(routeConfiguration(routesName(p.Listeners[0].Listener), hosts), p.Listeners...)
 }
 
+// routeConfiguration has the hosts of listeners, and those that nobody has, if
+// there are any.
 func routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.RouteConfiguration {
+	whole := func(h *routev3.VirtualHost) bool { return slices.Contains(h.GetDomains(), order.AnyHost) }
+	if !slices.ContainsFunc(hosts, whole) {
+		hosts = append(hosts, &routev3.VirtualHost{Name: "nobody", Domains: []string{order.AnyHost}, Routes: []*routev3.Route{noRoute()}})
+	}
 	return &routev3.RouteConfiguration{
 		Name:                     name,
 		VirtualHosts:             hosts,
@@ -57,30 +64,61 @@ func routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.Rout
 	}
 }
 
-// virtualHosts are those of one listener.
-func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.VirtualHost {
-	byName := make(map[string]*order.Host, len(l.Hosts))
-	for _, h := range l.Hosts {
-		byName[h.Hostname] = h
+// or returns the last route configuration where one that was made of listeners
+// says the same.
+func (k *parts) or(config *routev3.RouteConfiguration, from ...*order.Listener) *Resource {
+	if r := k.routes[config.GetName()]; r != nil && sameRoutes(r.Message.(*routev3.RouteConfiguration), config) {
+		return r
 	}
-	var all []*routev3.VirtualHost
-	for _, h := range owners.hosts(l) {
-		v := &routev3.VirtualHost{Name: h.Hostname, Domains: domainsOf(h.Hostname)}
-		if l.Listener.Refused != "" {
-			v.Routes = refused()
-		} else {
-			v.Matcher = orElse(chain(c.trees(l, h, byName)), noRoute())
+	return &Resource{Name: config.GetName(), Origins: rulesOf(from), Message: config}
+}
+
+// sameRoutes compares hosts with trees by pointer: the same ones were taken over.
+func sameRoutes(a, b *routev3.RouteConfiguration) bool {
+	sameHost := func(a, b *routev3.VirtualHost) bool {
+		return a == b || a.GetMatcher() == nil && b.GetMatcher() == nil && proto.Equal(a, b)
+	}
+	sameConfig := func(a, b *anypb.Any) bool { return proto.Equal(a, b) }
+	return slices.EqualFunc(a.GetVirtualHosts(), b.GetVirtualHosts(), sameHost) &&
+		maps.EqualFunc(a.GetTypedPerFilterConfig(), b.GetTypedPerFilterConfig(), sameConfig)
+}
+
+// rulesOf are the rules that a route configuration was made from.
+func rulesOf(from []*order.Listener) []ir.Origin {
+	var all []ir.Origin
+	seen := map[*ir.Route]bool{}
+	for _, l := range from {
+		for _, h := range l.Hosts {
+			for _, route := range h.Routes {
+				for i := 0; i < len(route.Rules) && !seen[route]; i++ {
+					all = append(all, route.Rules[i].Origin)
+				}
+				seen[route] = true
+			}
 		}
-		all = append(all, v)
 	}
 	return all
 }
 
-func refused() []*routev3.Route {
-	return []*routev3.Route{{
+// virtualHosts are those of one listener.
+func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.VirtualHost {
+	if l.Listener.Refused != "" {
+		return []*routev3.VirtualHost{refused(l.Listener)}
+	}
+	s := c.serving(l)
+	all := make([]*routev3.VirtualHost, 0, len(l.Hosts)+2)
+	for _, h := range owners.hosts(l) {
+		all = append(all, s.virtualHost(h))
+	}
+	return all
+}
+
+func refused(l *ir.Listener) *routev3.VirtualHost {
+	return &routev3.VirtualHost{Name: l.Hostname, Domains: domainsOf(l.Hostname), Routes: []*routev3.Route{{
+		Name:   named(l, nil, "refused_listener").label(),
 		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{}},
 		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 500}},
-	}}
+	}}}
 }
 
 // noRoute answers what nobody has. It is a route, and not the lack of one, so that
@@ -93,31 +131,11 @@ func noRoute() *routev3.Route {
 	}
 }
 
-// nobodys has the hosts that no listener of a port has, if there are any.
-func nobodys(hosts []*routev3.VirtualHost) []*routev3.VirtualHost {
-	for _, h := range hosts {
-		if slices.Contains(h.Domains, order.AnyHost) {
-			return nil
-		}
-	}
-	return []*routev3.VirtualHost{{Name: "nobody", Domains: []string{order.AnyHost}, Routes: []*routev3.Route{noRoute()}}}
-}
-
-// orElse ends a search that has found nothing with a route.
-func orElse(m *matcherv3.Matcher, route *routev3.Route) *matcherv3.Matcher {
-	if m == nil {
-		return &matcherv3.Matcher{OnNoMatch: action(route)}
-	}
-	last := m
-	for last.OnNoMatch != nil {
-		last = last.OnNoMatch.GetMatcher()
-	}
-	last.OnNoMatch = action(route)
-	return m
-}
+// orElse ends a search that has found nothing.
+var orElse = &matcherv3.Matcher{OnNoMatch: action(noRoute())}
 
 // domainsOf are the hosts that hostnames cover, as a client may write them: with
-// a dot at the end, too. Case and ports are not Envoy's concern.
+// a dot at the end, too. Case and ports are Envoy's concern.
 func domainsOf(hostnames ...string) []string {
 	all := make([]string, 0, 2*len(hostnames))
 	for _, h := range hostnames {
@@ -127,48 +145,4 @@ func domainsOf(hostnames ...string) []string {
 		}
 	}
 	return all
-}
-
-// trees are those that the requests for a hostname are looked up in: its own,
-// then those of the less specific hostnames of its listener.
-func (c *Config) trees(l *order.Listener, h *order.Host, byName map[string]*order.Host) []*tree {
-	all := []*tree{c.tree(l, h)}
-	for _, name := range wider(h.Hostname) {
-		if other := byName[name]; other != nil {
-			all = append(all, c.tree(l, other))
-		}
-	}
-	return all
-}
-
-// wider returns the other hostnames that cover all hosts of one, the most
-// specific first: for "a.b.c" they are "*.b.c", "*.c" and "*".
-func wider(hostname string) []string {
-	if hostname == order.AnyHost {
-		return nil
-	}
-	var all []string
-	labels := strings.TrimPrefix(hostname, "*")
-	for at := strings.IndexByte(labels[1:], '.') + 1; at > 0; {
-		all = append(all, "*"+labels[at:])
-		next := strings.IndexByte(labels[at+1:], '.')
-		if next < 0 {
-			break
-		}
-		at += 1 + next
-	}
-	return append(all, order.AnyHost)
-}
-
-func (c *Config) tree(l *order.Listener, h *order.Host) *tree {
-	return newTree(h, func(e order.Entry) *matcherv3.Matcher_OnMatch { return c.entry(e, l.Listener) }, nil)
-}
-
-// entry is what becomes of the requests that an entry wins.
-func (c *Config) entry(e order.Entry, l *ir.Listener) *matcherv3.Matcher_OnMatch {
-	routes := c.routesOf(e, l)
-	if len(routes) == 1 {
-		return action(routes[0])
-	}
-	return action(&routev3.RouteList{Routes: routes})
 }

@@ -15,6 +15,7 @@ func (c *Config) manager(l *ir.Listener) *hcmv3.HttpConnectionManager {
 			RouteConfigName: routesName(l),
 			ConfigSource:    fromAgent(),
 		}},
+		AccessLog:                     requestLog(routesName(l)),
 		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{beforeRouting()},
 		HttpFilters:                   httpFilters(),
 	}

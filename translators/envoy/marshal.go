@@ -25,6 +25,7 @@ type configView struct {
 	Clusters  []any     `json:"clusters,omitempty"`
 	Endpoints []any     `json:"endpoints,omitempty"`
 	Secrets   []any     `json:"secrets,omitempty"`
+	Filters   []any     `json:"filters,omitempty"`
 }
 
 var _ json.Marshaler = (*Config)(nil)
@@ -41,6 +42,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 		{&view.Clusters, c.Clusters},
 		{&view.Endpoints, c.Endpoints},
 		{&view.Secrets, c.Secrets},
+		{&view.Filters, c.Filters},
 	} {
 		for _, r := range kind.from {
 			tree, err := viewMessage(r.Message)

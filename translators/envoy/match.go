@@ -2,7 +2,6 @@ package envoy
 
 import (
 	"regexp"
-	"slices"
 
 	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -40,20 +39,18 @@ func pathOf(want ir.PathMatch) *routev3.RouteMatch {
 	}
 }
 
-func sameEntries(a, b []order.Entry) bool { return slices.Equal(a, b) }
-
-// conditionsOf asks what entries of one path want but for the path, in their
+// conditions asks what entries of one path want but for the path, in their
 // order. Those after one that wants nothing can win nothing.
-func conditionsOf(entries []order.Entry, routes func(order.Entry) *matcherv3.Matcher_OnMatch) *matcherv3.Matcher_OnMatch {
+func (b branches) conditions(entries []order.Entry) *matcherv3.Matcher_OnMatch {
 	var rungs []*rung
 	var last *matcherv3.Matcher_OnMatch
 	for _, e := range entries {
 		wanted := wants(e.Match())
 		if len(wanted) == 0 {
-			last = routes(e)
+			last = b.serve(e)
 			break
 		}
-		rungs = append(rungs, &rung{Predicate: all(wanted), OnMatch: routes(e)})
+		rungs = append(rungs, &rung{Predicate: all(wanted), OnMatch: b.serve(e)})
 	}
 	if len(rungs) == 0 {
 		return last
@@ -93,15 +90,15 @@ func wantsHeader(want ir.ValueMatch) *predicate {
 // that does not compile, so that the rule keeps its traffic.
 const anything = `(?s).*`
 
-// expressionLevel asks the expressions of a host, in order. It is nil where none
+// expressions asks the expressions of a host, in order. It is nil where none
 // can fit anything.
-func expressionLevel(entries []order.Entry, routes func(order.Entry) *matcherv3.Matcher_OnMatch) *matcherv3.Matcher {
+func (b branches) expressions(entries []order.Entry) *matcherv3.Matcher {
 	var rungs []*rung
 	for _, e := range entries {
 		pattern, ok := pathPattern(e.Match().Path.Value)
 		if ok {
 			wanted := append(wants(e.Match()), fits(pathHeader, pattern))
-			rungs = append(rungs, &rung{Predicate: all(wanted), OnMatch: routes(e)})
+			rungs = append(rungs, &rung{Predicate: all(wanted), OnMatch: b.serve(e)})
 		}
 	}
 	if len(rungs) == 0 {

@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"maps"
 	"slices"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -11,14 +12,12 @@ import (
 
 // owners say which listener of a port the requests for a host belong to: the one
 // with the most specific hostname, and no other's routes serve them.
-type owners map[string]*ir.Listener
+type owners struct{ hostnames[*ir.Listener] }
 
 func ownersOf(p *order.Port) owners {
-	o := owners{}
+	o := owners{newHostnames[*ir.Listener](len(p.Listeners))}
 	for _, l := range p.All() {
-		if o[l.Hostname] == nil {
-			o[l.Hostname] = l
-		}
+		o.put(l.Hostname, l)
 	}
 	return o
 }
@@ -26,22 +25,11 @@ func ownersOf(p *order.Port) owners {
 // of returns the owner of all hosts that a hostname covers but for those that have
 // an owner of their own; nil where nobody has them.
 func (o owners) of(hostname string) *ir.Listener {
-	for name := range order.Chain(hostname) {
-		if l := o[name]; l != nil {
-			return l
-		}
+	if l, ok := o.at(hostname); ok {
+		return l
 	}
-	return nil
-}
-
-// around returns the owner of what lies around a listener's hostname.
-func (o owners) around(hostname string) *ir.Listener {
-	for name := range order.Chain(hostname) {
-		if l := o[name]; l != nil && name != hostname {
-			return l
-		}
-	}
-	return nil
+	l, _ := o.nearest(hostname)
+	return l
 }
 
 // hosts returns what a listener serves: the hosts of its routes that are its own,
@@ -61,6 +49,15 @@ func (o owners) hosts(l *order.Listener) []*order.Host {
 	return all
 }
 
+// all returns the owners, in no order.
+func (o owners) all() []*ir.Listener {
+	all := slices.AppendSeq(slices.Collect(maps.Values(o.exact)), maps.Values(o.wild))
+	if o.hasWhole {
+		all = append(all, o.whole)
+	}
+	return all
+}
+
 // mostForeign bounds the hostnames that a listener lists for 421. Where a port has
 // more, hosts that are nobody's get 421 too: the lists of all would grow with the
 // square of their number.
@@ -71,16 +68,20 @@ const mostForeign = 256
 // (GEP-3567). Those that a wider one of them covers are left out.
 func (o owners) foreign(l *ir.Listener) []string {
 	var all []string
-	for hostname, other := range o {
-		if around := o.around(hostname); other != l && (around == nil || around == l) {
-			all = append(all, hostname)
+	for _, other := range o.all() {
+		around, _ := o.nearest(other.Hostname)
+		if other != l && (around == nil || around == l) {
+			all = append(all, other.Hostname)
 		}
 	}
 	slices.Sort(all)
 	if len(all) <= mostForeign || l.Hostname == order.AnyHost {
 		return all
 	}
-	inside := slices.DeleteFunc(all, func(hostname string) bool { return o.around(hostname) != l })
+	inside := slices.DeleteFunc(all, func(hostname string) bool {
+		around, _ := o.nearest(hostname)
+		return around != l
+	})
 	return append([]string{order.AnyHost}, inside...)
 }
 

@@ -10,7 +10,7 @@ import (
 // undecoded turns an expression over a decoded value of a query into one over
 // the value as it comes. What it cannot turn (a boundary of words, an anchor in
 // the middle) stays as it is, and fits values that need no decoding. A "%" that
-// is no escape fits no expression.
+// is no escape fits nothing but ".*" and ".+", which fit a line's end, too.
 func undecoded(pattern string) string {
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
@@ -50,6 +50,12 @@ func undecode(b *strings.Builder, re *syntax.Regexp) bool {
 	switch re.Op {
 	case syntax.OpEmptyMatch:
 		return true
+	case syntax.OpStar, syntax.OpPlus:
+		if dot := re.Sub[0].Op; dot == syntax.OpAnyChar || dot == syntax.OpAnyCharNotNL {
+			b.WriteString("[^&]" + repeats[re.Op])
+			return true
+		}
+		return undecodeRepeated(b, re)
 	case syntax.OpLiteral:
 		return undecodeLiteral(b, re)
 	case syntax.OpCharClass:
@@ -58,10 +64,8 @@ func undecode(b *strings.Builder, re *syntax.Regexp) bool {
 		return undecodeClass(b, []rune{0, unicode.MaxRune})
 	case syntax.OpAnyCharNotNL:
 		return undecodeClass(b, []rune{0, '\n' - 1, '\n' + 1, unicode.MaxRune})
-	case syntax.OpCapture, syntax.OpConcat, syntax.OpStar, syntax.OpPlus, syntax.OpQuest:
-		ok := undecodeAll(b, re.Sub, "")
-		b.WriteString(repeats[re.Op])
-		return ok
+	case syntax.OpCapture, syntax.OpConcat, syntax.OpQuest:
+		return undecodeRepeated(b, re)
 	case syntax.OpAlternate:
 		return undecodeAll(b, re.Sub, "|")
 	case syntax.OpRepeat:
@@ -69,6 +73,12 @@ func undecode(b *strings.Builder, re *syntax.Regexp) bool {
 	default:
 		return false
 	}
+}
+
+func undecodeRepeated(b *strings.Builder, re *syntax.Regexp) bool {
+	ok := undecodeAll(b, re.Sub, "")
+	b.WriteString(repeats[re.Op])
+	return ok
 }
 
 func undecodeAll(b *strings.Builder, subs []*syntax.Regexp, between string) bool {

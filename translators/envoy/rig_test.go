@@ -25,7 +25,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // rig is an Envoy that reads route configurations from files, a listener each.
@@ -53,7 +52,7 @@ func startRig(t testing.TB, names ...string) *rig {
 	boot := &bootstrapv3.Bootstrap{
 		Node:            &corev3.Node{Id: "test", Cluster: "test"},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{},
-		LayeredRuntime:  &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{anyProgram(t)}},
+		LayeredRuntime:  Runtime(),
 	}
 	for i, name := range names {
 		r.doors[name] = &door{rig: r, name: fmt.Sprintf("d%d", i)}
@@ -69,16 +68,6 @@ func startRig(t testing.TB, names ...string) *rig {
 	}
 	r.run()
 	return r
-}
-
-// anyProgram lifts Envoy's bound of expressions, as the agent does.
-func anyProgram(t testing.TB) *bootstrapv3.RuntimeLayer {
-	t.Helper()
-	values, err := structpb.NewStruct(map[string]any{"re2.max_program_size.error_level": 1e9, "re2.max_program_size.warn_level": 1e9})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &bootstrapv3.RuntimeLayer{Name: "static", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: values}}
 }
 
 func (r *rig) run() {

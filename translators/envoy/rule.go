@@ -2,23 +2,16 @@ package envoy
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	chainv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/filter_chain/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
-
-// metadataNamespace is where routes carry the names of what they were made from,
-// for the access log and metrics.
-const metadataNamespace = "sluice"
 
 // routesOf returns what becomes of the requests that an entry won: one route,
 // or one a backend's share, chosen by runtime_fraction, the last of which takes
@@ -30,7 +23,7 @@ const metadataNamespace = "sluice"
 func (c *Config) routesOf(e order.Entry, l *ir.Listener) []*routev3.Route {
 	first := c.walk(e, l)
 	if e.Rule.Refused != "" || c.objection(e) != nil || first.run(e.Rule.Filters) != nil {
-		return []*routev3.Route{c.walk(e, l).finish(nil)}
+		return []*routev3.Route{c.refused(e, l)}
 	}
 	total, uses := shares(e.Rule)
 	if total == 0 || first.answered {
@@ -61,9 +54,16 @@ func (c *Config) share(e order.Entry, l *ir.Listener, use *ir.BackendUse) *route
 		err = errors.Join(err, w.run(use.Filters))
 	}
 	if err != nil {
-		return c.walk(e, l).finish(nil)
+		return c.refused(e, l)
 	}
 	return w.finish(use)
+}
+
+// refused is what becomes of all requests of a rule that cannot be served.
+func (c *Config) refused(e order.Entry, l *ir.Listener) *routev3.Route {
+	w := c.walk(e, l)
+	w.refused = true
+	return w.finish(nil)
 }
 
 // shares returns the uses that take traffic, and the sum of their weights.
@@ -93,7 +93,10 @@ func fraction(taken, total int) *corev3.RuntimeFractionalPercent {
 // nowhere: without a backend, what the filters do not answer is 500.
 func (w *walk) finish(use *ir.BackendUse) *routev3.Route {
 	w.flush()
-	r := &routev3.Route{Match: pathOf(w.entry.Match().Path), Metadata: w.names(use)}
+	if w.path != nil || w.host != "" {
+		w.chain = append([]*corev3.TypedExtensionConfig{keepAsked()}, w.chain...)
+	}
+	r := &routev3.Route{Match: pathOf(w.entry.Match().Path), Name: w.named(use).label()}
 	if len(w.chain) > 0 {
 		r.TypedPerFilterConfig = map[string]*anypb.Any{ruleFilter: typed(&routev3.FilterConfig{
 			Config: typed(&chainv3.FilterChainConfigPerRoute{FilterChain: &chainv3.FilterChain{Filters: w.chain}}),
@@ -108,23 +111,17 @@ func (w *walk) finish(use *ir.BackendUse) *routev3.Route {
 	return r
 }
 
-// names says what a route was made from, as the access log has it.
-func (w *walk) names(use *ir.BackendUse) *corev3.Metadata {
-	origin, key := w.entry.Rule.Origin, w.listener.Key
-	fields := map[string]string{
-		"listener": key.Owner.Namespace + "/" + key.Owner.Name + "/" + key.Section,
-		"route":    origin.Kind + "/" + origin.Namespace + "/" + origin.Name,
-		"rule":     strconv.Itoa(origin.Rule),
+// named says what a route was made from, as the access log has it, and why no
+// backend answers.
+func (w *walk) named(use *ir.BackendUse) Named {
+	n := named(w.listener, w.entry.Rule, "")
+	switch {
+	case w.refused:
+		n.Flag = "refused_rule"
+	case w.answered && use != nil && use.Backend != nil:
+		n.Backend = backendLabel(use.Backend.EndpointsKey)
+	case !w.answered && (use == nil || use.Backend == nil):
+		n.Flag = "no_backend"
 	}
-	if w.entry.Rule.Refused != "" {
-		fields["flag"] = "refused_rule"
-	}
-	if use != nil && use.Backend != nil {
-		fields["backend"] = fmt.Sprintf("%s/%s:%d", use.Backend.Namespace, use.Backend.Service, use.Backend.Port)
-	}
-	values := make(map[string]*structpb.Value, len(fields))
-	for name, text := range fields {
-		values[name] = structpb.NewStringValue(text)
-	}
-	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{metadataNamespace: {Fields: values}}}
+	return n
 }

@@ -18,25 +18,34 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	if last == nil || last.target != to {
 		last = &Config{}
 	}
-	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports)}
+	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), last: last, hostsOf: map[ir.ListenerKey][]string{}}
+	c.keep(last)
 	c.object(last)
+	c.makeUpstreams()
 	for _, p := range c.ports {
 		c.Listeners = append(c.Listeners, c.listeners(p)...)
+		c.Filters = append(c.Filters, c.streamFilters(p)...)
 		c.Routes = append(c.Routes, c.routes(p)...)
 	}
+	served := len(c.Routes)
 	c.shutStale(last)
-	for _, b := range unit.Proxy.Backends {
-		c.Clusters = append(c.Clusters, c.cluster(b))
-	}
+	takeOver(c.Routes[served:], last.Routes)
 	c.Clusters = append(c.Clusters, c.proxiedClusters()...)
-	for _, e := range unit.Endpoints {
-		c.Endpoints = append(c.Endpoints, c.endpoints(e))
-	}
 	c.Secrets = c.secrets()
-	for _, kind := range [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets} {
+	c.release()
+	takeOver(c.Listeners, last.Listeners)
+	takeOver(c.Secrets, last.Secrets)
+	takeOver(c.Filters, last.Filters)
+	for _, kind := range c.kinds() {
 		slices.SortFunc(kind, func(a, b *Resource) int { return cmp.Compare(a.Name, b.Name) })
 	}
+	c.last = nil
 	return c
+}
+
+// kinds are all resources, those that name others first.
+func (c *Config) kinds() [][]*Resource {
+	return [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets, c.Filters}
 }
 
 // typed packs a message as Envoy's extensions want it, always in the same way.

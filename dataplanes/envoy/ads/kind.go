@@ -2,6 +2,7 @@ package ads
 
 import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -19,17 +20,18 @@ const (
 	Clusters
 	Listeners
 	Routes
+	Filters
 	kinds
 )
 
 // empties are an empty resource of each kind.
 var empties = [kinds]proto.Message{
 	Secrets: &tlsv3.Secret{}, Endpoints: &endpointv3.ClusterLoadAssignment{}, Clusters: &clusterv3.Cluster{},
-	Listeners: &listenerv3.Listener{}, Routes: &routev3.RouteConfiguration{},
+	Listeners: &listenerv3.Listener{}, Routes: &routev3.RouteConfiguration{}, Filters: &corev3.TypedExtensionConfig{},
 }
 
 // words name the kinds for people.
-var words = [kinds]string{"secrets", "endpoints", "clusters", "listeners", "routes"}
+var words = [kinds]string{"secrets", "endpoints", "clusters", "listeners", "routes", "filters"}
 
 // String returns the kind's name.
 func (k Kind) String() string { return words[k] }

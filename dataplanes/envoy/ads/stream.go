@@ -235,7 +235,7 @@ func (st *stream) follow(p *packed) {
 
 // alone are kinds of which each resource is sent by itself: Envoy refuses all that
 // came with a bad one.
-var alone = [kinds]bool{Secrets: true, Routes: true}
+var alone = [kinds]bool{Secrets: true, Routes: true, Filters: true}
 
 // wanted returns the names of which the client is to know, sorted.
 func (s *subscription) wanted(want map[string]*packed) []string {

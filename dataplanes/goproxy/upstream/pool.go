@@ -90,9 +90,9 @@ func (p *Pool) swap(source *ir.Endpoints, rules policy) {
 	}
 	next := &roster{source: source, policy: rules, byAddr: map[netip.AddrPort]*endpoint{}, byID: map[ID]*endpoint{}}
 	if source != nil {
-		meant := p.place.preference(source.Endpoints)
+		meant := p.place.Preference(source.Endpoints)
 		for _, e := range source.Endpoints {
-			p.enrol(next, old.byAddr, e, meant.tier(&e))
+			p.enrol(next, old.byAddr, e, meant.Tier(&e))
 		}
 	}
 	if rules.balancing.Algorithm == ir.ConsistentHash {
