@@ -25,6 +25,8 @@ type process struct {
 	child  *agent.Child
 	admin  *Admin
 	said   *agent.Tail
+	// authorities is the file of the certificates that the system trusts.
+	authorities string
 }
 
 // launch says how an Envoy is started.
@@ -50,14 +52,10 @@ func startProcess(l launch) (*process, error) {
 	if p.files, err = newFiles(l.dir); err != nil {
 		return nil, err
 	}
-	if err = p.files.write(l); err != nil {
-		p.files.remove()
-		return nil, err
-	}
-	listener, err := net.Listen("unix", p.files.ads())
+	listener, err := p.prepare(l)
 	if err != nil {
 		p.files.remove()
-		return nil, fmt.Errorf("the socket for Envoy cannot be opened: %w", err)
+		return nil, err
 	}
 	p.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(64<<20), grpc.MaxSendMsgSize(math.MaxInt32))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(p.grpc, p.server)
@@ -65,6 +63,22 @@ func startProcess(l launch) (*process, error) {
 	p.admin = newAdmin(p.files.admin())
 	p.child = agent.Keep(agent.Program{Path: l.program, Args: p.args(l), Env: os.Environ(), Said: p.said, Lines: l.lines})
 	return p, nil
+}
+
+// prepare writes what Envoy reads, and opens the socket that it comes to.
+func (p *process) prepare(l launch) (net.Listener, error) {
+	if err := p.files.write(l); err != nil {
+		return nil, fmt.Errorf("Envoy's files cannot be written: %w", err)
+	}
+	var err error
+	if p.authorities, err = p.files.authorities(); err != nil {
+		return nil, fmt.Errorf("the trusted certificates cannot be written for Envoy: %w", err)
+	}
+	listener, err := net.Listen("unix", p.files.ads())
+	if err != nil {
+		return nil, fmt.Errorf("the socket for Envoy cannot be opened: %w", err)
+	}
+	return listener, nil
 }
 
 // args are Envoy's. It drains at once: who decides that it is to end has waited

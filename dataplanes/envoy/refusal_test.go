@@ -116,8 +116,10 @@ func TestRefusedBackend(t *testing.T) {
 	use := to(r.backend("one", named(t, "one")))
 	r.route("http", "/good", &ir.Rule{Backends: use})
 	key := r.backend("bad", named(t, "bad"))
-	noCertificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("no certificate at all")})
-	r.unit.Proxy.Backends[1] = &ir.Backend{Key: key, TLS: &ir.BackendTLS{Hostname: "a.example", CAs: string(noCertificate)}}
+	r.unit.Proxy.Backends[1] = &ir.Backend{Key: key, TLS: &ir.BackendTLS{
+		Hostname: strings.Repeat("a", 300), SANs: []ir.SAN{{DNS: "a.example"}},
+		CAs: certificate(t, "ca", "ca.example", elliptic.P256()).Chain,
+	}}
 	first := r.route("http", "/bad", &ir.Rule{Backends: to(key)})
 	second := r.route("http", "/both", &ir.Rule{Backends: append(to(key), use...)})
 	r.refused("Envoy refuses it: ", first, second)
@@ -127,6 +129,21 @@ func TestRefusedBackend(t *testing.T) {
 	r.unit.Proxy.Backends[1] = &ir.Backend{Key: key}
 	r.must()
 	wantAnswer(t, addr+"/bad", 200, "bad")
+}
+
+// A client certificate that BoringSSL refuses costs the rules of its backend.
+func TestRefusedClientCertificate(t *testing.T) {
+	r := newRig(t, dataplanes.Options{})
+	addr := r.listen("http")
+	r.route("http", "/good", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
+	key := r.backend("bad", named(t, "bad"))
+	r.unit.Proxy.Certificates = []*ir.Certificate{certificate(t, "client", "client.example", elliptic.P224())}
+	r.unit.Proxy.Backends[1] = &ir.Backend{Key: key, TLS: &ir.BackendTLS{
+		Hostname: "a.example", CAs: certificate(t, "ca", "ca.example", elliptic.P256()).Chain, ClientCertificate: &r.unit.Proxy.Certificates[0].Key,
+	}}
+	r.refused("Envoy refuses it: ", r.route("http", "/bad", &ir.Rule{Backends: to(key)}))
+	wantAnswer(t, addr+"/good", 200, "one")
+	wantAnswer(t, addr+"/bad", 500, "")
 }
 
 // A certificate that BoringSSL refuses costs its listener; those beside it serve.
