@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/roots"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
 
@@ -51,12 +52,16 @@ func newFiles(in string) (files, error) {
 func (f files) ads() string       { return filepath.Join(f.dir, "ads") }
 func (f files) admin() string     { return filepath.Join(f.dir, "admin") }
 func (f files) bootstrap() string { return filepath.Join(f.dir, "bootstrap.json") }
+func (f files) systemCAs() string { return filepath.Join(f.dir, "system-cas.pem") }
 func (f files) remove()           { _ = os.RemoveAll(f.dir) }
 
 // write writes what Envoy reads when it starts.
 func (f files) write(l launch) error {
 	text, err := protojson.Marshal(f.config(l))
 	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(f.systemCAs(), roots.System(os.Getenv), 0o600); err != nil {
 		return err
 	}
 	return os.WriteFile(f.bootstrap(), text, 0o600)

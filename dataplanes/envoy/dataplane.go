@@ -22,7 +22,7 @@ func (Dataplane) Features() feature.Set { return feature.NewSet(served...) }
 
 // Render returns the translated unit.
 func (Dataplane) Render(unit *ir.Unit) (any, error) {
-	return translator.Translate(unit, translator.Target{}, nil), nil
+	return translator.Translate(unit, translator.Target{SystemCAs: translator.UsualCAs}, nil), nil
 }
 
 // Start returns a proxy that serves until the context ends. The one error is an

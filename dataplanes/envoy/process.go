@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
+	"github.com/sluice-gateway/sluice/ir"
 )
 
 // process is one Envoy and the server that it takes its resources from.
@@ -25,8 +26,8 @@ type process struct {
 	child  *agent.Child
 	admin  *Admin
 	said   *agent.Tail
-	// authorities is the file of the certificates that the system trusts.
-	authorities string
+	// key is what the tokens of sessions are made with.
+	key ir.Secret
 }
 
 // launch says how an Envoy is started.
@@ -61,7 +62,7 @@ func startProcess(l launch) (*process, error) {
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(p.grpc, p.server)
 	go func() { _ = p.grpc.Serve(listener) }()
 	p.admin = newAdmin(p.files.admin())
-	p.child = agent.Keep(agent.Program{Path: l.program, Args: p.args(l), Env: os.Environ(), Said: p.said, Lines: l.lines})
+	p.child = agent.Keep(agent.Program{Path: l.program, Args: p.args(l), Env: append(os.Environ(), sessionKeyVariable+"="+p.files.sessionKey()), Said: p.said, Lines: l.lines})
 	return p, nil
 }
 
@@ -69,10 +70,6 @@ func startProcess(l launch) (*process, error) {
 func (p *process) prepare(l launch) (net.Listener, error) {
 	if err := p.files.write(l); err != nil {
 		return nil, fmt.Errorf("Envoy's files cannot be written: %w", err)
-	}
-	var err error
-	if p.authorities, err = p.files.authorities(); err != nil {
-		return nil, fmt.Errorf("the trusted certificates cannot be written for Envoy: %w", err)
 	}
 	listener, err := net.Listen("unix", p.files.ads())
 	if err != nil {

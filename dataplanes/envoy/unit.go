@@ -44,6 +44,8 @@ type unit struct {
 	unbound, lost map[string]error
 	// leaving is since when resources are there that nobody names.
 	leaving [6]map[string]time.Time
+	// ownKey is the session key where none was given.
+	ownKey ir.Secret
 	// failed is true where the assignment is to be tried again.
 	failed bool
 }
@@ -196,10 +198,13 @@ func (u *unit) tend(ctx context.Context) {
 }
 
 func (u *unit) target() translator.Target {
-	return translator.Target{
+	to := translator.Target{
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
-		SystemCAs: u.process.authorities,
 	}
+	if u.process != nil {
+		to.SystemCAs = u.process.files.systemCAs()
+	}
+	return to
 }
 
 // launch says how this unit's Envoy is started.
@@ -219,7 +224,7 @@ func (u *unit) launch() (launch, error) {
 // start starts the process, unless it runs.
 func (u *unit) start() error {
 	if u.process != nil {
-		return nil
+		return u.process.keepSessionKey(u.sessionKey())
 	}
 	l, err := u.launch()
 	if err != nil {
@@ -232,7 +237,7 @@ func (u *unit) start() error {
 	for kind := range u.leaving {
 		u.leaving[kind] = map[string]time.Time{}
 	}
-	return nil
+	return u.process.keepSessionKey(u.sessionKey())
 }
 
 // resourcesOf returns those of a kind.

@@ -234,11 +234,9 @@ func (w *world) ends(t *testing.T, stop func() int) {
 		t.Error("a client is asked to go before anything ends")
 	}
 	go func() { code <- stop() }()
-	if w.runDir == "" {
-		wait.For(t, "a client that keeps its connection is asked to go", func() bool { return goes(t, kept, w.port) })
-		if !goes(t, kept, w.port) {
-			t.Error("one that comes later is not")
-		}
+	wait.For(t, "a client that keeps its connection is asked to go", func() bool { return goes(t, kept, w.port) })
+	if !goes(t, kept, w.port) {
+		t.Error("one that comes later is not")
 	}
 	wait.For(t, "it is not ready", func() bool { return status(w.admin, "/readyz") == http.StatusServiceUnavailable })
 	if got := status(w.port, "/"); got != http.StatusNotFound {

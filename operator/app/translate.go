@@ -103,7 +103,7 @@ func render(u *engine.Unit, to string) ([]byte, error) {
 	case "goproxy":
 		return yaml.Marshal(goproxy.Translate(unit, nil))
 	case "envoy":
-		return yaml.Marshal(envoy.Translate(unit, envoy.Target{Address: netip.IPv4Unspecified()}, nil))
+		return yaml.Marshal(envoy.Translate(unit, envoy.Target{Address: netip.IPv4Unspecified(), SystemCAs: envoy.UsualCAs}, nil))
 	default:
 		return yaml.Marshal(unit)
 	}

@@ -177,7 +177,3 @@ func exactly(names []string) *matcherv3.ListStringMatcher {
 	}
 	return list
 }
-
-func prefixed(prefix string) *matcherv3.StringMatcher {
-	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}}
-}

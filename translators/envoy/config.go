@@ -9,6 +9,10 @@ import (
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
+// UsualCAs is where most systems keep the certificates that they trust, for what is
+// written down and not run.
+const UsualCAs = "/etc/ssl/certs/ca-certificates.crt"
+
 // Target is where a unit is going to run.
 type Target struct {
 	// Address is the local address that every listener binds.
@@ -57,6 +61,8 @@ type Config struct {
 	// for a route without any.
 	objections map[*ir.Route][]error
 	ports      []*order.Port
+	// certified are the certificates that are part of the unit.
+	certified map[ir.CertificateKey]bool
 	// last is what was there before, while this is being made, and never nil then.
 	last *Config
 

@@ -18,6 +18,7 @@ import (
 type walk struct {
 	entry    order.Entry
 	listener *ir.Listener
+	upstreams map[ir.BackendKey]*upstream
 	// fallback bounds requests of rules without a time-out of their own.
 	fallback ir.Duration
 

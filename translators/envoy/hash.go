@@ -14,10 +14,15 @@ import (
 // leadTo sends what a route matches to a backend, by its hash policy where it has
 // one. Requests without a key go in turn, which Envoy's consistent hashes do not
 // do: a cluster of the same endpoints has them.
-func leadTo(action *routev3.RouteAction, b *ir.Backend) {
+func (w *walk) leadTo(action *routev3.RouteAction, key ir.BackendKey) {
+	action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: clusterName(key)}
+	known := w.upstreams[key]
+	if known == nil {
+		return
+	}
+	b := known.backend
 	action.HashPolicy = hashPolicy(b)
-	if isOneCluster(b) {
-		action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: clusterName(b.Key)}
+	if !mayLackKey(b.Balancing) {
 		return
 	}
 	action.ClusterSpecifier = &routev3.RouteAction_InlineClusterSpecifierPlugin{
@@ -29,10 +34,6 @@ func leadTo(action *routev3.RouteAction, b *ir.Backend) {
 		}},
 	}
 }
-
-// isOneCluster says whether all that goes to a backend goes to the cluster of its
-// name.
-func isOneCluster(b *ir.Backend) bool { return !mayLackKey(b.Balancing) }
 
 // keyed tells requests with a key from those without.
 func keyed(b *ir.Backend) *matcherv3.Matcher {

@@ -18,6 +18,8 @@ var (
 	corsScript string
 	//go:embed lua/copied.lua
 	copiedScript string
+	//go:embed lua/session.lua
+	sessionScript string
 )
 
 // script runs one of our scripts with the values of one route. Scripts of one

@@ -29,7 +29,7 @@ func (c *Config) routesOf(e order.Entry, l *ir.Listener) []*routev3.Route {
 	if total == 0 || first.answered {
 		return []*routev3.Route{first.finish(nil)}
 	}
-	all := make([]*routev3.Route, 0, len(uses))
+	all := c.sessions(e, l, uses)
 	taken := 0
 	for i, use := range uses {
 		r := c.share(e, l, use)
@@ -42,7 +42,24 @@ func (c *Config) routesOf(e order.Entry, l *ir.Listener) []*routev3.Route {
 }
 
 func (c *Config) walk(e order.Entry, l *ir.Listener) *walk {
-	return &walk{entry: e, listener: l, fallback: c.unit.Proxy.Settings.Timeouts.Request}
+	return &walk{entry: e, listener: l, upstreams: c.upstreams, fallback: c.unit.Proxy.Settings.Timeouts.Request}
+}
+
+// sessions are the routes of those who have a session with one of several
+// backends: it outlives what chance would say.
+func (c *Config) sessions(e order.Entry, l *ir.Listener, uses []*ir.BackendUse) []*routev3.Route {
+	var all []*routev3.Route
+	if e.Rule.Session == nil || len(uses) < 2 {
+		return nil
+	}
+	for _, use := range uses {
+		if use.Backend != nil {
+			r := c.share(e, l, use)
+			ofSession(r.Match, e.Rule.Session, use.Backend.EndpointsKey)
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // share is the route of one backend's requests. Where the reference to it could
@@ -93,6 +110,9 @@ func fraction(taken, total int) *corev3.RuntimeFractionalPercent {
 // nowhere: without a backend, what the filters do not answer is 500.
 func (w *walk) finish(use *ir.BackendUse) *routev3.Route {
 	w.flush()
+	if use != nil && use.Backend != nil && !w.answered && w.entry.Rule.Session != nil {
+		w.keepSession(use.Backend.EndpointsKey)
+	}
 	if w.path != nil || w.host != "" {
 		w.chain = append([]*corev3.TypedExtensionConfig{keepAsked()}, w.chain...)
 	}

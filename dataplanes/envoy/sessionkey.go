@@ -1,0 +1,47 @@
+package envoy
+
+import (
+	"crypto/rand"
+	"os"
+	"path/filepath"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// sessionKeyVariable tells the script that makes the tokens of sessions
+// (translators/envoy/lua/session.lua) which file has their key. It is in no
+// resource, so that no dump of Envoy's configuration shows it.
+const sessionKeyVariable = "SLUICE_SESSION_KEY_FILE"
+
+func (f files) sessionKey() string { return filepath.Join(f.dir, "session-key") }
+
+// keepSessionKey writes the key where it is another than the last. Requests find
+// an old one or the new one, never half of one.
+func (p *process) keepSessionKey(key ir.Secret) error {
+	if p.key == key {
+		return nil
+	}
+	fresh := p.files.sessionKey() + ".new"
+	if err := os.WriteFile(fresh, []byte(key), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, p.files.sessionKey()); err != nil {
+		return err
+	}
+	p.key = key
+	return nil
+}
+
+// sessionKey is what the tokens of the unit's sessions are made with: what all
+// proxies of the unit were given, or else a random one of this proxy's own.
+func (u *unit) sessionKey() ir.Secret {
+	if key := u.assigned.SessionKey; key != "" {
+		return key
+	}
+	if u.ownKey == "" {
+		random := make([]byte, 32)
+		_, _ = rand.Read(random) // It never fails (Go 1.24).
+		u.ownKey = ir.Secret(random)
+	}
+	return u.ownKey
+}
