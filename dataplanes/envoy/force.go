@@ -30,12 +30,9 @@ func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
 	defer q.end()
 	u.lost = map[string]error{}
 	for {
-		config, err := u.translate(q.verdicts.apply(unit))
-		if err != nil {
-			return dataplanes.Outcome{}, err
-		}
-		q.config = config
-		refusals, err := u.push(ctx, config)
+		u.last = translator.Translate(q.verdicts.apply(unit), u.target(), u.last)
+		q.config = u.last
+		refusals, err := u.push(ctx, q.config)
 		if err != nil {
 			return dataplanes.Outcome{}, err
 		}
@@ -46,19 +43,6 @@ func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
 			return u.stay(ctx, refusals, err)
 		}
 	}
-}
-
-// translate writes a unit for Envoy. What the translator cannot write costs its
-// unit and nothing else.
-func (u *unit) translate(unit *ir.Unit) (config *translator.Config, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			u.last = nil
-			err = fmt.Errorf("the unit cannot be written for Envoy, which is a mistake in this program: %v", r)
-		}
-	}()
-	u.last = translator.Translate(unit, u.target(), u.last)
-	return u.last, nil
 }
 
 // succeed takes note of what is in force.
