@@ -45,6 +45,7 @@ func (c *Config) listeners(p *order.Port) []*Resource {
 func (c *Config) tcpListener(p *order.Port, chains []*listenerv3.FilterChain) *Resource {
 	l := &listenerv3.Listener{
 		Name:                          listenerName(false, p.Port),
+		StatPrefix:                    listenerName(false, p.Port),
 		Address:                       c.address(p.Port, corev3.SocketAddress_TCP),
 		FilterChains:                  chains,
 		ListenerFiltersTimeout:        durationpb.New(handshakeTimeout),

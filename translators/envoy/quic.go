@@ -29,6 +29,7 @@ func (c *Config) servesHTTP3(p *order.Port) bool {
 func (c *Config) quicListener(p *order.Port) *Resource {
 	l := &listenerv3.Listener{
 		Name:                          listenerName(true, p.Port),
+		StatPrefix:                    listenerName(true, p.Port),
 		Address:                       c.address(p.Port, corev3.SocketAddress_UDP),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
 		UdpListenerConfig: &listenerv3.UdpListenerConfig{
