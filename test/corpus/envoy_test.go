@@ -16,7 +16,7 @@ func forEnvoy(u *ir.Unit) *envoy.Config {
 
 func resourcesOf(c *envoy.Config) []*envoy.Resource {
 	var all []*envoy.Resource
-	for _, kind := range [][]*envoy.Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets} {
+	for _, kind := range [][]*envoy.Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets, c.Filters} {
 		all = append(all, kind...)
 	}
 	return all

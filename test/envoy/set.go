@@ -15,7 +15,7 @@ import (
 )
 
 // Set is what Envoy would be sent for one unit: listeners, route configurations,
-// clusters, endpoints and secrets, in any order.
+// clusters, endpoints, secrets and filters, in any order.
 type Set struct {
 	// Name is how failures call it.
 	Name      string
@@ -35,6 +35,7 @@ type index struct {
 	routes    map[string]*routev3.RouteConfiguration
 	endpoints map[string]*endpointv3.ClusterLoadAssignment
 	secrets   map[string]bool
+	filters   map[string]*corev3.TypedExtensionConfig
 }
 
 // static puts every resource where it is named, so that Envoy checks it there:
@@ -42,7 +43,10 @@ type index struct {
 // an error.
 func (s Set) static() (*static, error) {
 	out := &static{name: s.Name}
-	by := index{map[string]*routev3.RouteConfiguration{}, map[string]*endpointv3.ClusterLoadAssignment{}, map[string]bool{}}
+	by := index{
+		routes: map[string]*routev3.RouteConfiguration{}, endpoints: map[string]*endpointv3.ClusterLoadAssignment{},
+		secrets: map[string]bool{}, filters: map[string]*corev3.TypedExtensionConfig{},
+	}
 	for _, r := range s.Resources {
 		switch r := proto.Clone(r).(type) {
 		case *listenerv3.Listener:
@@ -56,6 +60,8 @@ func (s Set) static() (*static, error) {
 			by.routes[r.GetName()] = r
 		case *endpointv3.ClusterLoadAssignment:
 			by.endpoints[r.GetClusterName()] = r
+		case *corev3.TypedExtensionConfig:
+			by.filters[r.GetName()] = r
 		default:
 			return nil, fmt.Errorf("a %T is none of the resources that a set has", r)
 		}
@@ -77,6 +83,8 @@ func (by index) settle(m proto.Message) error {
 		return by.settleRoutes(m)
 	case *clusterv3.Cluster:
 		return by.settleEndpoints(m)
+	case *listenerv3.Filter:
+		return by.settleFilter(m)
 	case *tlsv3.SdsSecretConfig:
 		m.SdsConfig = nil
 		if !by.secrets[m.GetName()] {
@@ -96,6 +104,18 @@ func (by index) settleRoutes(m *hcmv3.HttpConnectionManager) error {
 		return fmt.Errorf("route configuration %q is asked for and is not there", rds.GetRouteConfigName())
 	}
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
+	return nil
+}
+
+func (by index) settleFilter(m *listenerv3.Filter) error {
+	if m.GetConfigDiscovery() == nil {
+		return nil
+	}
+	filter := by.filters[m.GetName()]
+	if filter == nil {
+		return fmt.Errorf("filter %q is asked for and is not there", m.GetName())
+	}
+	m.ConfigType = &listenerv3.Filter_TypedConfig{TypedConfig: filter.GetTypedConfig()}
 	return nil
 }
 

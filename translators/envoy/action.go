@@ -7,6 +7,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	previousv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	prioritiesv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/priority/previous_priorities/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -69,6 +70,10 @@ func replacement(pattern, by string) *matcherv3.RegexMatchAndSubstitute {
 // mostConnects bounds how many endpoints a request looks for a connection at.
 const mostConnects = 10
 
+// triesPerTier is how many endpoints of a tier are tried until those of a later one
+// are: they are better than none.
+const triesPerTier = 2
+
 // retryPolicy has a request go to another endpoint where no connection could be
 // made, whatever its method, so that an endpoint that goes away costs none. All
 // else is tried again as the rule says.
@@ -80,6 +85,10 @@ func retryPolicy(rule *ir.Rule) *routev3.RetryPolicy {
 			Name:       "envoy.retry_host_predicates.previous_hosts",
 			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{TypedConfig: typed(&previousv3.PreviousHostsPredicate{})},
 		}},
+		RetryPriority: &routev3.RetryPolicy_RetryPriority{
+			Name:       "envoy.retry_priorities.previous_priorities",
+			ConfigType: &routev3.RetryPolicy_RetryPriority_TypedConfig{TypedConfig: typed(&prioritiesv3.PreviousPrioritiesConfig{UpdateFrequency: triesPerTier})},
+		},
 		HostSelectionRetryMaxAttempts: mostConnects,
 		RetryBackOff:                  backOff(time.Millisecond),
 	}

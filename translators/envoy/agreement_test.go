@@ -35,6 +35,7 @@ func agree(t *rapid.T, r *rig) {
 	r.load(config)
 	for range 24 {
 		q, sni := drawRequest(t), rapid.SampledFrom(hosts).Draw(t, "sni")
+		sent := written(q, spell(t, q.Host))
 		for _, p := range config.ports {
 			d := r.doors["plain"]
 			if p.Protocol == ir.HTTPS {
@@ -44,12 +45,12 @@ func agree(t *rapid.T, r *rig) {
 				}
 				d = r.doors[l.Hostname]
 			}
-			status, body := d.ask(written(q))
+			status, body := d.ask(sent)
 			if status != 200 {
 				body = ""
 			}
 			if got, want := fmt.Sprint(status, " ", body), slow(p, sni, q); got != want {
-				t.Fatalf("%q, SNI %q, port %d: Envoy says %s, order says %s", written(q), sni, p.Port, got, want)
+				t.Fatalf("%q, SNI %q, port %d: Envoy says %s, order says %s", sent, sni, p.Port, got, want)
 			}
 		}
 	}
@@ -135,17 +136,25 @@ func slow(p *order.Port, sni string, r order.Request) string {
 	return "404 "
 }
 
-func written(r order.Request) string {
+func written(r order.Request, host string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", r.Method, r.Path)
 	if r.Query != "" {
 		b.WriteString("?" + r.Query)
 	}
-	fmt.Fprintf(&b, " HTTP/1.1\r\nHost: %s\r\nContent-Length: 0\r\n", r.Host)
+	fmt.Fprintf(&b, " HTTP/1.1\r\nHost: %s\r\nContent-Length: 0\r\n", host)
 	for _, h := range r.Headers {
 		fmt.Fprintf(&b, "%s: %s\r\n", h.Name, h.Value)
 	}
 	return b.String() + "\r\n"
+}
+
+// spell writes a host in one of the ways that mean it.
+func spell(t *rapid.T, host string) string {
+	if rapid.Bool().Draw(t, "upper case") {
+		host = strings.ToUpper(host[:1]) + host[1:]
+	}
+	return host + rapid.SampledFrom([]string{"", "", ".", ":80", ":8080", ".:80"}).Draw(t, "tail")
 }
 
 // What is drawn from is small, so that matches meet requests often.
@@ -260,4 +269,11 @@ func covers(wide, narrow string) bool {
 		return wide == narrow || wide == order.AnyHost
 	}
 	return order.MatchHostname(wide, strings.Replace(narrow, "*", "any", 1))
+}
+
+// TestFamiliesAgreeWithOrder has all hostnames share virtual hosts.
+func TestFamiliesAgreeWithOrder(t *testing.T) {
+	shareSooner(t)
+	r := startRig(t, append([]string{"plain"}, attached...)...)
+	rapid.Check(t, func(t *rapid.T) { agree(t, r) })
 }

@@ -30,7 +30,7 @@ func announcing() *hcmv3.HttpFilter {
 // announcement is what the routes of a port say about HTTP/3, in the place of what
 // a backend has to say of its own: clients cannot reach that.
 func (c *Config) announcement(p *order.Port) map[string]*anypb.Any {
-	if !p.HTTP3 {
+	if !c.servesHTTP3(p) {
 		return nil
 	}
 	age := time.Duration(c.unit.Proxy.Settings.HTTP3.AltSvcMaxAge) / time.Second

@@ -45,7 +45,7 @@ func (c *Config) plainChains(p *order.Port) []*listenerv3.FilterChain {
 func (c *Config) tlsChain(l *ir.Listener) *listenerv3.FilterChain {
 	chain := &listenerv3.FilterChain{Name: l.Hostname, FilterChainMatch: forServerName(l.Hostname)}
 	socket := c.tlsSocket(l, c.unit.Proxy.Settings.TLS.ALPN)
-	if l.Refused != "" || socket == nil {
+	if socket == nil {
 		chain.Filters = []*listenerv3.Filter{answering(unrecognizedName)}
 		return chain
 	}

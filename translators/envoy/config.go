@@ -61,6 +61,8 @@ type Config struct {
 	// for a route without any.
 	objections map[*ir.Route][]error
 	ports      []*order.Port
+	// certified are the certificates that are part of the unit.
+	certified map[ir.CertificateKey]bool
 	// last is what was there before, while this is being made, and never nil then.
 	last *Config
 

@@ -62,6 +62,7 @@ func (c *Config) datagramProxy(cluster string) *udpv3.UdpProxyConfig {
 	}
 	return &udpv3.UdpProxyConfig{
 		StatPrefix: cluster,
+		AccessLog:  streamLog(cluster, ir.UDP),
 		RouteSpecifier: &udpv3.UdpProxyConfig_Matcher{Matcher: &xdsmatcherv3.Matcher{
 			OnNoMatch: &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Action{
 				Action: extension("route", &udpv3.Route{Cluster: cluster}),

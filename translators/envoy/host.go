@@ -24,7 +24,7 @@ func (c *Config) routes(p *order.Port) []*Resource {
 	all := make([]*Resource, 0, len(p.Listeners))
 	for _, l := range p.Listeners {
 		name := routesName(l.Listener)
-		if l.Listener.Refused != "" {
+		if c.closes(l.Listener) {
 			all = append(all, shut(name))
 			continue
 		}
@@ -105,12 +105,7 @@ func (c *Config) virtualHosts(l *order.Listener, owners owners) []*routev3.Virtu
 	if l.Listener.Refused != "" {
 		return []*routev3.VirtualHost{refused(l.Listener)}
 	}
-	s := c.serving(l)
-	all := make([]*routev3.VirtualHost, 0, len(l.Hosts)+2)
-	for _, h := range owners.hosts(l) {
-		all = append(all, s.virtualHost(h))
-	}
-	return all
+	return c.serving(l).virtualHosts(owners.hosts(l))
 }
 
 func refused(l *ir.Listener) *routev3.VirtualHost {

@@ -58,15 +58,27 @@ func TestNothingChangedIsTheSame(t *testing.T) {
 // TestKeptIsAsMadeAnew shows that whatever is taken over says what a translation
 // from nothing says, through random edits, and that order says nothing.
 func TestKeptIsAsMadeAnew(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var last *Config
-		unit := drawUnit(t)
-		for range 4 {
-			last = Translate(unit, Target{}, last)
-			sameBytes(t, last, Translate(unit, Target{}, nil))
-			unit = edit(t, unit)
-		}
-	})
+	rapid.Check(t, keptIsAsMadeAnew)
+	shareSooner(t)
+	rapid.Check(t, keptIsAsMadeAnew)
+}
+
+func keptIsAsMadeAnew(t *rapid.T) {
+	var last *Config
+	unit := drawUnit(t)
+	for range 4 {
+		last = Translate(unit, Target{}, last)
+		sameBytes(t, last, Translate(unit, Target{}, nil))
+		unit = edit(t, unit)
+	}
+}
+
+// shareSooner has all hostnames that cover each other share virtual hosts.
+func shareSooner(t *testing.T) {
+	t.Helper()
+	was := mostRepeated
+	t.Cleanup(func() { mostRepeated = was })
+	mostRepeated = -1 << 30
 }
 
 // edit changes, adds or takes away a route.

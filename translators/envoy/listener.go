@@ -36,7 +36,7 @@ func (c *Config) listeners(p *order.Port) []*Resource {
 	if len(c.trusted(p.Port)) > 0 {
 		all = append(all, c.proxiedListener(p, chains))
 	}
-	if p.HTTP3 {
+	if c.servesHTTP3(p) {
 		all = append(all, c.quicListener(p))
 	}
 	return all
@@ -45,6 +45,7 @@ func (c *Config) listeners(p *order.Port) []*Resource {
 func (c *Config) tcpListener(p *order.Port, chains []*listenerv3.FilterChain) *Resource {
 	l := &listenerv3.Listener{
 		Name:                          listenerName(false, p.Port),
+		StatPrefix:                    listenerName(false, p.Port),
 		Address:                       c.address(p.Port, corev3.SocketAddress_TCP),
 		FilterChains:                  chains,
 		ListenerFiltersTimeout:        durationpb.New(handshakeTimeout),

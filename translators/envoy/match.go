@@ -23,6 +23,7 @@ var (
 	pathHeader   = header(pathHeaderName)
 	methodHeader = header(":method")
 	targetHeader = header(":path")
+	authority    = header(":authority")
 )
 
 // pathOf is the path of a route that was chosen already: it says what a rewrite

@@ -74,14 +74,19 @@ func (c *Config) Names(door, host string) Named {
 	for _, p := range c.ports {
 		for _, l := range p.Listeners {
 			if routesName(l.Listener) == door {
-				return doorOf(p, l.Listener, host)
+				return namedByHost(p, l.Listener, host)
+			}
+		}
+		for _, s := range p.Streams {
+			if n, ok := namedByDoor(s, door); ok {
+				return n
 			}
 		}
 	}
 	return Named{}
 }
 
-func doorOf(p *order.Port, l *ir.Listener, host string) Named {
+func namedByHost(p *order.Port, l *ir.Listener, host string) Named {
 	if p.Protocol == ir.HTTP {
 		if l = ownersOf(p).of(host); l == nil {
 			return Named{Flag: "no_listener"}
@@ -89,3 +94,45 @@ func doorOf(p *order.Port, l *ir.Listener, host string) Named {
 	}
 	return named(l, nil, "")
 }
+
+func namedByDoor(s *order.Stream, name string) (Named, bool) {
+	if s.Listener.Protocol == ir.UDP {
+		return namedStream(s.Listener, ruleOf(s)), name == listenerName(true, s.Listener.Port)
+	}
+	base := inlet{s, order.AnyHost}.name()
+	if s.Listener.Protocol == ir.TCP {
+		return namedStream(s.Listener, inlet{s, order.AnyHost}.rule()), name == base
+	}
+	hostname, ok := strings.CutPrefix(name, strings.TrimSuffix(base, order.AnyHost))
+	return namedStream(s.Listener, inlet{s, hostname}.rule()), ok
+}
+
+// namedStream also says why no connection gets anywhere.
+func namedStream(l *ir.Listener, rule *ir.Rule) Named {
+	switch {
+	case rule == nil:
+		return named(l, nil, "no_route")
+	case rule.Refused != "":
+		return named(l, rule, "refused_rule")
+	case len(usesOf(rule)) == 0:
+		return named(l, rule, "no_backend")
+	default:
+		return named(l, rule, "")
+	}
+}
+
+// Labels returns all listeners and routes by which requests and streams are
+// counted.
+func (c *Config) Labels() (listeners, routes map[string]bool) {
+	listeners, routes = map[string]bool{}, map[string]bool{}
+	for _, l := range c.unit.Proxy.Listeners {
+		listeners[listenerLabel(l)] = true
+	}
+	for _, r := range c.unit.Proxy.Routes {
+		routes[routeLabel(r.Origin)] = true
+	}
+	return listeners, routes
+}
+
+// Logs reports whether the access log is to be written.
+func (c *Config) Logs() bool { return c.unit.Proxy.Settings.AccessLog.Enabled }

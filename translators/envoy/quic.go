@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"slices"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -17,10 +18,18 @@ import (
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
+// servesHTTP3 says whether HTTP/3 is served on the UDP side of a port: not where
+// all that could be is closed.
+func (c *Config) servesHTTP3(p *order.Port) bool {
+	served := func(l *ir.Listener) bool { return l.Protocol == ir.HTTPS && !c.closes(l) }
+	return p.HTTP3 && slices.ContainsFunc(p.Requests(), served)
+}
+
 // quicListener serves HTTP/3 on the UDP side of a port.
 func (c *Config) quicListener(p *order.Port) *Resource {
 	l := &listenerv3.Listener{
 		Name:                          listenerName(true, p.Port),
+		StatPrefix:                    listenerName(true, p.Port),
 		Address:                       c.address(p.Port, corev3.SocketAddress_UDP),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
 		UdpListenerConfig: &listenerv3.UdpListenerConfig{
@@ -58,9 +67,9 @@ func (c *Config) quicOptions() *listenerv3.QuicProtocolOptions {
 // quicChain serves the names of one listener. Those that are refused, and those
 // whose TLS leads to a stream, are nobody's here.
 func (c *Config) quicChain(p *order.Port, l *ir.Listener) *listenerv3.FilterChain {
-	context, manager := c.downstreamTLS(l, nil), c.http3Manager(l)
-	if l.Protocol != ir.HTTPS || l.Refused != "" || context == nil {
-		context, manager = c.nobodysQUIC(p), nobodysManager()
+	context, manager := c.nobodysQUIC(p), nobodysManager()
+	if l.Protocol == ir.HTTPS && !c.closes(l) {
+		context, manager = c.downstreamTLS(l, nil), c.http3Manager(l)
 	}
 	chain := quicFilterChain(context, manager)
 	chain.Name, chain.FilterChainMatch = l.Hostname, forServerName(l.Hostname)
@@ -106,7 +115,7 @@ func quicFilterChain(context *tlsv3.DownstreamTlsContext, manager *hcmv3.HttpCon
 func (c *Config) nobodysQUIC(p *order.Port) *tlsv3.DownstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{AlpnProtocols: []string{"nothing"}}
 	for _, l := range p.Requests() {
-		if l.Protocol == ir.HTTPS && l.Refused == "" && l.TLS != nil && len(l.TLS.Certificates) > 0 {
+		if l.Protocol == ir.HTTPS && !c.closes(l) {
 			common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{{
 				Name: certificateName(l.TLS.Certificates[0]), SdsConfig: fromAgent(),
 			}}

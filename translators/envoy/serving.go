@@ -18,6 +18,8 @@ type serving struct {
 	// wide are the hosts that cover others.
 	wide  hostnames[*order.Host]
 	hosts map[string]*hosting
+	// families are those that share a virtual host, by its name.
+	families map[string]*family
 	// spare are hostings that are not used yet.
 	spare []hosting
 	// last is what the listener served before, nil where nothing of that holds.
@@ -29,15 +31,18 @@ type serving struct {
 type hosting struct {
 	host   *order.Host
 	tree   *tree
-	around []*tree
-	// message is nil until it is asked for.
+	around []*hosting
+	// message is nil where the hostname has no virtual host of its own.
 	message *routev3.VirtualHost
+	// rung, folded and door are nil where it has one.
+	rung, folded *rung
+	door         *matcherv3.Matcher_OnMatch
 }
 
 // serving begins with what a listener serves.
 func (c *Config) serving(l *order.Listener) *serving {
 	s := &serving{
-		config: c, listener: l.Listener, wide: newHostnames[*order.Host](0),
+		config: c, listener: l.Listener, families: map[string]*family{}, wide: newHostnames[*order.Host](0),
 		hosts: make(map[string]*hosting, len(l.Hosts)+1), spare: make([]hosting, len(l.Hosts)+1),
 	}
 	for _, h := range l.Hosts {
@@ -104,19 +109,69 @@ func (s *serving) serve(e order.Entry) *matcherv3.Matcher_OnMatch {
 	return action(&routev3.RouteList{Routes: routes})
 }
 
-// virtualHost returns what a hostname answers.
-func (s *serving) virtualHost(h *order.Host) *routev3.VirtualHost {
-	made := s.hosting(h)
-	var wider []*order.Host
-	for _, other := range s.wide.around(h.Hostname, wider) {
-		made.around = append(made.around, s.hosting(other).tree)
+// virtualHosts are those of some hostnames.
+func (s *serving) virtualHosts(hosts []*order.Host) []*routev3.VirtualHost {
+	made := make([]*hosting, 0, len(hosts))
+	for _, h := range hosts {
+		one := s.hosting(h)
+		var wider [8]*order.Host
+		for _, other := range s.wide.around(h.Hostname, wider[:0]) {
+			one.around = append(one.around, s.hosting(other))
+		}
+		made = append(made, one)
 	}
-	if s.last != nil {
-		if last := s.last.hosts[h.Hostname]; last != nil && last.tree == made.tree && slices.Equal(last.around, made.around) && last.message != nil {
-			made.message = last.message
-			return made.message
+	all := make([]*routev3.VirtualHost, 0, len(made)+2)
+	for _, f := range families(made) {
+		if repeated, own := f.repeated(); repeated > own+mostRepeated {
+			all = append(all, s.shared(f))
+			continue
+		}
+		for _, h := range f.members {
+			all = append(all, s.virtualHost(h))
 		}
 	}
-	made.message = &routev3.VirtualHost{Name: h.Hostname, Domains: domainsOf(h.Hostname), Matcher: chain(made.tree, made.around)}
-	return made.message
+	return all
+}
+
+// shared is a family's virtual host, made or taken over.
+func (s *serving) shared(f *family) *routev3.VirtualHost {
+	f.sort()
+	if s.last != nil {
+		if last := s.last.families[f.name()]; last != nil && slices.EqualFunc(last.members, f.members, sameHosting) {
+			f.message = last.message
+		}
+	}
+	for _, h := range f.members {
+		if last := s.before(h); last != nil {
+			h.rung, h.folded, h.door = last.rung, last.folded, last.door
+		}
+	}
+	if f.message == nil {
+		f.message = &routev3.VirtualHost{Name: f.name(), Domains: f.domains(), Matcher: f.matcher()}
+	}
+	s.families[f.name()] = f
+	return f.message
+}
+
+func sameHosting(a, b *hosting) bool { return a.host.Hostname == b.host.Hostname && a.tree == b.tree }
+
+// before is what the hostname had, where that has the same routes of its own.
+func (s *serving) before(h *hosting) *hosting {
+	if s.last == nil {
+		return nil
+	}
+	if last := s.last.hosts[h.host.Hostname]; last != nil && last.tree == h.tree {
+		return last
+	}
+	return nil
+}
+
+// virtualHost is that of one hostname, made or taken over.
+func (s *serving) virtualHost(h *hosting) *routev3.VirtualHost {
+	if last := s.before(h); last != nil && last.message != nil && slices.EqualFunc(last.around, h.around, sameHosting) {
+		h.message = last.message
+		return h.message
+	}
+	h.message = &routev3.VirtualHost{Name: h.host.Hostname, Domains: domainsOf(h.host.Hostname), Matcher: chain(h)}
+	return h.message
 }

@@ -134,6 +134,8 @@ func (c *Config) streamFilter(d inlet) *Resource {
 	rule := d.rule()
 	proxy := &tcpv3.TcpProxy{
 		StatPrefix:         d.name(),
+		AccessLog:          streamLog(d.name(), d.stream.Listener.Protocol),
+		AccessLogOptions:   &tcpv3.TcpProxy_TcpAccessLogOptions{FlushAccessLogOnConnected: true},
 		ClusterSpecifier:   c.streamClusters(d, rule),
 		IdleTimeout:        durationpb.New(max(time.Duration(c.unit.Proxy.Settings.Timeouts.StreamIdle), 0)),
 		MaxConnectAttempts: wrapperspb.UInt32(c.connects(rule)),

@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -26,8 +29,53 @@ func (c *Config) tlsSocket(l *ir.Listener, alpn []string) *corev3.TransportSocke
 	}
 }
 
+// closes says whether a listener of HTTPS or TLS refuses every handshake.
+func (c *Config) closes(l *ir.Listener) bool {
+	return l.Refused != "" || c.objectToTLS(l) != nil ||
+		l.TLS.ClientValidation != nil && l.TLS.ClientValidation.Required && certificates(l.TLS.ClientValidation.CAs) == ""
+}
+
+// objectToTLS says why a listener cannot be served.
+func (c *Config) objectToTLS(l *ir.Listener) error {
+	switch {
+	case l.TLS == nil:
+		return errors.New("the listener has no TLS settings: spec.listeners.tls is required for HTTPS")
+	case len(l.TLS.Certificates) == 0:
+		return errors.New("the listener has no certificate")
+	}
+	for _, name := range c.unit.Proxy.Settings.TLS.Ciphers {
+		if opensslNames[name] == "" && !slices.Contains(fixedSuites, name) {
+			return fmt.Errorf("cipher suite %q is not one that this proxy offers for TLS 1.2", name)
+		}
+	}
+	for _, key := range l.TLS.Certificates {
+		if !c.certified[key] {
+			return fmt.Errorf("certificate %s/%s is not part of the unit", key.Namespace, key.Name)
+		}
+	}
+	return nil
+}
+
+// objectToDoors notes the listeners that cannot be served. What is refused has
+// its conditions already.
+func (c *Config) objectToDoors() {
+	c.certified = make(map[ir.CertificateKey]bool, len(c.unit.Proxy.Certificates))
+	for _, cert := range c.unit.Proxy.Certificates {
+		c.certified[cert.Key] = true
+	}
+	for _, l := range c.unit.Proxy.Listeners {
+		ends := l.Protocol == ir.HTTPS || l.Protocol == ir.TLS && l.TLS != nil && l.TLS.Mode != ir.Passthrough
+		if !ends || l.Refused != "" {
+			continue
+		}
+		if err := c.objectToTLS(l); err != nil {
+			c.Problems = append(c.Problems, ir.Problem{Origin: originOf(l), Message: err.Error()})
+		}
+	}
+}
+
 func (c *Config) downstreamTLS(l *ir.Listener, alpn []string) *tlsv3.DownstreamTlsContext {
-	if l.TLS == nil || len(l.TLS.Certificates) == 0 {
+	if c.closes(l) {
 		return nil
 	}
 	common := &tlsv3.CommonTlsContext{TlsParams: tlsParameters(&c.unit.Proxy.Settings.TLS), AlpnProtocols: alpn}
@@ -37,17 +85,16 @@ func (c *Config) downstreamTLS(l *ir.Listener, alpn []string) *tlsv3.DownstreamT
 		})
 	}
 	context := &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
-	if v := l.TLS.ClientValidation; v != nil && !demandClientCertificate(context, v) {
-		return nil
+	if v := l.TLS.ClientValidation; v != nil {
+		demandClientCertificate(context, v)
 	}
 	return context
 }
 
-// demandClientCertificate sets how client certificates are met. It is false where
-// none can be valid and one is required: every handshake fails. Sessions are not
+// demandClientCertificate sets how client certificates are met. Sessions are not
 // resumed where one is asked for: a ticket could carry a client past a trust
 // anchor that has been withdrawn.
-func demandClientCertificate(context *tlsv3.DownstreamTlsContext, v *ir.ClientValidation) bool {
+func demandClientCertificate(context *tlsv3.DownstreamTlsContext, v *ir.ClientValidation) {
 	context.DisableStatefulSessionResumption = true
 	context.SessionTicketKeysType = &tlsv3.DownstreamTlsContext_DisableStatelessSessionResumption{DisableStatelessSessionResumption: true}
 	if !v.Required {
@@ -56,16 +103,12 @@ func demandClientCertificate(context *tlsv3.DownstreamTlsContext, v *ir.ClientVa
 				TrustChainVerification: tlsv3.CertificateValidationContext_ACCEPT_UNTRUSTED,
 			},
 		}
-		return true
-	}
-	if certificates(v.CAs) == "" {
-		return false
+		return
 	}
 	context.RequireClientCertificate = wrapperspb.Bool(true)
 	context.CommonTlsContext.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{
 		ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: anchorsName(v.CAs), SdsConfig: fromAgent()},
 	}
-	return true
 }
 
 func tlsParameters(s *ir.TLSSettings) *tlsv3.TlsParameters {
@@ -81,8 +124,7 @@ func tlsParameters(s *ir.TLSSettings) *tlsv3.TlsParameters {
 	return p
 }
 
-// opensslNames are what BoringSSL calls the suites of TLS 1.2 that have a name
-// of IANA's in its list.
+// opensslNames are what BoringSSL calls the suites of TLS 1.2 that are offered.
 var opensslNames = map[string]string{
 	"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256":       "ECDHE-ECDSA-AES128-GCM-SHA256",
 	"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256":         "ECDHE-RSA-AES128-GCM-SHA256",
@@ -96,17 +138,15 @@ var opensslNames = map[string]string{
 	"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA":            "ECDHE-RSA-AES256-SHA",
 }
 
-// cipherSuites turns IANA's names into BoringSSL's. One that it does not know
-// stays as it is, for Envoy to object to by that name; those of TLS 1.3 are not
-// configurable.
+// fixedSuites are those of TLS 1.3, which are not configurable.
+var fixedSuites = []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
+
+// cipherSuites turns IANA's names into BoringSSL's.
 func cipherSuites(names []string) []string {
 	var all []string
 	for _, name := range names {
-		switch known := opensslNames[name]; {
-		case known != "":
+		if known := opensslNames[name]; known != "" {
 			all = append(all, known)
-		case !strings.HasPrefix(name, "TLS_AES_") && !strings.HasPrefix(name, "TLS_CHACHA20_"):
-			all = append(all, name)
 		}
 	}
 	return all

@@ -20,6 +20,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), last: last, hostsOf: map[ir.ListenerKey][]string{}}
 	c.keep(last)
+	c.objectToDoors()
 	c.object(last)
 	c.makeUpstreams()
 	for _, p := range c.ports {

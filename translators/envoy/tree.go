@@ -144,24 +144,33 @@ func (p spot) text() string {
 	return p.path + "/"
 }
 
-// chain asks trees one after the other, and what each asks level by level.
-func chain(first *tree, others []*tree) *matcherv3.Matcher {
+// chain asks a hostname's tree, then those around it.
+func chain(h *hosting) *matcherv3.Matcher {
 	next := orElse
-	for i := len(others) - 1; i >= 0; i-- {
-		next = others[i].before(next)
+	for i := len(h.around) - 1; i >= 0; i-- {
+		next = h.around[i].tree.before(next)
 	}
-	return first.before(next)
+	return h.tree.before(next)
 }
 
-// before asks a tree, and then what comes next.
+// before asks a tree, and then what comes next; nil is nothing.
 func (t *tree) before(next *matcherv3.Matcher) *matcherv3.Matcher {
-	after := nested(next)
-	if next == orElse {
-		after = orElse.GetOnNoMatch()
-	}
 	for i := len(t.levels) - 1; i >= 0; i-- {
-		next = &matcherv3.Matcher{MatcherType: t.levels[i].MatcherType, OnNoMatch: after}
-		after = nested(next)
+		next = then(t.levels[i], next)
 	}
 	return next
+}
+
+// then asks a matcher, and then what comes next; nil is nothing. The matcher stays
+// as it is: others ask it, too.
+func then(m, next *matcherv3.Matcher) *matcherv3.Matcher {
+	asked := &matcherv3.Matcher{MatcherType: m.MatcherType}
+	switch next {
+	case nil:
+	case orElse:
+		asked.OnNoMatch = orElse.GetOnNoMatch()
+	default:
+		asked.OnNoMatch = nested(next)
+	}
+	return asked
 }

@@ -56,6 +56,20 @@ func NewMetrics(registry *prometheus.Registry, logDropped func() uint64) *Metric
 	return m
 }
 
+// LeaveToProxy takes away what only a proxy can tell that runs in this process:
+// for others, they come from elsewhere, or there is nobody who could say.
+func (m *Metrics) LeaveToProxy() {
+	for _, c := range []prometheus.Collector{
+		m.active, m.conns, m.refused, m.mirrors, m.Ejections, m.accepts, m.tapes, m.panics,
+		m.Streams.active, m.Streams.bytes, m.Streams.dropped,
+	} {
+		m.registry.Unregister(c)
+	}
+}
+
+// Registry is where the metrics are.
+func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
+
 func opts(name, help string) prometheus.CounterOpts {
 	return prometheus.CounterOpts{Namespace: "sluice", Subsystem: "proxy", Name: name, Help: help}
 }
@@ -74,9 +88,14 @@ type Request struct {
 // Began counts a request as under way until Ended.
 func (m *Metrics) Began() { m.active.Inc() }
 
-// Ended counts a request.
+// Ended counts a request that Began.
 func (m *Metrics) Ended(r Request) {
 	m.active.Dec()
+	m.Count(r)
+}
+
+// Count counts a request of which nobody said that it began.
+func (m *Metrics) Count(r Request) {
 	s := m.of(r)
 	s.requests.Inc()
 	s.duration.Observe(r.Duration.Seconds())

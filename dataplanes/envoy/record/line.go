@@ -1,0 +1,122 @@
+package record
+
+import (
+	"strings"
+
+	envoy "github.com/sluice-gateway/sluice/translators/envoy"
+)
+
+// line is what Envoy wrote of one request or stream, field by field. A field that
+// it has nothing for is empty.
+type line [envoy.LogFields]string
+
+const (
+	opening = `{"` + envoy.LogKey + `":[`
+	closing = `]}`
+)
+
+// parse reads a line as Envoy writes it, and says whether it is one. What it keeps
+// are parts of the text wherever nothing is escaped.
+func (l *line) parse(text string) bool {
+	text, ok := strings.CutPrefix(text, opening)
+	if !ok {
+		return false
+	}
+	for i := range l {
+		if i > 0 {
+			if text, ok = strings.CutPrefix(text, ","); !ok {
+				return false
+			}
+		}
+		if l[i], text, ok = value(text); !ok {
+			return false
+		}
+	}
+	return text == closing
+}
+
+// value reads what a text begins with: a string, a number or null.
+func value(text string) (v, rest string, ok bool) {
+	if strings.HasPrefix(text, `"`) {
+		return quoted(text[1:])
+	}
+	end := strings.IndexAny(text, ",]")
+	if end <= 0 {
+		return "", "", false
+	}
+	if text[:end] == "null" {
+		return "", text[end:], true
+	}
+	return text[:end], text[end:], true
+}
+
+// quoted reads a string from behind its first quote.
+func quoted(text string) (v, rest string, ok bool) {
+	for i := range len(text) {
+		switch text[i] {
+		case '"':
+			return text[:i], text[i+1:], true
+		case '\\':
+			return escaped(text, i)
+		}
+	}
+	return "", "", false
+}
+
+// escaped reads a string of which the first n bytes stand for themselves. Envoy
+// writes what is not UTF-8 byte by byte, as characters of less than 256, and all
+// else that is beyond ASCII as it is.
+func escaped(text string, n int) (v, rest string, ok bool) {
+	b := append(make([]byte, 0, len(text)), text[:n]...)
+	for i := n; i < len(text); i++ {
+		c := text[i]
+		if c == '"' {
+			return string(b), text[i+1:], true
+		}
+		if c != '\\' {
+			b = append(b, c)
+			continue
+		}
+		if i++; i == len(text) {
+			break
+		}
+		if c = text[i]; c != 'u' {
+			b = append(b, unescape(c))
+			continue
+		}
+		if i+4 >= len(text) {
+			break
+		}
+		b = append(b, hex(text[i+3])<<4|hex(text[i+4]))
+		i += 4
+	}
+	return "", "", false
+}
+
+func unescape(c byte) byte {
+	switch c {
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	default:
+		return c
+	}
+}
+
+func hex(c byte) byte {
+	switch {
+	case c >= 'a':
+		return c - 'a' + 10
+	case c >= 'A':
+		return c - 'A' + 10
+	default:
+		return c - '0'
+	}
+}
