@@ -80,6 +80,7 @@ func redact(m protoreflect.Message) error {
 	if packed, ok := m.Interface().(*anypb.Any); ok {
 		return redactPacked(packed)
 	}
+	abridge(m)
 	var failed error
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		if sensitive(f) {
