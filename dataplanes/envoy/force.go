@@ -86,6 +86,7 @@ func (u *unit) push(ctx context.Context, c *translator.Config) ([]ads.Refusal, e
 		func() bool {
 			s := u.process.server
 			_ = s.Add(ads.Endpoints, resources(c.Endpoints))
+			_ = s.Add(ads.Runtimes, resources(c.Runtimes))
 			secrets, clusters := s.Add(ads.Secrets, resources(c.Secrets)), s.Add(ads.Clusters, resources(c.Clusters))
 			return secrets || clusters
 		},

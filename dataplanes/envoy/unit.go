@@ -252,6 +252,8 @@ func resourcesOf(c *translator.Config, kind ads.Kind) []*translator.Resource {
 		return c.Clusters
 	case ads.Listeners:
 		return c.Listeners
+	case ads.Runtimes:
+		return c.Runtimes
 	case ads.Filters:
 		return c.Filters
 	default:
