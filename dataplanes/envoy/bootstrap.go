@@ -87,13 +87,24 @@ func (f files) config(l launch) *bootstrapv3.Bootstrap {
 				}}},
 			},
 		},
-		LayeredRuntime: translator.Runtime(),
+		LayeredRuntime: bounded(translator.Runtime(), adsSource),
 		// Trusted PROXY headers are read by listeners inside of the process.
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{{
 			Name: "envoy.bootstrap.internal_listener", TypedConfig: packed(&internalv3.InternalListener{}),
 		}},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{f.agent()}},
 	}
+}
+
+// bounded adds the layer of the runtime that comes with the resources.
+func bounded(runtime *bootstrapv3.LayeredRuntime, source *corev3.ConfigSource) *bootstrapv3.LayeredRuntime {
+	runtime.Layers = append(runtime.Layers, &bootstrapv3.RuntimeLayer{
+		Name: translator.Bounds,
+		LayerSpecifier: &bootstrapv3.RuntimeLayer_RtdsLayer_{RtdsLayer: &bootstrapv3.RuntimeLayer_RtdsLayer{
+			Name: translator.Bounds, RtdsConfig: source,
+		}},
+	})
+	return runtime
 }
 
 // agent is the cluster of this program.

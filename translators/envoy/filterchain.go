@@ -14,8 +14,11 @@ const ruleFilter = "sluice.rule"
 // httpFilters are what every request of every listener goes through, in order.
 // The list is the same for every unit, whatever its routes need: one that was
 // longer for some would drain connections when a route is edited.
-func httpFilters() []*hcmv3.HttpFilter {
+func (c *Config) httpFilters() []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{
+		doorFilter(&c.unit.Proxy.Settings),
+		hopFilter(),
+		trailerFilter(),
 		optional(ruleFilter, &chainv3.FilterChainConfig{}),
 		always("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
 	}

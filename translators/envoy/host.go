@@ -59,7 +59,8 @@ func routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.Rout
 	return &routev3.RouteConfiguration{
 		Name:                     name,
 		VirtualHosts:             hosts,
-		RequestHeadersToRemove:   []string{pathHeaderName},
+		RequestHeadersToRemove:   []string{pathHeaderName, "x-envoy-external-address"},
+		ResponseHeadersToRemove:  []string{"proxy", "proxy-authenticate", "te", "trailer"},
 		IgnorePortInHostMatching: true,
 	}
 }

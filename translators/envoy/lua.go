@@ -18,6 +18,10 @@ var (
 	corsScript string
 	//go:embed lua/copied.lua
 	copiedScript string
+	//go:embed lua/door.lua
+	doorScript string
+	//go:embed lua/hop.lua
+	hopScript string
 	//go:embed lua/session.lua
 	sessionScript string
 )

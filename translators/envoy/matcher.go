@@ -92,3 +92,15 @@ func all(wanted []*predicate) *predicate {
 		AndMatcher: &matcherv3.Matcher_MatcherList_Predicate_PredicateList{Predicate: wanted},
 	}}
 }
+
+// oneOf wants any of at least two predicates.
+func oneOf(wanted ...*predicate) *predicate {
+	return &predicate{MatchType: &matcherv3.Matcher_MatcherList_Predicate_OrMatcher{
+		OrMatcher: &matcherv3.Matcher_MatcherList_Predicate_PredicateList{Predicate: wanted},
+	}}
+}
+
+// none wants a predicate not to hold, which none does of what is not there.
+func none(unwanted *predicate) *predicate {
+	return &predicate{MatchType: &matcherv3.Matcher_MatcherList_Predicate_NotMatcher{NotMatcher: unwanted}}
+}

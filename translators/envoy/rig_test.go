@@ -102,7 +102,7 @@ func (r *rig) listener(name string) *listenerv3.Listener {
 			Name: "envoy.filters.network.http_connection_manager",
 			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: typed(&hcmv3.HttpConnectionManager{
 				StatPrefix:                    "test",
-				EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{beforeRouting()},
+				EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{beforeRouting(nil)},
 				RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
 					RouteConfigName: name,
 					ConfigSource: &corev3.ConfigSource{
