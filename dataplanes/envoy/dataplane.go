@@ -31,9 +31,13 @@ func (Dataplane) Render(unit *ir.Unit) (any, error) {
 	return translator.Translate(unit, translator.Target{SystemCAs: translator.UsualCAs}, nil), nil
 }
 
-// Start returns a proxy that serves until the context ends.
+// Start returns a proxy that serves until the context ends. The one error is an
+// admin address that cannot be bound: where Envoy is missing, units say so.
 func (Dataplane) Start(ctx context.Context, opts dataplanes.Options) (dataplanes.Local, error) {
-	l := newLocal(opts)
+	l, err := newLocal(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
 	go l.run(ctx)
 	return l, nil
 }

@@ -20,8 +20,18 @@ func (u *unit) end() {
 	u.process.server.Put(ads.Listeners, nil)
 	u.local.ports.keep(u, nil)
 	u.drain(ctx)
-	u.local.runs(u, nil)
+	u.running.Store(nil)
 	u.process.stop()
+}
+
+// askToLeave has clients make another connection for their next request, where the
+// whole proxy is about to end.
+func (u *unit) askToLeave(ctx context.Context) {
+	if u.process == nil || !u.local.leaving.Load() {
+		return
+	}
+	// An Envoy that does not answer will be told when it has been started again.
+	_ = u.process.admin.Post(ctx, "/drain_listeners?graceful&skip_exit")
 }
 
 func drainContext(bound time.Duration) (context.Context, context.CancelFunc) {

@@ -30,12 +30,9 @@ func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
 	defer q.end()
 	u.lost = map[string]error{}
 	for {
-		config, err := u.translate(q.verdicts.apply(unit))
-		if err != nil {
-			return dataplanes.Outcome{}, err
-		}
-		q.config = config
-		refusals, err := u.push(ctx, config)
+		u.last = translator.Translate(q.verdicts.apply(unit), u.target(), u.last)
+		q.config = u.last
+		refusals, err := u.push(ctx, q.config)
 		if err != nil {
 			return dataplanes.Outcome{}, err
 		}
@@ -48,21 +45,9 @@ func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
 	}
 }
 
-// translate writes a unit for Envoy. What the translator cannot write costs its
-// unit and nothing else.
-func (u *unit) translate(unit *ir.Unit) (config *translator.Config, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			u.last = nil
-			err = fmt.Errorf("the unit cannot be written for Envoy, which is a mistake in this program: %v", r)
-		}
-	}()
-	u.last = translator.Translate(unit, u.target(), u.last)
-	return u.last, nil
-}
-
 // succeed takes note of what is in force.
 func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
+	u.local.records.metrics.Swapped()
 	u.verdicts = q.verdicts
 	u.good = good{config: q.config, version: u.assigned.Version, rules: map[*ir.Rule]bool{}}
 	for _, rule := range rulesOf(q.unit) {
@@ -95,11 +80,13 @@ func (u *unit) stay(ctx context.Context, refusals []ads.Refusal, err error) (dat
 // what others name, once that is ready those who name it. What nobody names any
 // more stays for a while (sweep). It returns at the first step that is refused.
 func (u *unit) push(ctx context.Context, c *translator.Config) ([]ads.Refusal, error) {
+	u.record.Use(c)
 	listeners := u.claim(c)
 	for _, step := range []func() bool{
 		func() bool {
 			s := u.process.server
 			_ = s.Add(ads.Endpoints, resources(c.Endpoints))
+			_ = s.Add(ads.Runtimes, resources(c.Runtimes))
 			secrets, clusters := s.Add(ads.Secrets, resources(c.Secrets)), s.Add(ads.Clusters, resources(c.Clusters))
 			return secrets || clusters
 		},

@@ -2,10 +2,15 @@ package envoy
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -14,21 +19,35 @@ type local struct {
 	*agent.Wishes
 	opts    dataplanes.Options
 	outbox  *agent.Outbox
-	ending  sync.WaitGroup
-	byOwner map[ir.Object]*unit
+	records *records
+	admin   *admin.Server
 	ports   *ports
 	program program
+	// leaving is set when clients are asked to go.
+	leaving atomic.Bool
+	ending  sync.WaitGroup
 
 	mu sync.Mutex
-	// children are the processes that run.
-	children map[*unit]*process
+	// byOwner are the units; run alone changes them.
+	byOwner map[ir.Object]*unit
 }
 
 var _ dataplanes.Local = (*local)(nil)
 
-func newLocal(opts dataplanes.Options) *local {
-	return &local{Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}, ports: newPorts(),
-		children: map[*unit]*process{}}
+func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
+	l := &local{
+		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), ports: newPorts(), byOwner: map[ir.Object]*unit{},
+		records: newRecords(opts),
+	}
+	l.records.ask(l.recorded)
+	if opts.Admin.Port() == 0 {
+		return l, nil
+	}
+	var err error
+	if l.admin, err = admin.Listen(ctx, opts.Admin, l.records.metrics); err != nil {
+		l.outbox.Close()
+	}
+	return l, err
 }
 
 // Outcomes is closed when all units have drained.
@@ -39,16 +58,15 @@ func (l *local) run(ctx context.Context) {
 	leaving := l.opts.Leaving
 	for {
 		select {
+		case <-ctx.Done():
+			l.stop()
+			return
 		case <-leaving:
 			leaving = nil
-			l.leave(ctx)
-		case <-ctx.Done():
-			for owner := range l.byOwner {
-				l.end(owner)
+			l.leaving.Store(true)
+			for _, u := range l.units() {
+				u.hurry()
 			}
-			l.ending.Wait()
-			l.outbox.Close()
-			return
 		case <-l.Wake():
 			for _, wish := range l.Take() {
 				l.grant(wish)
@@ -57,12 +75,16 @@ func (l *local) run(ctx context.Context) {
 	}
 }
 
-// leave has every Envoy ask its clients to go, and serve on. One that does not
-// answer ends as it is, without.
-func (l *local) leave(ctx context.Context) {
-	for _, c := range l.Children() {
-		l.ending.Go(func() { _ = c.Admin.Post(ctx, "/drain_listeners?graceful&skip_exit") })
+// stop drains all units at once.
+func (l *local) stop() {
+	l.admin.SetReady(false)
+	for _, u := range l.units() {
+		l.end(u.owner)
 	}
+	l.ending.Wait()
+	l.records.close()
+	l.outbox.Close()
+	l.admin.Close()
 }
 
 func (l *local) grant(wish agent.Wish) {
@@ -70,23 +92,43 @@ func (l *local) grant(wish agent.Wish) {
 		l.end(wish.Owner)
 		return
 	}
+	l.mu.Lock()
 	u := l.byOwner[wish.Owner]
 	if u == nil {
-		u = newUnit(l, wish.Owner)
+		u = startUnit(l, wish.Owner)
 		l.byOwner[wish.Owner] = u
 	}
+	l.mu.Unlock()
 	u.apply(wish.Assignment)
 }
 
 // end lets a unit drain.
 func (l *local) end(owner ir.Object) {
+	l.mu.Lock()
 	u := l.byOwner[owner]
+	delete(l.byOwner, owner)
+	none := len(l.byOwner) == 0
+	l.mu.Unlock()
 	if u == nil {
 		return
 	}
-	delete(l.byOwner, owner)
-	l.outbox.Drop(owner)
-	l.ending.Go(u.stop)
+	if none {
+		l.admin.SetReady(false)
+	}
+	l.ending.Go(func() {
+		u.stop()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.byOwner[owner] == nil {
+			l.outbox.Drop(owner)
+		}
+	})
+}
+
+func (l *local) units() []*unit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Values(l.byOwner))
 }
 
 // Child is an Envoy that runs.
@@ -99,21 +141,22 @@ type Child struct {
 
 // Children returns the Envoys that run, in no order.
 func (l *local) Children() []Child {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	var all []Child
-	for u, p := range l.children {
-		all = append(all, Child{Owner: u.owner, PID: p.child.PID(), Admin: p.admin})
+	for _, u := range l.units() {
+		if p := u.running.Load(); p != nil {
+			all = append(all, Child{Owner: u.owner, PID: p.child.PID(), Admin: p.admin})
+		}
 	}
 	return all
 }
 
-// runs takes note of a unit's process; nil where it has ended.
-func (l *local) runs(u *unit, p *process) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.children, u)
-	if p != nil {
-		l.children[u] = p
+// recorded returns the Envoys that run as metrics ask them.
+func (l *local) recorded() []record.Child {
+	var all []record.Child
+	for _, u := range l.units() {
+		if p := u.running.Load(); p != nil {
+			all = append(all, record.Child{Unit: u.record, Admin: p.admin})
+		}
 	}
+	return all
 }

@@ -53,14 +53,10 @@ func startProcess(l launch) (*process, error) {
 	if p.files, err = newFiles(l.dir); err != nil {
 		return nil, err
 	}
-	if err = p.files.write(l); err != nil {
-		p.files.remove()
-		return nil, err
-	}
-	listener, err := net.Listen("unix", p.files.ads())
+	listener, err := p.prepare(l)
 	if err != nil {
 		p.files.remove()
-		return nil, fmt.Errorf("the socket for Envoy cannot be opened: %w", err)
+		return nil, err
 	}
 	p.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(64<<20), grpc.MaxSendMsgSize(math.MaxInt32))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(p.grpc, p.server)
@@ -69,6 +65,21 @@ func startProcess(l launch) (*process, error) {
 	p.child = agent.Keep(agent.Program{Path: l.program, Args: p.args(l), Env: append(os.Environ(), sessionKeyVariable+"="+p.files.sessionKey()), Said: p.said, Lines: l.lines})
 	return p, nil
 }
+
+// prepare writes what Envoy reads, and opens the socket that it comes to.
+func (p *process) prepare(l launch) (net.Listener, error) {
+	if err := p.files.write(l); err != nil {
+		return nil, fmt.Errorf("Envoy's files cannot be written: %w", err)
+	}
+	listener, err := net.Listen("unix", p.files.ads())
+	if err != nil {
+		return nil, fmt.Errorf("the socket for Envoy cannot be opened: %w", err)
+	}
+	return listener, nil
+}
+
+// lineDelay is for how long Envoy gathers lines about requests, in milliseconds.
+const lineDelay = "20"
 
 // args are Envoy's. It drains at once: who decides that it is to end has waited
 // already.
@@ -82,6 +93,7 @@ func (p *process) args(l launch) []string {
 		"--config-path", p.files.bootstrap(), "--disable-hot-restart", "--log-level", "warning",
 		"--drain-strategy", "immediate", "--drain-time-s", strconv.Itoa(max(1, int(drain.Seconds()))),
 	}
+	args = append(args, "--file-flush-interval-msec", lineDelay)
 	if l.threads > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(l.threads))
 	}

@@ -2,14 +2,17 @@ package envoy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
@@ -26,12 +29,15 @@ type unit struct {
 	// asked is the last wish that is not under way yet.
 	asked *dataplanes.Assignment
 	wake  chan struct{}
+	// running is the process as others see it.
+	running atomic.Pointer[process]
 
 	// What follows belongs to run.
 	process *process
 	// assigned is what is to be in force.
 	assigned *dataplanes.Assignment
 	verdicts *verdicts
+	record   *record.Unit
 	// last is what was translated last, good what Envoy took last.
 	last *translator.Config
 	good good
@@ -53,9 +59,9 @@ type good struct {
 	rules   map[*ir.Rule]bool
 }
 
-func newUnit(l *local, owner ir.Object) *unit {
+func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: newVerdicts()}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: newVerdicts(), record: l.records.unit()}
 	go u.run(ctx)
 	return u
 }
@@ -65,6 +71,11 @@ func (u *unit) apply(a *dataplanes.Assignment) {
 	u.mu.Lock()
 	u.asked = a
 	u.mu.Unlock()
+	u.hurry()
+}
+
+// hurry has the unit look what there is to do.
+func (u *unit) hurry() {
 	select {
 	case u.wake <- struct{}{}:
 	default:
@@ -106,9 +117,12 @@ func (u *unit) run(ctx context.Context) {
 				u.assigned = a
 				u.work(ctx)
 			}
+			u.askToLeave(ctx)
 		case <-u.fell():
-			u.report(u.down())
+			u.record.Fell()
+			u.local.outbox.Report(u.down())
 			u.work(ctx)
+			u.askToLeave(ctx)
 		case <-again.C:
 			u.tend(ctx)
 		}
@@ -125,18 +139,28 @@ func (u *unit) fell() <-chan struct{} {
 
 // work puts what is assigned in force, and reports what became of it.
 func (u *unit) work(ctx context.Context) {
-	out, err := u.force(ctx)
-	if ctx.Err() != nil || err == errOvertaken {
+	out, err := u.guarded(ctx)
+	if ctx.Err() != nil || errors.Is(err, errOvertaken) {
 		return
 	}
 	u.failed = err != nil
 	if err != nil {
 		out = u.everywhere(err.Error())
 	}
-	u.report(out)
+	u.local.outbox.Report(out)
+	u.local.admin.SetReady(true)
 }
 
-func (u *unit) report(o dataplanes.Outcome) { u.local.outbox.Report(o) }
+// guarded keeps a mistake of ours about one unit from those of all others.
+func (u *unit) guarded(ctx context.Context) (out dataplanes.Outcome, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			u.last = nil
+			err = fmt.Errorf("the unit cannot be written for Envoy, which is a mistake in this program: %s", clean(fmt.Sprint(r)))
+		}
+	}()
+	return u.force(ctx)
+}
 
 // everywhere says the same of every listener.
 func (u *unit) everywhere(message string) dataplanes.Outcome {
@@ -169,10 +193,10 @@ func (u *unit) tend(ctx context.Context) {
 		before := len(u.unbound) + len(u.lost)
 		u.lost = nil
 		failed := u.failed
-		out, err := u.force(ctx)
+		out, err := u.guarded(ctx)
 		if err == nil && (failed || len(u.unbound)+len(u.lost) != before) {
 			u.failed = false
-			u.report(out)
+			u.local.outbox.Report(out)
 		}
 	}
 	u.sweep(time.Now())
@@ -196,9 +220,7 @@ func (u *unit) launch() (launch, error) {
 		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir,
 		drain: time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain),
 	}
-	if u.local.opts.AccessLog != nil {
-		l.lines = u.local.opts.AccessLog
-	}
+	l.lines = u.record
 	return l, err
 }
 
@@ -214,7 +236,7 @@ func (u *unit) start() error {
 	if u.process, err = startProcess(l); err != nil {
 		return err
 	}
-	u.local.runs(u, u.process)
+	u.running.Store(u.process)
 	for kind := range u.leaving {
 		u.leaving[kind] = map[string]time.Time{}
 	}
@@ -232,6 +254,8 @@ func resourcesOf(c *translator.Config, kind ads.Kind) []*translator.Resource {
 		return c.Clusters
 	case ads.Listeners:
 		return c.Listeners
+	case ads.Runtimes:
+		return c.Runtimes
 	case ads.Filters:
 		return c.Filters
 	default:

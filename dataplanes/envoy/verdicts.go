@@ -17,7 +17,7 @@ type verdicts struct {
 type verdict struct {
 	words string
 	// matchless is true where what the rule matches is refused as well, so that
-	// nothing of its traffic can be kept.
+	// some or all of its traffic cannot be kept.
 	matchless bool
 	// instead takes the rule's place.
 	instead *ir.Rule
@@ -77,18 +77,27 @@ func partsOf(unit *ir.Unit) map[any]bool {
 }
 
 // refuse adds a rule, and reports whether that is news. Of a rule that is refused
-// already, its matches are.
+// already, its matches are: first those with expressions, then all.
 func (v *verdicts) refuse(rule *ir.Rule, words string, because ...any) bool {
 	last := v.rules[rule]
-	switch {
-	case last == nil:
-		v.rules[rule] = &verdict{words: words, because: because, instead: &ir.Rule{Origin: rule.Origin, Matches: rule.Matches, Refused: words}}
-		return true
-	case last.matchless || len(rule.Matches) == 0:
-		return false
+	next := &verdict{words: words, because: because, instead: &ir.Rule{Origin: rule.Origin, Matches: rule.Matches, Refused: words}}
+	if last != nil {
+		if len(last.instead.Matches) == 0 {
+			return false
+		}
+		next.matchless = true
+		next.instead.Matches = slices.DeleteFunc(slices.Clone(rule.Matches), hasExpression)
+		if len(next.instead.Matches) == len(last.instead.Matches) {
+			next.instead.Matches = nil
+		}
 	}
-	v.rules[rule] = &verdict{words: words, because: because, matchless: true, instead: &ir.Rule{Origin: rule.Origin, Refused: words}}
+	v.rules[rule] = next
 	return true
+}
+
+func hasExpression(m ir.Match) bool {
+	is := func(v ir.ValueMatch) bool { return v.Kind == ir.Regex }
+	return m.Path.Kind == ir.Regex || slices.ContainsFunc(m.Headers, is) || slices.ContainsFunc(m.Query, is)
 }
 
 // refuseListener adds a listener, and reports whether that is news.
@@ -115,7 +124,7 @@ func (v *verdicts) problems(unit *ir.Unit) []ir.Problem {
 		}
 		message := verdict.words
 		if verdict.matchless {
-			message += ". What the rule matches is refused as well, so its requests are answered as if the rule were not there"
+			message += ". The expressions by which it matches are refused as well, so requests are answered as if it did not have them"
 		}
 		all = append(all, ir.Problem{Origin: rule.Origin, Message: message})
 	}

@@ -52,8 +52,8 @@ func indexOfName(message, name string) int {
 }
 
 var (
-	// pem is a block of PEM, which may hold a key, or what is left of one.
-	pem = regexp.MustCompile(`-----BEGIN [^-]*-----(?s:.*?)(-----END [^-]*-----|$)`)
+	// pemBlock is a block of PEM, which may hold a key, or what is left of one.
+	pemBlock = regexp.MustCompile(`-----BEGIN [^-]*-----(?s:.*?)(-----END [^-]*-----|$)`)
 	// coded is a run of what looks like a key in BASE64.
 	coded = regexp.MustCompile(`[A-Za-z0-9+/=_-]{64,}`)
 	// dump is a message of protocol buffers, which Envoy shows as a whole.
@@ -69,7 +69,7 @@ const longestWords = 400
 // clean returns Envoy's words for people: without secrets, and without what only
 // tells how it was asked.
 func clean(message string) string {
-	message = pem.ReplaceAllString(message, "[redacted]")
+	message = pemBlock.ReplaceAllString(message, "[redacted]")
 	message = coded.ReplaceAllString(message, "[redacted]")
 	message = dump.ReplaceAllString(message, "")
 	message = noise.ReplaceAllString(strings.TrimSpace(message), "")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/agent"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/mirror"
@@ -37,21 +38,14 @@ type shared struct {
 
 // local runs units in this process.
 type local struct {
-	shared   *shared
-	admin    *admin.Server
-	outcomes chan dataplanes.Outcome
-	wake     chan struct{}
+	*agent.Wishes
+	shared *shared
+	admin  *admin.Server
+	outbox *agent.Outbox
 	// endMirrors cuts copies off that are under way.
 	endMirrors context.CancelFunc
-
-	mu sync.Mutex
-	// asked holds the last wish of each owner; nil is its removal.
-	asked map[ir.Object]*dataplanes.Assignment
-	order []ir.Object
-
-	// units and outbox belong to run.
-	units  map[ir.Object]*unit
-	outbox []dataplanes.Outcome
+	// units belong to run.
+	units map[ir.Object]*unit
 }
 
 var _ dataplanes.Local = (*local)(nil)
@@ -70,8 +64,7 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 		go s.leave(ctx, opts.Leaving)
 	}
 	l := &local{
-		shared: s, outcomes: make(chan dataplanes.Outcome), wake: make(chan struct{}, 1), endMirrors: endMirrors,
-		asked: map[ir.Object]*dataplanes.Assignment{}, units: map[ir.Object]*unit{},
+		Wishes: agent.NewWishes(), shared: s, outbox: agent.NewOutbox(), endMirrors: endMirrors, units: map[ir.Object]*unit{},
 	}
 	if opts.Admin.Port() == 0 {
 		return l, nil
@@ -79,6 +72,7 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	var err error
 	if l.admin, err = admin.Listen(ctx, opts.Admin, s.metrics); err != nil {
 		endMirrors()
+		l.outbox.Close()
 		return nil, err
 	}
 	return l, nil
@@ -99,72 +93,34 @@ func randomKey() []byte {
 	return key
 }
 
-// Apply takes note of an assignment.
-func (l *local) Apply(a dataplanes.Assignment) { l.ask(a.Unit.Proxy.Owner, &a) }
-
-// Remove takes note that an owner has gone.
-func (l *local) Remove(owner ir.Object) { l.ask(owner, nil) }
-
 // Outcomes is closed when the proxy has drained.
-func (l *local) Outcomes() <-chan dataplanes.Outcome { return l.outcomes }
-
-func (l *local) ask(owner ir.Object, a *dataplanes.Assignment) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, waiting := l.asked[owner]; !waiting {
-		l.order = append(l.order, owner)
-	}
-	l.asked[owner] = a
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
+func (l *local) Outcomes() <-chan dataplanes.Outcome { return l.outbox.Outcomes() }
 
 // run does what is asked for until the context ends.
 func (l *local) run(ctx context.Context) {
-	defer close(l.outcomes)
+	defer l.outbox.Close()
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	for {
-		first, out := l.first()
 		select {
 		case <-ctx.Done():
 			l.stop()
 			return
-		case <-l.wake:
+		case <-l.Wake():
 			l.work()
 		case <-again.C:
 			l.rebind()
-		case first <- out:
-			l.outbox = l.outbox[1:]
 		}
 	}
 }
 
-// first returns the next outcome and where to send it; nil for none.
-func (l *local) first() (chan<- dataplanes.Outcome, dataplanes.Outcome) {
-	if len(l.outbox) == 0 {
-		return nil, dataplanes.Outcome{}
-	}
-	return l.outcomes, l.outbox[0]
-}
-
-// work does all that was asked since the last time. Removals come first: what
-// they leave may be what another unit wants to bind.
+// work does all that was asked since the last time.
 func (l *local) work() {
-	l.mu.Lock()
-	asked, order := l.asked, l.order
-	l.asked, l.order = map[ir.Object]*dataplanes.Assignment{}, nil
-	l.mu.Unlock()
-	for _, owner := range order {
-		if asked[owner] == nil {
-			l.remove(owner)
-		}
-	}
-	for _, owner := range order {
-		if a := asked[owner]; a != nil {
-			l.report(l.unit(owner).apply(*a))
+	for _, wish := range l.Take() {
+		if a := wish.Assignment; a != nil {
+			l.outbox.Report(l.unit(wish.Owner).apply(*a))
+		} else {
+			l.remove(wish.Owner)
 		}
 	}
 	// What one unit gave up in this round, another may have found taken.
@@ -186,26 +142,16 @@ func (l *local) remove(owner ir.Object) {
 		delete(l.units, owner)
 		u.stop()
 	}
-	l.overtake(owner)
+	l.outbox.Drop(owner)
 }
 
 // rebind tries ports again that other programs had.
 func (l *local) rebind() {
 	for _, u := range l.units {
 		if u.rebind() {
-			l.report(u.outcome())
+			l.outbox.Report(u.outcome())
 		}
 	}
-}
-
-// report sends an outcome in the place of an older one that nobody has read.
-func (l *local) report(o dataplanes.Outcome) {
-	l.overtake(o.Owner)
-	l.outbox = append(l.outbox, o)
-}
-
-func (l *local) overtake(owner ir.Object) {
-	l.outbox = slices.DeleteFunc(l.outbox, func(o dataplanes.Outcome) bool { return o.Owner == owner })
 }
 
 // stop drains all units at once, then ends what they share.
