@@ -56,5 +56,5 @@ func TestEnvoyAcceptsTheCorpus(t *testing.T) {
 			sets = append(sets, set)
 		}
 	}
-	envoytest.Validate(t, sets...)
+	envoytest.Validate(t, envoy.Runtime(), sets...)
 }
