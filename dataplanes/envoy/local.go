@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -38,6 +39,7 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), ports: newPorts(), byOwner: map[ir.Object]*unit{},
 		metrics: admin.NewMetrics(opts.Metrics, func() uint64 { return 0 }),
 	}
+	allowance.Inherit()
 	if opts.Admin.Port() == 0 {
 		return l, nil
 	}
