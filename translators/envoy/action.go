@@ -67,8 +67,13 @@ func replacement(pattern, by string) *matcherv3.RegexMatchAndSubstitute {
 	return &matcherv3.RegexMatchAndSubstitute{Pattern: &matcherv3.RegexMatcher{Regex: pattern}, Substitution: substitution(by)}
 }
 
-// mostConnects bounds how many endpoints a request looks for a connection at.
-const mostConnects = 10
+// mostConnects bounds how many more endpoints a request looks for a connection
+// at, where its rule says nothing of retries.
+const mostConnects = 3
+
+// mostLooks bounds how often a balancer is asked for an endpoint that was not
+// tried yet.
+const mostLooks = 10
 
 // triesPerTier is how many endpoints of a tier are tried until those of a later one
 // are: they are better than none.
@@ -89,7 +94,7 @@ func retryPolicy(rule *ir.Rule) *routev3.RetryPolicy {
 			Name:       "envoy.retry_priorities.previous_priorities",
 			ConfigType: &routev3.RetryPolicy_RetryPriority_TypedConfig{TypedConfig: typed(&prioritiesv3.PreviousPrioritiesConfig{UpdateFrequency: triesPerTier})},
 		},
-		HostSelectionRetryMaxAttempts: mostConnects,
+		HostSelectionRetryMaxAttempts: mostLooks,
 		RetryBackOff:                  backOff(time.Millisecond),
 	}
 	if perTry := time.Duration(rule.Timeouts.BackendRequest); perTry > 0 {
@@ -104,6 +109,22 @@ func retryPolicy(rule *ir.Rule) *routev3.RetryPolicy {
 		}
 	}
 	return p
+}
+
+// onceMore has requests that may be made twice, and have no content, made again
+// over another connection where the first one ends without an answer: a backend
+// may have closed it for its idleness while the request was on its way. Envoy
+// does not tell that from a try that ran out of its time, so that a rule with
+// such a bound has none of this, nor has one that says itself what is retried.
+func onceMore(rule *ir.Rule) []*corev3.HeaderValueOption {
+	if rule.Retry != nil || rule.Timeouts.BackendRequest > 0 {
+		return nil
+	}
+	const repeatable = "%CEL(request.method == 'GET' || request.method == 'HEAD' || request.method == 'OPTIONS' ? 'reset' : '')%"
+	return []*corev3.HeaderValueOption{{
+		Header:       &corev3.HeaderValue{Key: "x-envoy-retry-on", Value: repeatable},
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}}
 }
 
 // backOff waits at least about as long as was asked for. Envoy has no way to

@@ -16,8 +16,8 @@ import (
 // backend: what runs in a chain, in order, and what Envoy's router does at the
 // chain's end. Answers go through the chain backwards.
 type walk struct {
-	entry    order.Entry
-	listener *ir.Listener
+	entry     order.Entry
+	listener  *ir.Listener
 	upstreams map[ir.BackendKey]*upstream
 	// fallback bounds requests of rules without a time-out of their own.
 	fallback ir.Duration
