@@ -61,7 +61,10 @@ func routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.Rout
 		VirtualHosts:             hosts,
 		RequestHeadersToRemove:   []string{pathHeaderName, "x-envoy-external-address"},
 		ResponseHeadersToRemove:  []string{"proxy", "proxy-authenticate", "te", "trailer"},
+		RequestHeadersToAdd:      onceMore(),
 		IgnorePortInHostMatching: true,
+		// What a route says of a header is said over what holds for all.
+		MostSpecificHeaderMutationsWins: true,
 	}
 }
 
