@@ -22,7 +22,15 @@ var everything string
 // Every kind of listener at the address that the load balancer gave, and a status
 // that says Programmed no sooner than the pods answer.
 func TestEverythingIsServed(t *testing.T) {
+	for _, dataplane := range []string{"go", "envoy"} {
+		t.Run(dataplane, func(t *testing.T) { servesEverything(t, dataplane) })
+	}
+}
+
+func servesEverything(t *testing.T, dataplane string) {
+	t.Helper()
 	ns := sluice.Namespace(t)
+	classOf(t, ns, dataplane, 2, "")
 	certificate(t, ns, "tls", "shop.example", "pass.example")
 	sluice.Backend(t, ns, "shop", 2)
 	sluice.Apply(t, ns, everything)
