@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/roots"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
@@ -57,7 +58,9 @@ func (f files) remove()           { _ = os.RemoveAll(f.dir) }
 
 // write writes what Envoy reads when it starts.
 func (f files) write(l launch) error {
-	text, err := protojson.Marshal(f.config(l))
+	config := f.config(l)
+	record.Keep(config)
+	text, err := protojson.Marshal(config)
 	if err != nil {
 		return err
 	}
