@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/roots"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
@@ -57,7 +58,9 @@ func (f files) remove()           { _ = os.RemoveAll(f.dir) }
 
 // write writes what Envoy reads when it starts.
 func (f files) write(l launch) error {
-	text, err := protojson.Marshal(f.config(l))
+	config := f.config(l)
+	record.Keep(config)
+	text, err := protojson.Marshal(config)
 	if err != nil {
 		return err
 	}
@@ -87,13 +90,25 @@ func (f files) config(l launch) *bootstrapv3.Bootstrap {
 				}}},
 			},
 		},
-		LayeredRuntime: translator.Runtime(),
+		LayeredRuntime:  bounded(translator.Runtime(), adsSource),
+		OverloadManager: overload(l.allowed),
 		// Trusted PROXY headers are read by listeners inside of the process.
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{{
 			Name: "envoy.bootstrap.internal_listener", TypedConfig: packed(&internalv3.InternalListener{}),
 		}},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{f.agent()}},
 	}
+}
+
+// bounded adds the layer of the runtime that comes with the resources.
+func bounded(runtime *bootstrapv3.LayeredRuntime, source *corev3.ConfigSource) *bootstrapv3.LayeredRuntime {
+	runtime.Layers = append(runtime.Layers, &bootstrapv3.RuntimeLayer{
+		Name: translator.Bounds,
+		LayerSpecifier: &bootstrapv3.RuntimeLayer_RtdsLayer_{RtdsLayer: &bootstrapv3.RuntimeLayer_RtdsLayer{
+			Name: translator.Bounds, RtdsConfig: source,
+		}},
+	})
+	return runtime
 }
 
 // agent is the cluster of this program.

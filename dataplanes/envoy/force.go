@@ -47,7 +47,7 @@ func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
 
 // succeed takes note of what is in force.
 func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
-	u.local.metrics.Swapped()
+	u.local.records.metrics.Swapped()
 	u.verdicts = q.verdicts
 	u.good = good{config: q.config, version: u.assigned.Version, rules: map[*ir.Rule]bool{}}
 	for _, rule := range rulesOf(q.unit) {
@@ -80,11 +80,13 @@ func (u *unit) stay(ctx context.Context, refusals []ads.Refusal, err error) (dat
 // what others name, once that is ready those who name it. What nobody names any
 // more stays for a while (sweep). It returns at the first step that is refused.
 func (u *unit) push(ctx context.Context, c *translator.Config) ([]ads.Refusal, error) {
+	u.record.Use(c)
 	listeners := u.claim(c)
 	for _, step := range []func() bool{
 		func() bool {
 			s := u.process.server
 			_ = s.Add(ads.Endpoints, resources(c.Endpoints))
+			_ = s.Add(ads.Runtimes, resources(c.Runtimes))
 			secrets, clusters := s.Add(ads.Secrets, resources(c.Secrets)), s.Add(ads.Clusters, resources(c.Clusters))
 			return secrets || clusters
 		},

@@ -9,7 +9,9 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -18,7 +20,7 @@ type local struct {
 	*agent.Wishes
 	opts    dataplanes.Options
 	outbox  *agent.Outbox
-	metrics *admin.Metrics
+	records *records
 	admin   *admin.Server
 	ports   *ports
 	program program
@@ -36,13 +38,15 @@ var _ dataplanes.Local = (*local)(nil)
 func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	l := &local{
 		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), ports: newPorts(), byOwner: map[ir.Object]*unit{},
-		metrics: admin.NewMetrics(opts.Metrics, func() uint64 { return 0 }),
+		records: newRecords(opts),
 	}
+	allowance.Inherit()
+	l.records.ask(l.recorded)
 	if opts.Admin.Port() == 0 {
 		return l, nil
 	}
 	var err error
-	if l.admin, err = admin.Listen(ctx, opts.Admin, l.metrics); err != nil {
+	if l.admin, err = admin.Listen(ctx, opts.Admin, l.records.metrics); err != nil {
 		l.outbox.Close()
 	}
 	return l, err
@@ -80,6 +84,7 @@ func (l *local) stop() {
 		l.end(u.owner)
 	}
 	l.ending.Wait()
+	l.records.close()
 	l.outbox.Close()
 	l.admin.Close()
 }
@@ -142,6 +147,17 @@ func (l *local) Children() []Child {
 	for _, u := range l.units() {
 		if p := u.running.Load(); p != nil {
 			all = append(all, Child{Owner: u.owner, PID: p.child.PID(), Admin: p.admin})
+		}
+	}
+	return all
+}
+
+// recorded returns the Envoys that run as metrics ask them.
+func (l *local) recorded() []record.Child {
+	var all []record.Child
+	for _, u := range l.units() {
+		if p := u.running.Load(); p != nil {
+			all = append(all, record.Child{Unit: u.record, Admin: p.admin})
 		}
 	}
 	return all

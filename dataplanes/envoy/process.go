@@ -42,6 +42,8 @@ type launch struct {
 	drain time.Duration
 	// dir is where the process has its folder.
 	dir string
+	// allowed is what it may have of the machine.
+	allowed allowed
 	// lines receives the access log.
 	lines io.Writer
 }
@@ -78,6 +80,9 @@ func (p *process) prepare(l launch) (net.Listener, error) {
 	return listener, nil
 }
 
+// lineDelay is for how long Envoy gathers lines about requests, in milliseconds.
+const lineDelay = "20"
+
 // args are Envoy's. It drains at once: who decides that it is to end has waited
 // already.
 func (p *process) args(l launch) []string {
@@ -90,6 +95,7 @@ func (p *process) args(l launch) []string {
 		"--config-path", p.files.bootstrap(), "--disable-hot-restart", "--log-level", "warning",
 		"--drain-strategy", "immediate", "--drain-time-s", strconv.Itoa(max(1, int(drain.Seconds()))),
 	}
+	args = append(args, "--file-flush-interval-msec", lineDelay)
 	if l.threads > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(l.threads))
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
 	"github.com/sluice-gateway/sluice/ir"
+	envoytest "github.com/sluice-gateway/sluice/test/envoy"
 )
 
 var (
@@ -28,14 +29,6 @@ var (
 
 // patience bounds every wait of these tests, on a machine that is busy with others.
 const patience = time.Minute
-
-// needEnvoy skips a test where the real one is missing.
-func needEnvoy(t testing.TB) {
-	t.Helper()
-	if _, err := envoy.Find(); err != nil {
-		t.Skip("skipped: Envoy is not here: " + err.Error())
-	}
-}
 
 // rig is a running dataplane and a unit that it serves.
 type rig struct {
@@ -50,7 +43,7 @@ type rig struct {
 
 func newRig(t testing.TB, opts dataplanes.Options) *rig {
 	t.Helper()
-	needEnvoy(t)
+	envoytest.Program(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &rig{t: t, stop: cancel, log: &lines{}, outcomes: make(chan dataplanes.Outcome, 1000), unit: newUnit(gateway)}
 	opts.AccessLog = r.log

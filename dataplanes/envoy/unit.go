@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
+	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
@@ -36,6 +37,7 @@ type unit struct {
 	// assigned is what is to be in force.
 	assigned *dataplanes.Assignment
 	verdicts *verdicts
+	record   *record.Unit
 	// last is what was translated last, good what Envoy took last.
 	last *translator.Config
 	good good
@@ -59,7 +61,7 @@ type good struct {
 
 func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: newVerdicts()}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: newVerdicts(), record: l.records.unit()}
 	go u.run(ctx)
 	return u
 }
@@ -117,6 +119,7 @@ func (u *unit) run(ctx context.Context) {
 			}
 			u.askToLeave(ctx)
 		case <-u.fell():
+			u.record.Fell()
 			u.local.outbox.Report(u.down())
 			u.work(ctx)
 			u.askToLeave(ctx)
@@ -161,7 +164,7 @@ func (u *unit) guarded(ctx context.Context) (out dataplanes.Outcome, err error) 
 
 // everywhere says the same of every listener.
 func (u *unit) everywhere(message string) dataplanes.Outcome {
-	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version}
+	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Down: u.good.config == nil}
 	for _, l := range u.assigned.Unit.Proxy.Listeners {
 		out.Problems = append(out.Problems, ir.Problem{Origin: originOf(l), Message: message})
 	}
@@ -175,7 +178,9 @@ func (u *unit) down() dataplanes.Outcome {
 	if said != "" {
 		said = ". The last that it said: " + clean(said)
 	}
-	return u.everywhere(fmt.Sprintf("Envoy has ended (%v) and is being started again; until then nothing is served%s", err, said))
+	out := u.everywhere(fmt.Sprintf("Envoy has ended (%v) and is being started again; until then nothing is served%s", err, said))
+	out.Down = true
+	return out
 }
 
 // tend does what time asks for: what could not be bound is tried again, and what
@@ -212,12 +217,10 @@ func (u *unit) launch() (launch, error) {
 	path, err := u.local.program.find()
 	l := launch{
 		program: path, node: u.owner.Kind + "/" + u.owner.Namespace + "/" + u.owner.Name,
-		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir,
+		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir, allowed: allowedHere(),
 		drain: time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain),
 	}
-	if u.local.opts.AccessLog != nil {
-		l.lines = u.local.opts.AccessLog
-	}
+	l.lines = u.record
 	return l, err
 }
 
@@ -251,6 +254,8 @@ func resourcesOf(c *translator.Config, kind ads.Kind) []*translator.Resource {
 		return c.Clusters
 	case ads.Listeners:
 		return c.Listeners
+	case ads.Runtimes:
+		return c.Runtimes
 	case ads.Filters:
 		return c.Filters
 	default:

@@ -11,7 +11,7 @@ import (
 
 // forEnvoy translates a unit as for a pod.
 func forEnvoy(u *ir.Unit) *envoy.Config {
-	return envoy.Translate(u, envoy.Target{Address: netip.IPv4Unspecified()}, nil)
+	return envoy.Translate(u, envoy.Target{Address: netip.IPv4Unspecified(), SystemCAs: envoy.UsualCAs}, nil)
 }
 
 func resourcesOf(c *envoy.Config) []*envoy.Resource {
@@ -56,5 +56,5 @@ func TestEnvoyAcceptsTheCorpus(t *testing.T) {
 			sets = append(sets, set)
 		}
 	}
-	envoytest.Validate(t, sets...)
+	envoytest.Validate(t, envoy.Runtime(), sets...)
 }

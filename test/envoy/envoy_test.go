@@ -92,7 +92,7 @@ func TestEnvoyObjectsToWhatItIsShown(t *testing.T) {
 		{"no routes", []proto.Message{listener(t), cluster("e"), endpoints()}},
 	}
 	want := []string{"no routes: ", "bad expression: ", "no cluster: "}
-	got := refused(t, sets)
+	got := refused(t, nil, sets)
 	if len(got) != len(want) {
 		t.Fatalf("want the refusals %q, have %v", want, got)
 	}

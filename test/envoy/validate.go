@@ -15,21 +15,20 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
-
-	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
 
 // Validate fails the test for each set that Envoy refuses to start with. Sets
 // that do not contradict each other are shown to it together, and by themselves
-// where it objects, so that many cost little more than one.
-func Validate(t testing.TB, sets ...Set) {
+// where it objects, so that many cost little more than one. Envoy has the runtime
+// settings that it is to have; nil is none.
+func Validate(t testing.TB, runtime *bootstrapv3.LayeredRuntime, sets ...Set) {
 	t.Helper()
-	for _, err := range refused(t, sets) {
+	for _, err := range refused(t, runtime, sets) {
 		t.Error(err)
 	}
 }
 
-func refused(t testing.TB, sets []Set) []error {
+func refused(t testing.TB, runtime *bootstrapv3.LayeredRuntime, sets []Set) []error {
 	t.Helper()
 	path := Program(t)
 	var all []*static
@@ -43,11 +42,11 @@ func refused(t testing.TB, sets []Set) []error {
 		all = append(all, fixed)
 	}
 	for _, together := range batches(all) {
-		if accepted(t, path, together) == nil {
+		if accepted(t, path, together.bootstrap(runtime)) == nil {
 			continue
 		}
 		for _, s := range together.sets {
-			if err := accepted(t, path, batches([]*static{s})[0]); err != nil {
+			if err := accepted(t, path, batches([]*static{s})[0].bootstrap(runtime)); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
 			}
 		}
@@ -113,7 +112,7 @@ func (s *static) named() map[string]proto.Message {
 }
 
 // bootstrap writes a batch as the file that Envoy starts with.
-func (b *batch) bootstrap() *bootstrapv3.Bootstrap {
+func (b *batch) bootstrap(runtime *bootstrapv3.LayeredRuntime) *bootstrapv3.Bootstrap {
 	internal, _ := anypb.New(&internalv3.InternalListener{})
 	resources := &bootstrapv3.Bootstrap_StaticResources{}
 	have := map[string]bool{}
@@ -139,15 +138,15 @@ func (b *batch) bootstrap() *bootstrapv3.Bootstrap {
 	return &bootstrapv3.Bootstrap{
 		Node:                &corev3.Node{Id: "test", Cluster: "test"},
 		StaticResources:     resources,
-		LayeredRuntime:      translator.Runtime(),
+		LayeredRuntime:      runtime,
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{{Name: "envoy.bootstrap.internal_listener", TypedConfig: internal}},
 	}
 }
 
-// accepted asks Envoy whether it would start with a batch.
-func accepted(t testing.TB, path string, b *batch) error {
+// accepted asks Envoy whether it would start so.
+func accepted(t testing.TB, path string, b *bootstrapv3.Bootstrap) error {
 	t.Helper()
-	text, err := protojson.Marshal(b.bootstrap())
+	text, err := protojson.Marshal(b)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
 	"github.com/sluice-gateway/sluice/operator/source/dir/schema"
+	envoytest "github.com/sluice-gateway/sluice/test/envoy"
 )
 
 var (
@@ -34,16 +35,15 @@ func TestParity(t *testing.T) {
 		if dataplane == nil {
 			t.Fatalf("-dataplanes: %q is not known", name)
 		}
-		if _, err := envoy.Find(); name == "envoy" && err != nil {
-			t.Run(name, func(t *testing.T) { t.Skip("skipped: Envoy is not here: " + err.Error()) })
-			continue
-		}
 		for _, c := range cases {
 			if !strings.Contains(c.Name, *only) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/%s", name, c.Name), func(t *testing.T) {
 				t.Parallel()
+				if name == "envoy" {
+					envoytest.Program(t)
+				}
 				if err := c.Run(t.Context(), Bench{Dataplane: dataplane, Catalog: catalog}); err != nil {
 					t.Fatal(err)
 				}

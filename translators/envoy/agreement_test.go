@@ -130,6 +130,9 @@ func slow(p *order.Port, sni string, r order.Request) string {
 			continue
 		}
 		if won, ok := order.Winner(l, r); ok {
+			if unreadable(won.Entry.Rule.Matches) != nil {
+				return "500 "
+			}
 			return "200 " + won.Entry.Rule.Backends[0].Backend.Service + " " + pathOf(won.Entry.Match().Path).String()
 		}
 	}
@@ -163,14 +166,15 @@ var (
 	attached = []string{"*", "a.org", "b.a.org", "*.a.org", "*.org", "x.net", "*.net"}
 	paths    = []string{"/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/b", "/~a", "/a%20b", "/admin/x", "/admin"}
 	prefixes = []string{"/", "/a", "/a/b", "/a/b/c", "/ab", "/%7Ea", "/~a", "/b"}
-	patterns = []string{"/a.*", "/a/[bc]", ".*", "/a|/b", "/admin/(", "(", "/[ab]", "a)|(b", "^/a/.*", "(?i)/A/B", "/admin/.*", "/a/b.*"}
+	patterns = []string{"/a.*", "/a/[bc]", ".*", "/a|/b", "/admin/(", "(", "/[ab]", "a)|(b", "^/a/.*", "(?i)/A/B", "/admin/.*", "/a/b.*", "/ab?/.*", "/a/b/.*"}
 	values   = []string{"1", "2", "1,2", "", "a b"}
 	queries  = []string{"", "p=1", "p=2&q=1", "q=a+b", "%70=1&p=2", "p", "p=%31", "&&q=%zz", "P=1", "p=a%20b&q=2"}
 )
 
 func drawUnit(t *rapid.T) *ir.Unit {
 	owner := ir.Object{Kind: "Gateway", Namespace: "n", Name: "g"}
-	proxy := &ir.Proxy{Owner: owner}
+	key := ir.CertificateKey{Namespace: "n", Name: "tls"}
+	proxy := &ir.Proxy{Owner: owner, Certificates: []*ir.Certificate{{Key: key}}}
 	for _, port := range []uint16{plainPort, securePort} {
 		protocol := ir.HTTP
 		if port == securePort {
@@ -180,6 +184,9 @@ func drawUnit(t *rapid.T) *ir.Unit {
 			l := &ir.Listener{
 				Key:  ir.ListenerKey{Owner: owner, Section: fmt.Sprintf("%s-%d", h, port)},
 				Port: port, Protocol: protocol, Hostname: h,
+			}
+			if protocol == ir.HTTPS {
+				l.TLS = &ir.ListenerTLS{Mode: ir.Terminate, Certificates: []ir.CertificateKey{key}}
 			}
 			if i > 0 {
 				l.Refused = rapid.SampledFrom([]string{"", "", "", "a reason"}).Draw(t, "refused")
@@ -241,7 +248,7 @@ func drawValues(t *rapid.T, names ...string) []ir.ValueMatch {
 		case 0:
 			all = append(all, ir.ValueMatch{Name: name, Kind: ir.Exact, Value: rapid.SampledFrom(values).Draw(t, "value")})
 		case 1:
-			pattern := rapid.SampledFrom([]string{"[0-9]", ".*", "(", "1,2", "a b", "a[ ]b"}).Draw(t, "expression")
+			pattern := rapid.SampledFrom([]string{"[0-9]", ".*", ".+", "[12]", "1,2", "a b", "a[ ]b", "("}).Draw(t, "expression")
 			all = append(all, ir.ValueMatch{Name: name, Kind: ir.Regex, Value: pattern})
 		}
 	}

@@ -47,6 +47,8 @@ type Config struct {
 	Secrets   []*Resource
 	// Filters are those of filter chains that come by themselves (TypedExtensionConfig).
 	Filters []*Resource
+	// Runtimes are layers of the runtime, which the bootstrap names: Bounds alone.
+	Runtimes []*Resource
 	// Problems are the rules that cannot be said to Envoy, each once, and why. They
 	// answer 500.
 	Problems []ir.Problem

@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/cncf/xds/go/udpa/annotations"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -26,6 +27,7 @@ type configView struct {
 	Endpoints []any     `json:"endpoints,omitempty"`
 	Secrets   []any     `json:"secrets,omitempty"`
 	Filters   []any     `json:"filters,omitempty"`
+	Runtimes  []any     `json:"runtimes,omitempty"`
 }
 
 var _ json.Marshaler = (*Config)(nil)
@@ -43,6 +45,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 		{&view.Endpoints, c.Endpoints},
 		{&view.Secrets, c.Secrets},
 		{&view.Filters, c.Filters},
+		{&view.Runtimes, slices.DeleteFunc(slices.Clone(c.Runtimes), saysNothing)},
 	} {
 		for _, r := range kind.from {
 			tree, err := viewMessage(r.Message)
@@ -77,6 +80,7 @@ func redact(m protoreflect.Message) error {
 	if packed, ok := m.Interface().(*anypb.Any); ok {
 		return redactPacked(packed)
 	}
+	abridge(m)
 	var failed error
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		if sensitive(f) {

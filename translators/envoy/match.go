@@ -1,7 +1,7 @@
 package envoy
 
 import (
-	"regexp"
+	"slices"
 
 	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -40,35 +40,100 @@ func pathOf(want ir.PathMatch) *routev3.RouteMatch {
 	}
 }
 
-// conditions asks what entries of one path want but for the path, in their
-// order. Those after one that wants nothing can win nothing.
-func (b branches) conditions(entries []order.Entry) *matcherv3.Matcher_OnMatch {
+// manyConditions is from where on entries that want a header's value are looked up
+// by it: a thousand rules that differ by a tenant's header cost one look-up.
+const manyConditions = 4
+
+// conditions asks what entries of one path want but for the path and the headers
+// that were compared already, in their order. Those after one that wants nothing
+// can win nothing.
+func (b branches) conditions(entries []order.Entry, compared []string) *matcherv3.Matcher_OnMatch {
+	var steps []*matcherv3.Matcher
+	var end *matcherv3.Matcher_OnMatch
+	for len(entries) > 0 && end == nil {
+		var step *matcherv3.Matcher
+		name, run := sameHeader(entries, compared)
+		if run >= manyConditions {
+			step = b.byValue(name, entries[:run], compared)
+		} else {
+			step, end, run = b.inTurn(entries, compared)
+		}
+		if entries = entries[run:]; step != nil {
+			steps = append(steps, step)
+		}
+	}
+	for i := len(steps) - 1; i >= 0; i-- {
+		end = nested(&matcherv3.Matcher{MatcherType: steps[i].MatcherType, OnNoMatch: end})
+	}
+	return end
+}
+
+// inTurn asks entries one after the other, up to one that wants nothing, which is
+// the end, or to where many want values of one header. Asked is how many.
+func (b branches) inTurn(entries []order.Entry, compared []string) (step *matcherv3.Matcher, end *matcherv3.Matcher_OnMatch, asked int) {
 	var rungs []*rung
-	var last *matcherv3.Matcher_OnMatch
-	for _, e := range entries {
-		wanted := wants(e.Match())
+	for i, e := range entries {
+		if _, run := sameHeader(entries[i:], compared); run >= manyConditions {
+			break
+		}
+		asked++
+		wanted := wants(e.Match(), compared)
 		if len(wanted) == 0 {
-			last = b.serve(e)
+			end = b.serve(e)
 			break
 		}
 		rungs = append(rungs, &rung{Predicate: all(wanted), OnMatch: b.serve(e)})
 	}
 	if len(rungs) == 0 {
-		return last
+		return nil, end, asked
 	}
-	m := ladder(rungs)
-	m.OnNoMatch = last
-	return nested(m)
+	return ladder(rungs), end, asked
 }
 
-// wants returns a match's conditions but for the path.
-func wants(m *ir.Match) []*predicate {
+// sameHeader returns the header of which the first entries all want a value, and
+// how many they are.
+func sameHeader(entries []order.Entry, compared []string) (name string, run int) {
+	for _, e := range entries {
+		at := slices.IndexFunc(e.Match().Headers, func(h ir.ValueMatch) bool {
+			return h.Kind != ir.Regex && !slices.Contains(compared, h.Name) && (run == 0 || h.Name == name)
+		})
+		if at < 0 {
+			break
+		}
+		name = e.Match().Headers[at].Name
+		run++
+	}
+	return name, run
+}
+
+// byValue looks entries up by the value that they want of a header.
+func (b branches) byValue(name string, entries []order.Entry, compared []string) *matcherv3.Matcher {
+	wanting := map[string][]order.Entry{}
+	for _, e := range entries {
+		for _, h := range e.Match().Headers {
+			if h.Name == name {
+				wanting[h.Value] = append(wanting[h.Value], e)
+			}
+		}
+	}
+	values, compared := make(onMatches, len(wanting)), append(slices.Clip(compared), name)
+	for value, some := range wanting {
+		values[value] = b.conditions(some, compared)
+	}
+	return exactMap(header(name), values)
+}
+
+// wants returns a match's conditions but for the path and the headers that were
+// compared already.
+func wants(m *ir.Match, compared []string) []*predicate {
 	var wanted []*predicate
 	if m.Method != "" {
 		wanted = append(wanted, is(methodHeader, m.Method))
 	}
 	for _, h := range m.Headers {
-		wanted = append(wanted, wantsHeader(h))
+		if !slices.Contains(compared, h.Name) {
+			wanted = append(wanted, wantsHeader(h))
+		}
 	}
 	for _, q := range m.Query {
 		wanted = append(wanted, fits(targetHeader, queryPattern(q)))
@@ -90,31 +155,3 @@ func wantsHeader(want ir.ValueMatch) *predicate {
 // anything fits every value that is there: it takes the place of an expression
 // that does not compile, so that the rule keeps its traffic.
 const anything = `(?s).*`
-
-// expressions asks the expressions of a host, in order. It is nil where none
-// can fit anything.
-func (b branches) expressions(entries []order.Entry) *matcherv3.Matcher {
-	var rungs []*rung
-	for _, e := range entries {
-		pattern, ok := pathPattern(e.Match().Path.Value)
-		if ok {
-			wanted := append(wants(e.Match()), fits(pathHeader, pattern))
-			rungs = append(rungs, &rung{Predicate: all(wanted), OnMatch: b.serve(e)})
-		}
-	}
-	if len(rungs) == 0 {
-		return nil
-	}
-	return ladder(rungs)
-}
-
-// pathPattern makes a path's expression one of the header that holds the path
-// and a slash. One that does not compile claims what it surely meant; it is
-// false where that is nothing.
-func pathPattern(pattern string) (string, bool) {
-	if _, err := order.Regexp(pattern); err == nil {
-		return "(?:" + pattern + ")/", true
-	}
-	claim, ok := order.Claims(pattern)
-	return regexp.QuoteMeta(claim) + ".*/", ok
-}

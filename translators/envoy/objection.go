@@ -49,6 +49,9 @@ func objectionTo(e order.Entry) error {
 	if e.Rule.Refused != "" || len(e.Rule.Matches) == 0 {
 		return nil
 	}
+	if err := unreadable(e.Rule.Matches); err != nil {
+		return err
+	}
 	read := func(filters []ir.Filter) error { return (&walk{entry: e, listener: &ir.Listener{}}).run(filters) }
 	if err := read(e.Rule.Filters); err != nil {
 		return err

@@ -72,6 +72,7 @@ func (c *Config) quicChain(p *order.Port, l *ir.Listener) *listenerv3.FilterChai
 		context, manager = c.downstreamTLS(l, nil), c.http3Manager(l)
 	}
 	chain := quicFilterChain(context, manager)
+	chain.Filters = append(c.boundQUIC(), chain.Filters...)
 	chain.Name, chain.FilterChainMatch = l.Hostname, forServerName(l.Hostname)
 	chain.FilterChainMatch.TransportProtocol = "quic"
 	return chain

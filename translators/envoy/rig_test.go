@@ -25,6 +25,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	envoytest "github.com/sluice-gateway/sluice/test/envoy"
 )
 
 // rig is an Envoy that reads route configurations from files, a listener each.
@@ -71,15 +73,7 @@ func startRig(t testing.TB, names ...string) *rig {
 }
 
 func (r *rig) run() {
-	program := os.Getenv("SLUICE_ENVOY")
-	if program == "" {
-		found, err := exec.LookPath("envoy")
-		if err != nil {
-			r.t.Skip("Envoy is not here: set SLUICE_ENVOY or PATH")
-		}
-		program = found
-	}
-	cmd := exec.Command(program, "-c", filepath.Join(r.dir, "boot.json"), "--disable-hot-restart", "--concurrency", "1", "-l", "warn")
+	cmd := exec.Command(envoytest.Program(r.t), "-c", filepath.Join(r.dir, "boot.json"), "--disable-hot-restart", "--concurrency", "1", "-l", "warn")
 	cmd.Stdout, cmd.Stderr = r.log, r.log
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)

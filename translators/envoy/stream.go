@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -30,13 +31,14 @@ type inlet struct {
 	hostname string
 }
 
-// name is "443/*.example/a.example", or "9001".
+// name is "stream/443/*.example/a.example", or "stream/9001".
 func (d inlet) name() string {
-	name := routesName(d.stream.Listener)
-	if d.stream.Listener.Protocol == ir.TLS {
-		name += "/" + d.hostname
+	l := d.stream.Listener
+	name := "stream/" + strconv.Itoa(int(l.Port))
+	if l.Protocol == ir.TLS {
+		name += "/" + l.Hostname + "/" + d.hostname
 	}
-	return "stream/" + name
+	return name
 }
 
 // rule is what takes the connections; nil where nobody does.
@@ -56,13 +58,12 @@ func (d inlet) rule() *ir.Rule {
 // would end the connections that came in by it.
 func (c *Config) inlets(p *order.Port) []inlet {
 	var all []inlet
-	o := ownersOf(p)
 	for _, s := range p.Streams {
 		switch s.Listener.Protocol {
 		case ir.TCP:
 			all = append(all, inlet{s, order.AnyHost})
 		case ir.TLS:
-			for _, hostname := range c.streamHosts(s, o) {
+			for _, hostname := range c.streamHosts(s, ownersOf(p)) {
 				all = append(all, inlet{s, hostname})
 			}
 		default:

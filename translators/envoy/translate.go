@@ -33,9 +33,11 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	takeOver(c.Routes[served:], last.Routes)
 	c.Clusters = append(c.Clusters, c.proxiedClusters()...)
 	c.Secrets = c.secrets()
+	c.Runtimes = c.runtimes()
 	c.release()
 	takeOver(c.Listeners, last.Listeners)
 	takeOver(c.Secrets, last.Secrets)
+	takeOver(c.Runtimes, last.Runtimes)
 	takeOver(c.Filters, last.Filters)
 	for _, kind := range c.kinds() {
 		slices.SortFunc(kind, func(a, b *Resource) int { return cmp.Compare(a.Name, b.Name) })
@@ -46,7 +48,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 
 // kinds are all resources, those that name others first.
 func (c *Config) kinds() [][]*Resource {
-	return [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets, c.Filters}
+	return [][]*Resource{c.Listeners, c.Routes, c.Clusters, c.Endpoints, c.Secrets, c.Filters, c.Runtimes}
 }
 
 // typed packs a message as Envoy's extensions want it, always in the same way.

@@ -18,6 +18,8 @@ type tree struct {
 	// leaves are kept for the next translation, and where they are by their spot.
 	leaves []leaf
 	spots  map[spot]int
+	// expressions are kept by their entries.
+	expressions map[order.Entry]*expression
 	// routes is the number of routes that the tree holds.
 	routes int
 }
@@ -65,7 +67,7 @@ func newTree(entries []order.Entry, b branches) *tree {
 	if len(exact) > 0 {
 		t.levels = append(t.levels, exactMap(pathHeader, exact))
 	}
-	if level := b.expressions(expressions); level != nil {
+	if level := b.expressions(t, expressions); level != nil {
 		t.levels = append(t.levels, level)
 	}
 	if len(prefixes) > 0 {
@@ -131,7 +133,7 @@ func (b branches) grow(l *leaf) {
 	if l.key == "" {
 		l.key = l.spot.text()
 	}
-	l.made = b.conditions(l.entries)
+	l.made = b.conditions(l.entries, nil)
 }
 
 // text is what a path is looked for under, in the header that holds a request's

@@ -7,6 +7,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	runtimev3 "github.com/envoyproxy/go-control-plane/envoy/service/runtime/v3"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -21,6 +22,7 @@ const (
 	Listeners
 	Routes
 	Filters
+	Runtimes
 	kinds
 )
 
@@ -28,10 +30,11 @@ const (
 var empties = [kinds]proto.Message{
 	Secrets: &tlsv3.Secret{}, Endpoints: &endpointv3.ClusterLoadAssignment{}, Clusters: &clusterv3.Cluster{},
 	Listeners: &listenerv3.Listener{}, Routes: &routev3.RouteConfiguration{}, Filters: &corev3.TypedExtensionConfig{},
+	Runtimes: &runtimev3.Runtime{},
 }
 
 // words name the kinds for people.
-var words = [kinds]string{"secrets", "endpoints", "clusters", "listeners", "routes", "filters"}
+var words = [kinds]string{"secrets", "endpoints", "clusters", "listeners", "routes", "filters", "runtimes"}
 
 // String returns the kind's name.
 func (k Kind) String() string { return words[k] }

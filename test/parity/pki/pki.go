@@ -40,6 +40,8 @@ type Leaf struct {
 	URIs []string `json:"uris,omitempty"`
 	// Expired makes a certificate whose time is over.
 	Expired bool `json:"expired,omitempty"`
+	// Key is the kind of its key. Default: p256.
+	Key KeyKind `json:"key,omitempty"`
 }
 
 // Pair is a certificate and its key, both PEM.
@@ -82,11 +84,11 @@ func (b *Book) Issue(leaf Leaf) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := leaf.Key.generate()
 	if err != nil {
 		return Pair{}, err
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &key.PublicKey, ca.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, key.Public(), ca.key)
 	if err != nil {
 		return Pair{}, fmt.Errorf("certificate %v: %w", leaf.DNS, err)
 	}
