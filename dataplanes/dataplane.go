@@ -88,6 +88,10 @@ type Outcome struct {
 	Version string
 	// Problems are what the proxy objects to. What they do not name is in force.
 	Problems []ir.Problem
+	// Down is true while nothing of the unit is served, whichever version was: the
+	// proxy's program has ended and is started again, or does not start. Problems say
+	// why.
+	Down bool
 	// Reach is set for a unit that runs in pods; nil for one of this machine.
 	Reach *Reach
 }

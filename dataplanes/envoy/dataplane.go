@@ -20,6 +20,12 @@ func (Dataplane) Name() string { return "envoy" }
 // Features returns what this proxy serves.
 func (Dataplane) Features() feature.Set { return feature.NewSet(served...) }
 
+// Check says what this machine lacks.
+func (Dataplane) Check() error {
+	_, err := new(program).find()
+	return err
+}
+
 // Render returns the translated unit.
 func (Dataplane) Render(unit *ir.Unit) (any, error) {
 	return translator.Translate(unit, translator.Target{SystemCAs: translator.UsualCAs}, nil), nil

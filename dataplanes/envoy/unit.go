@@ -164,7 +164,7 @@ func (u *unit) guarded(ctx context.Context) (out dataplanes.Outcome, err error) 
 
 // everywhere says the same of every listener.
 func (u *unit) everywhere(message string) dataplanes.Outcome {
-	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version}
+	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Down: u.good.config == nil}
 	for _, l := range u.assigned.Unit.Proxy.Listeners {
 		out.Problems = append(out.Problems, ir.Problem{Origin: originOf(l), Message: message})
 	}
@@ -178,7 +178,9 @@ func (u *unit) down() dataplanes.Outcome {
 	if said != "" {
 		said = ". The last that it said: " + clean(said)
 	}
-	return u.everywhere(fmt.Sprintf("Envoy has ended (%v) and is being started again; until then nothing is served%s", err, said))
+	out := u.everywhere(fmt.Sprintf("Envoy has ended (%v) and is being started again; until then nothing is served%s", err, said))
+	out.Down = true
+	return out
 }
 
 // tend does what time asks for: what could not be bound is tried again, and what
@@ -215,7 +217,7 @@ func (u *unit) launch() (launch, error) {
 	path, err := u.local.program.find()
 	l := launch{
 		program: path, node: u.owner.Kind + "/" + u.owner.Namespace + "/" + u.owner.Name,
-		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir,
+		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir, allowed: allowedHere(),
 		drain: time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain),
 	}
 	l.lines = u.record

@@ -16,7 +16,7 @@ import (
 // long before there is a proxy.
 type admin struct {
 	http *http.Server
-	// active is set with the first set that serves, ending once the pod is to end.
+	// active is set while a set is served, ending once the pod is to end.
 	active, ending atomic.Bool
 }
 
@@ -42,7 +42,7 @@ func (a *admin) serveReady(w http.ResponseWriter, _ *http.Request) {
 	case a.ending.Load():
 		http.Error(w, "not ready: the pod is about to end", http.StatusServiceUnavailable)
 	case !a.active.Load():
-		http.Error(w, "not ready: no set of the operator serves yet", http.StatusServiceUnavailable)
+		http.Error(w, "not ready: no set of the operator is served", http.StatusServiceUnavailable)
 	default:
 		fmt.Fprintln(w, "ok")
 	}

@@ -32,6 +32,9 @@ func newAgent(streams Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := complete(plane); err != nil {
+				return err
+			}
 			if err := emptied(f.runDir); err != nil {
 				return fmt.Errorf("--run-dir: %w", err)
 			}
@@ -57,6 +60,15 @@ func emptied(dir string) error {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
 	}
 	return err
+}
+
+// complete says what the image lacks. A pod of it must not become ready: it would
+// take the place of those that serve.
+func complete(plane dataplanes.Dataplane) error {
+	if p, ok := plane.(interface{ Check() error }); ok {
+		return p.Check()
+	}
+	return nil
 }
 
 func agentOf(name string) (dataplanes.Dataplane, error) {

@@ -84,7 +84,7 @@ func (f *flags) run(ctx context.Context, streams Streams, plane dataplanes.Datap
 		Start: func(ctx context.Context, zone, node string) (dataplanes.Local, error) {
 			return plane.Start(ctx, dataplanes.Options{Zone: zone, Node: node, AccessLog: streams.Out, Dir: f.runDir, Leaving: leaving, Metrics: registry})
 		},
-		Active: func() { admin.active.Store(true) }, Draining: ctx.Done(), Log: log, Metrics: registry,
+		Serves: admin.active.Store, Draining: ctx.Done(), Log: log, Metrics: registry,
 	})
 }
 

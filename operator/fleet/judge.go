@@ -107,7 +107,7 @@ func (c *crew) explained(lack dataplanes.Lack) *dataplanes.Lack {
 	var said []string
 	for _, r := range c.reports {
 		why := r.Unable
-		if why == "" && r.Refused && len(r.Problems) > 0 {
+		if why == "" && len(r.Problems) > 0 {
 			why = r.Problems[len(r.Problems)-1].Message
 		}
 		if why != "" {

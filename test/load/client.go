@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 )
 
@@ -66,7 +67,11 @@ func Clients(t Targets, check func(*http.Response) error) []*Client {
 		add("h2", through(h2, "https://"+t.Secure+t.Path, t.Host))
 	}
 	if t.QUIC != "" {
-		add("h3", through(&http3.Transport{TLSClientConfig: trusting.Clone()}, "https://"+t.QUIC+t.Path, t.Host))
+		// As a browser's, each connection has a socket of its own: what lies between
+		// knows connections of UDP by their ports, and would lead the next one to where
+		// the last one was told to leave.
+		h3 := &http3.Transport{TLSClientConfig: trusting.Clone(), Dial: quic.DialAddrEarly}
+		add("h3", through(h3, "https://"+t.QUIC+t.Path, t.Host))
 	}
 	return all
 }

@@ -54,6 +54,23 @@ func (h *hostnames[T]) at(hostname string) (value T, ok bool) {
 	return value, ok
 }
 
+// covering returns what is kept under the most specific hostname that covers the
+// host of a request, which is whatever a client sent: nothing, or "*.example".
+func (h *hostnames[T]) covering(host string) (value T, ok bool) {
+	if value, ok = h.exact[host]; ok {
+		return value, true
+	}
+	for i := 1; i < len(host) && len(h.wild) > 0; i++ {
+		if host[i] != '.' {
+			continue
+		}
+		if value, ok = h.wild[host[i:]]; ok {
+			return value, true
+		}
+	}
+	return h.whole, h.hasWhole
+}
+
 // around adds to a list what is kept under the other hostnames that cover all
 // hosts of one, the most specific first: for "a.b.c" they are "*.b.c", "*.c" and
 // "*".

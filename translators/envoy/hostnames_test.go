@@ -2,21 +2,36 @@ package envoy
 
 import "testing"
 
-// What a client sends as its host is looked up for the access log, whatever it is.
-func TestHostsOfClientsHaveOwners(t *testing.T) {
+// A request's host is whatever its client sent.
+func TestCoveringIsForHostsOfClients(t *testing.T) {
 	h := newHostnames[string](0)
-	for _, hostname := range []string{"*", "*.a.example", "b.example"} {
-		h.put(hostname, hostname)
+	for _, name := range []string{"a.example", "*.example", "*.b.example"} {
+		h.put(name, name)
 	}
 	for host, want := range map[string]string{
-		"": "*", ".": "*", "..": "*", "**": "*", "a": "*", ".a.example": "*", "x.a.example": "*.a.example", "b.example": "b.example",
+		"":              "",
+		"*":             "",
+		".":             "",
+		"*.":            "",
+		"example":       "",
+		".example":      "",
+		"*.example":     "*.example",
+		"a.example":     "a.example",
+		"..example":     "*.example",
+		"x.y.example":   "*.example",
+		"x.b.example":   "*.b.example",
+		"*.b.example":   "*.b.example",
+		"b.example":     "*.example",
+		"a.example.org": "",
 	} {
-		got, ok := h.at(host)
-		if !ok {
-			got, _ = h.nearest(host)
+		if got, ok := h.covering(host); got != want || ok != (want != "") {
+			t.Errorf("%q: %q", host, got)
 		}
-		if got != want {
-			t.Errorf("%q: got %q, want %q", host, got, want)
+	}
+	h.put("*", "*")
+	for _, host := range []string{"", "*", "example"} {
+		if got, _ := h.covering(host); got != "*" {
+			t.Errorf("with one for all, %q: %q", host, got)
 		}
 	}
 }

@@ -88,7 +88,9 @@ func (c *Config) Names(door, host string) Named {
 
 func namedByHost(p *order.Port, l *ir.Listener, host string) Named {
 	if p.Protocol == ir.HTTP {
-		if l = ownersOf(p).of(host); l == nil {
+		var found bool
+		all := ownersOf(p)
+		if l, found = all.covering(host); !found {
 			return Named{Flag: "no_listener"}
 		}
 	}

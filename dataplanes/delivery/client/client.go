@@ -41,8 +41,9 @@ type Options struct {
 	Start func(ctx context.Context, zone, node string) (dataplanes.Local, error)
 	// Address is the one that listeners bind.
 	Address netip.Addr
-	// Active is called whenever a set has become active.
-	Active func()
+	// Serves is called with every news of the proxy's, and says whether it serves a
+	// set.
+	Serves func(bool)
 	// Draining is closed when the pod is about to end; nil is never.
 	Draining <-chan struct{}
 	Log      logr.Logger
@@ -204,32 +205,34 @@ func (c *client) start(ctx context.Context) bool {
 
 // settle takes note of what the proxy says.
 func (c *client) settle(o dataplanes.Outcome) {
-	if c.note(o) && c.opts.Active != nil {
-		c.opts.Active()
+	if serves := c.note(o); c.opts.Serves != nil {
+		c.opts.Serves(serves)
 	}
 	signal(c.changed)
 }
 
-// note reports whether another set has become active.
+// note reports whether a set is served.
 func (c *client) note(o dataplanes.Outcome) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	number, err := strconv.ParseUint(o.Version[strings.LastIndexByte(o.Version, '#')+1:], 10, 64)
 	if err != nil {
 		c.opts.Log.Error(err, "The proxy reports a version that it was not given", "version", o.Version)
-		return false
+		return c.active != nil
 	}
 	c.state.Problems = wire.Bounded(o.Problems, c.opts.Unit)
-	fresh := false
+	if o.Down {
+		return false
+	}
 	for len(c.applied) > 0 && c.applied[0].number <= number {
 		if a := c.applied[0]; a.number == number {
-			c.active, fresh = a, true
+			c.active = a
 			c.counts.active.Observe(time.Since(a.at).Seconds())
 			signal(c.dirty)
 		}
 		c.applied = c.applied[1:]
 	}
-	return fresh
+	return c.active != nil
 }
 
 // now is the state as the stream of now names it.

@@ -1,6 +1,9 @@
 package proxies
 
-import "fmt"
+import (
+	"fmt"
+	"os"
+)
 
 const caddyConfig = `{
  admin 127.0.0.1:{{.P.Admin}}
@@ -114,7 +117,15 @@ static_resources:
           use_remote_address: true
           access_log:
           - name: log
-            typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog}
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: /dev/stdout
+              log_format:
+                json_format: {time: "%START_TIME%", client: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", method: "%REQ(:METHOD)%",
+                  host: "%REQ(:AUTHORITY)%", path: "%PATH(NQ)%", protocol: "%PROTOCOL%", status: "%RESPONSE_CODE%",
+                  bytes: "%BYTES_SENT%", duration_ms: "%DURATION%", listener: bench, route: "%ROUTE_NAME%",
+                  backend: "%UPSTREAM_CLUSTER%", endpoint: "%UPSTREAM_HOST%", tries: "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+                  request_id: "%REQ(X-REQUEST-ID)%", user_agent: "%REQ(USER-AGENT)%", flags: "%RESPONSE_FLAGS%"}
           http_filters:
           - name: router
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
@@ -147,5 +158,20 @@ func envoy(s Setup) (Launch, error) {
 	if err != nil {
 		return Launch{}, err
 	}
-	return s.found("envoy", []string{"-c", conf, "--concurrency", fmt.Sprint(s.Procs), "-l", "error"}, []string{"--version"})
+	path, err := s.envoyProgram()
+	if err != nil {
+		return Launch{}, err
+	}
+	return Launch{
+		Args:    []string{path, "-c", conf, "--disable-hot-restart", "--concurrency", fmt.Sprint(s.Procs), "-l", "error"},
+		Version: []string{path, "--version"},
+	}, nil
+}
+
+// envoyProgram is what SLUICE_ENVOY names, or one that is searched for.
+func (s Setup) envoyProgram() (string, error) {
+	if path := os.Getenv("SLUICE_ENVOY"); path != "" {
+		return path, nil
+	}
+	return Find(s.Packages, "envoy")
 }
