@@ -28,7 +28,8 @@ type Expect struct {
 	Certificate   string `json:"certificate,omitempty"`
 	CertificateCN string `json:"certificateCN,omitempty"`
 	// Error requires that no answer came: the connection or the handshake
-	// failed, with words that match.
+	// failed, with words that match. With a status beside it, an answer that has it
+	// will do as well.
 	Error string `json:"error,omitempty"`
 
 	// Backend is the Service that answered, "name" or "namespace/name"; the

@@ -19,6 +19,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	chainv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/filter_chain/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -45,6 +46,8 @@ type door struct {
 	version int
 	conn    net.Conn
 	reader  *bufio.Reader
+	// last is the header of the last answer.
+	last http.Header
 }
 
 // startRig starts Envoy with a listener for each name.
@@ -75,6 +78,7 @@ func startRig(t testing.TB, names ...string) *rig {
 func (r *rig) run() {
 	cmd := exec.Command(envoytest.Program(r.t), "-c", filepath.Join(r.dir, "boot.json"), "--disable-hot-restart", "--concurrency", "1", "-l", "warn")
 	cmd.Stdout, cmd.Stderr = r.log, r.log
+	cmd.Env = append(os.Environ(), "SLUICE_SESSION_KEY_FILE="+filepath.Join(r.dir, "key"))
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
@@ -106,7 +110,7 @@ func (r *rig) listener(name string) *listenerv3.Listener {
 						}},
 					},
 				}},
-				HttpFilters: []*hcmv3.HttpFilter{{
+				HttpFilters: []*hcmv3.HttpFilter{optional(ruleFilter, &chainv3.FilterChainConfig{}), {
 					Name:       "envoy.filters.http.router",
 					ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: typed(&routerv3.Router{SuppressEnvoyHeaders: true})},
 				}},
@@ -206,6 +210,7 @@ func (d *door) exchange(request string) (status int, body string, err error) {
 		return 0, "", err
 	}
 	text, err := io.ReadAll(response.Body)
+	d.last = response.Header
 	if strings.EqualFold(response.Header.Get("Connection"), "close") {
 		_ = d.conn.Close()
 		d.conn = nil
