@@ -120,7 +120,7 @@ check-generated: $(BIN)/controller-gen ## Fail where generated code is not what 
 bench: build ## Measure Sluice beside HAProxy, nginx and others. FLAGS='-scenarios h1,https' are the program's.
 	hack/bench-packages $(BIN)/debian
 	go build -o $(BIN)/bench ./test/bench
-	$(BIN)/bench $(FLAGS)
+	SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) $(BIN)/bench $(FLAGS)
 
 .PHONY: microbench
 microbench: ## Run the Go benchmarks that match BENCH (.) in PKG (./...).

@@ -90,7 +90,8 @@ func (f files) config(l launch) *bootstrapv3.Bootstrap {
 				}}},
 			},
 		},
-		LayeredRuntime: bounded(translator.Runtime(), adsSource),
+		LayeredRuntime:  bounded(translator.Runtime(), adsSource),
+		OverloadManager: overload(l.allowed),
 		// Trusted PROXY headers are read by listeners inside of the process.
 		BootstrapExtensions: []*corev3.TypedExtensionConfig{{
 			Name: "envoy.bootstrap.internal_listener", TypedConfig: packed(&internalv3.InternalListener{}),

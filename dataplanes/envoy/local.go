@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -39,6 +40,7 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), ports: newPorts(), byOwner: map[ir.Object]*unit{},
 		records: newRecords(opts),
 	}
+	allowance.Inherit()
 	l.records.ask(l.recorded)
 	if opts.Admin.Port() == 0 {
 		return l, nil

@@ -42,6 +42,8 @@ type launch struct {
 	drain time.Duration
 	// dir is where the process has its folder.
 	dir string
+	// allowed is what it may have of the machine.
+	allowed allowed
 	// lines receives the access log.
 	lines io.Writer
 }

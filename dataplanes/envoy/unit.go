@@ -217,7 +217,7 @@ func (u *unit) launch() (launch, error) {
 	path, err := u.local.program.find()
 	l := launch{
 		program: path, node: u.owner.Kind + "/" + u.owner.Namespace + "/" + u.owner.Name,
-		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir,
+		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir, allowed: allowedHere(),
 		drain: time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain),
 	}
 	l.lines = u.record

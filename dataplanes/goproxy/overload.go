@@ -11,13 +11,14 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 )
 
 // newGuard returns the process's guard, which watches the memory until the
 // context ends.
 func newGuard(ctx context.Context, metrics *admin.Metrics) *guard.Guard {
 	guard.Collect()
-	g := guard.New(guard.Input{Descriptors: guard.Descriptors(), Memory: guard.Memory()})
+	g := guard.New(guard.Input{Descriptors: allowance.Descriptors(), Memory: guard.Memory()})
 	for name, share := range map[string]*guard.Budget{
 		"clients": g.Clients, "opening": g.Opening, "udp_sessions": g.Sessions, "requests": g.Requests, "idle_backends": g.Idle,
 	} {

@@ -18,6 +18,8 @@ const (
 	nothing beside = iota
 	slowConnections
 	edits
+	// lastRoute is the same load on the last of many routes instead of the first.
+	lastRoute
 )
 
 const (
@@ -53,6 +55,9 @@ func (r *rig) besideRound(ctx context.Context, c *candidate, s scenario, run loa
 func (r *rig) disturbed(ctx context.Context, c *candidate, s scenario, run load.Run) (sample, error) {
 	var end func() error
 	switch s.beside {
+	case lastRoute:
+		run.URL = s.last(r.routes).url(s.port(c.setup.Ports))
+		return r.loadRound(ctx, c, s, run)
 	case edits:
 		end = c.edits(ctx)
 	default:

@@ -60,6 +60,7 @@ func scenarios() []scenario {
 		{name: "h1", what: "HTTP/1.1", port: plain, path: ordinary, clients: 32},
 		{name: "h1-headers", what: "HTTP/1.1, 12 header fields", port: plain, path: ordinary, headers: 12, clients: 32},
 		{name: "h1-routes", what: "HTTP/1.1, 1,000 routes", port: many, routes: true, clients: 32},
+		{name: "last-route", what: "HTTP/1.1, the last of 1,000 routes", port: many, path: routePath(0), clients: 32, beside: lastRoute},
 		{name: "h1-1m", what: "HTTP/1.1, responses of 1 MiB", port: plain, path: large, clients: 8},
 		{name: "h1-up-1m", what: "HTTP/1.1, requests of 1 MiB", port: plain, path: ordinary, upload: true, clients: 8},
 		{name: "h1-rate", what: "HTTP/1.1 at half of saturation", client: h2loadH1, port: plain, path: ordinary, clients: 32, half: "h1"},
@@ -124,10 +125,18 @@ func (s scenario) url(port int) string {
 
 func (s scenario) onePath() string {
 	if s.routes {
-		return "/r0000/users/42"
+		return routePath(0)
 	}
 	return s.path
 }
+
+// last takes the last of some routes.
+func (s scenario) last(count int) scenario {
+	s.path = routePath(count - 1)
+	return s
+}
+
+func routePath(n int) string { return fmt.Sprintf("/r%04d/users/42", n) }
 
 func (s scenario) paths(count int) []string {
 	if !s.routes {
@@ -135,7 +144,7 @@ func (s scenario) paths(count int) []string {
 	}
 	all := make([]string, count)
 	for i := range all {
-		all[i] = fmt.Sprintf("/r%04d/users/42", i)
+		all[i] = routePath(i)
 	}
 	return all
 }

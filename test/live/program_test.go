@@ -3,6 +3,7 @@ package live
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -28,7 +29,12 @@ const (
 
 var sluice string
 
+// dataplane is the one that serves; that of Envoy needs Envoy in PATH or at
+// $SLUICE_ENVOY.
+var dataplane = flag.String("dataplane", "go", "the dataplane to run against")
+
 func TestMain(m *testing.M) {
+	flag.Parse()
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "sluice-live")
 		if err != nil {
@@ -84,6 +90,7 @@ func (p *program) stop(t *testing.T) {
 // write puts a file in place whole: a watcher never reads half of it.
 func (p *program) write(t *testing.T, name, content string) {
 	t.Helper()
+	content = strings.ReplaceAll(content, "controllerName: sluice.dev/go", "controllerName: sluice.dev/"+*dataplane)
 	temporary := filepath.Join(p.dir, "."+name+".tmp")
 	if err := os.WriteFile(temporary, []byte(content), 0o600); err != nil {
 		t.Fatal(err)

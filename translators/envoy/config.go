@@ -26,6 +26,10 @@ type Target struct {
 	// backend asks for the system's, as Envoy has none of its own. Empty where there
 	// is none: such backends cannot be verified then, and get nothing.
 	SystemCAs string
+	// Trail is what the unit leaves on the requests that it sends, to know them
+	// again where a backend leads back to it: a token that nobody else has. Empty
+	// where requests that go round are not told.
+	Trail string
 }
 
 // Resource is one resource of xDS. It is immutable, and two equal pointers mean

@@ -95,10 +95,8 @@ func (d requestDoor) named(host string) Named {
 	if d.one != nil {
 		return named(d.one, nil, "")
 	}
-	if host != "" {
-		if l := d.all.of(host); l != nil {
-			return named(l, nil, "")
-		}
+	if l, found := d.all.covering(host); found {
+		return named(l, nil, "")
 	}
 	return Named{}
 }

@@ -3,7 +3,9 @@ package record
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"maps"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -113,9 +115,20 @@ func (u *Unit) lines(text string) {
 		case u.skipping:
 			u.skipping = false
 		case u.line.parse(one):
-			u.take(&u.line)
+			u.survive(&u.line)
 		}
 	}
+}
+
+// survive takes a line. What clients wrote must not end the program that all units
+// of this machine depend on, whatever is wrong with this code.
+func (u *Unit) survive(l *line) {
+	defer func() {
+		if r := recover(); r != nil {
+			slog.Error("a line about a request was lost, because of a fault of this program: please report it", "fault", r, "stack", string(debug.Stack()))
+		}
+	}()
+	u.take(l)
 }
 
 // take counts and logs a line.

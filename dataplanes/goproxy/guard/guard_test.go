@@ -2,10 +2,10 @@ package guard
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 )
 
 func TestSharesLeaveDescriptorsForTheRest(t *testing.T) {
@@ -94,37 +94,11 @@ func TestWatchSeesMemoryAndEnds(t *testing.T) {
 	New(Input{}).Watch(context.Background())
 }
 
-func TestCgroupMemory(t *testing.T) {
-	for name, c := range map[string]struct {
-		file, text string
-		want       int64
-	}{
-		"a bound":              {"memory.max", "1048576\n", 1 << 20},
-		"none":                 {"memory.max", "max\n", 0},
-		"nonsense":             {"memory.max", "-1\n", 0},
-		"a bound of version 1": {"memory/memory.limit_in_bytes", "1048576\n", 1 << 20},
-		"none of version 1":    {"memory/memory.limit_in_bytes", "9223372036854771712\n", 0},
-		"no file":              {"other", "", 0},
-	} {
-		root := t.TempDir()
-		path := filepath.Join(root, c.file)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got := cgroupMemory(root); got != c.want {
-			t.Errorf("%s: got %d, want %d", name, got, c.want)
-		}
-	}
-}
-
 func TestThisProcess(t *testing.T) {
-	if Descriptors() == 0 {
+	if allowance.Descriptors() == 0 {
 		t.Skip("the system does not say")
 	}
-	if New(Input{Descriptors: Descriptors()}).Clients.Most() < 1 {
+	if New(Input{Descriptors: allowance.Descriptors()}).Clients.Most() < 1 {
 		t.Error("no client would be let in")
 	}
 }

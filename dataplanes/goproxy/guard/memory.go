@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 )
 
 const (
@@ -88,7 +90,7 @@ func Memory() int64 {
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		return limit
 	}
-	limit := cgroupMemory("/sys/fs/cgroup")
+	limit := allowance.Memory(allowance.System)
 	if limit <= 0 {
 		return 0
 	}

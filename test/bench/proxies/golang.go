@@ -10,7 +10,7 @@ import (
 const sluiceObjects = `apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
 metadata: {name: bench}
-spec: {controllerName: sluice.dev/go}
+spec: {controllerName: {{.Controller}}}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -85,7 +85,20 @@ type service struct {
 type stream struct{ Version, Kind, Listener, Service, Hostname string }
 
 // sluice is ours, on a directory, as a user would run it.
-func sluice(s Setup) (Launch, error) {
+func sluice(s Setup) (Launch, error) { return s.sluice("sluice.dev/go") }
+
+// sluiceEnvoy is ours in front of Envoy.
+func sluiceEnvoy(s Setup) (Launch, error) {
+	path, err := s.envoyProgram()
+	if err != nil {
+		return Launch{}, err
+	}
+	l, err := s.sluice("sluice.dev/envoy")
+	l.Env = append(l.Env, "SLUICE_ENVOY="+path)
+	return l, err
+}
+
+func (s Setup) sluice(controller string) (Launch, error) {
 	cert, err := os.ReadFile(s.Cert)
 	if err != nil {
 		return Launch{}, err
@@ -99,7 +112,8 @@ func sluice(s Setup) (Launch, error) {
 	}
 	b := s.Backend
 	_, err = s.write("bench.yaml", sluiceObjects, map[string]any{
-		"Cert": base64.StdEncoding.EncodeToString(cert), "Key": base64.StdEncoding.EncodeToString(key),
+		"Controller": controller,
+		"Cert":       base64.StdEncoding.EncodeToString(cert), "Key": base64.StdEncoding.EncodeToString(key),
 		"Services": []service{
 			{"app", "TCP", "", b.HTTP}, {"calls", "TCP", "kubernetes.io/h2c", b.GRPC},
 			{"secure", "TCP", "", b.HTTPS}, {"datagrams", "UDP", "", b.UDP},

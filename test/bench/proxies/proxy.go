@@ -66,7 +66,7 @@ type Proxy struct {
 func All() []Proxy {
 	return []Proxy{
 		{"haproxy", haproxy}, {"sluice", sluice}, {"nginx", nginx},
-		{"nethttp", reverseProxy}, {"caddy", caddy}, {"envoy", envoy},
+		{"nethttp", reverseProxy}, {"caddy", caddy}, {"envoy", envoy}, {"sluice-envoy", sluiceEnvoy},
 	}
 }
 

@@ -84,6 +84,7 @@ func TestYAMLIsWhole(t *testing.T) {
 func TestWhatIsNotThereSaysSo(t *testing.T) {
 	s := setup(t)
 	t.Setenv("PATH", t.TempDir())
+	t.Setenv("SLUICE_ENVOY", "")
 	for _, p := range All() {
 		_, err := p.Prepare(s)
 		if own := p.Name == "sluice" || p.Name == "nethttp"; own != (err == nil) {

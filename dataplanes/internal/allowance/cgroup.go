@@ -1,4 +1,4 @@
-package guard
+package allowance
 
 import (
 	"os"
@@ -7,9 +7,12 @@ import (
 	"strings"
 )
 
-// cgroupMemory is the bound of the control group that the process sees as the
-// root of a tree, as one in a container does; 0 is none.
-func cgroupMemory(root string) int64 {
+// System is the root of the tree of control groups.
+const System = "/sys/fs/cgroup"
+
+// Memory is the bound of the control group that the process sees as the root of a
+// tree, as one in a container does, in bytes; 0 is none.
+func Memory(root string) int64 {
 	for _, file := range []string{"memory.max", "memory/memory.limit_in_bytes"} {
 		text, err := os.ReadFile(filepath.Join(root, file))
 		if err != nil {
