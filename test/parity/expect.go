@@ -65,6 +65,9 @@ type Expect struct {
 	// Tries is how many endpoints each request was sent to, as the access log says.
 	// The request needs a path of its own: lines of steps before may come late.
 	Tries int `json:"tries,omitempty"`
+	// MinTries is the least that it may be, where proxies differ in how often they
+	// ask who has refused them.
+	MinTries int `json:"minTries,omitempty"`
 }
 
 // PerEndpoint bounds the number of answers of each endpoint.
