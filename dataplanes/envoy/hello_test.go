@@ -3,7 +3,9 @@ package envoy_test
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -134,4 +136,35 @@ func TestHostsOfOthersAreMisdirected(t *testing.T) {
 	if got, _ := many.mustDial("h1.example").ask("h2.example"); got != 421 {
 		t.Errorf("got %d, want 421", got)
 	}
+}
+
+// TestHandshakesThatNeverEndAreGivenUp has a client that says hello and nothing
+// more, on a listener that has time for one of a stream too.
+func TestHandshakesThatNeverEndAreGivenUp(t *testing.T) {
+	t.Parallel()
+	r := newTLSRig(t)
+	r.https("exact", "a.example", r.ca.issue("exact", "a.example"))
+	r.must()
+	c := from(t, stranger, r.addr(), "")
+	silent := tls.Client(&mute{Conn: c}, &tls.Config{ServerName: "a.example", RootCAs: r.ca.pool()})
+	err := silent.HandshakeContext(t.Context())
+	var late net.Error
+	if err == nil || errors.As(err, &late) && late.Timeout() {
+		t.Errorf("got %v, want the end", err)
+	}
+}
+
+// mute is a connection that says one thing and then waits for the end.
+type mute struct {
+	net.Conn
+	said bool
+}
+
+func (m *mute) Write(b []byte) (int, error) {
+	if !m.said {
+		m.said = true
+		return m.Conn.Write(b)
+	}
+	_, err := io.Copy(io.Discard, m.Conn)
+	return 0, errors.Join(err, io.ErrClosedPipe)
 }

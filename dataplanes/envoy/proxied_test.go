@@ -122,3 +122,57 @@ func TestQUICOfAFriend(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamsOfFriendsComeWhole has backends that send much and then close.
+func TestStreamsOfFriendsComeWhole(t *testing.T) {
+	r := newTLSRig(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	much := strings.Repeat("0123456789abcdef", 1<<16)
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.WriteString(c, much)
+				c.Close()
+			}()
+		}
+	}()
+	cert := r.ca.issue("cert", "a.example")
+	r.certificate(cert)
+	ends := &ir.Listener{
+		Key: listenerKey("ends"), Port: r.port, Protocol: ir.TLS, Hostname: "a.example",
+		TLS: &ir.ListenerTLS{Mode: ir.Terminate, Certificates: []ir.CertificateKey{cert.Key}},
+	}
+	plain := &ir.Listener{Key: listenerKey("plain"), Port: freePort(t), Protocol: ir.TCP, Hostname: "*"}
+	r.unit.Proxy.Listeners = []*ir.Listener{ends, plain}
+	key := r.backend("much", ln.Addr().String())
+	r.unit.Proxy.Backends[0].Key.Protocol = ir.BackendTCP
+	key.Protocol = ir.BackendTCP
+	r.route("ends", "/", &ir.Rule{Backends: to(key)})
+	r.route("plain", "/", &ir.Rule{Backends: to(key)})
+	r.unit.Proxy.Routes[0].Kind, r.unit.Proxy.Routes[1].Kind = ir.TLSRoute, ir.TCPRoute
+	r.unit.Proxy.Routes[0].Attachments[0].Hostnames = []string{"a.example"}
+	r.trusting()
+	r.must()
+	for range 20 {
+		c := from(t, friend, fmt.Sprintf("127.0.0.1:%d", plain.Port), header4)
+		if got, err := io.ReadAll(c); string(got) != much || err != nil {
+			t.Errorf("of TCP %d bytes came: %v", len(got), err)
+		}
+		s := tls.Client(from(t, friend, r.addr(), header4), &tls.Config{ServerName: "a.example", RootCAs: r.ca.pool()})
+		if got, err := io.ReadAll(s); string(got) != much || err != nil {
+			t.Errorf("of TLS %d bytes came: %v", len(got), err)
+		}
+		u := tls.Client(from(t, stranger, r.addr(), ""), &tls.Config{ServerName: "a.example", RootCAs: r.ca.pool()})
+		if got, err := io.ReadAll(u); string(got) != much || err != nil {
+			t.Errorf("of a stranger's TLS %d bytes came: %v", len(got), err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	directv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/direct_response/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -50,6 +51,7 @@ func (c *Config) tlsChain(l *ir.Listener) *listenerv3.FilterChain {
 		return chain
 	}
 	chain.TransportSocket, chain.Filters = socket, c.requests(l)
+	chain.TransportSocketConnectTimeout = durationpb.New(handshakeTimeout)
 	return chain
 }
 

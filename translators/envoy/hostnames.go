@@ -46,7 +46,7 @@ func (h *hostnames[T]) at(hostname string) (value T, ok bool) {
 	switch {
 	case hostname == order.AnyHost:
 		return h.whole, h.hasWhole
-	case hostname[0] == '*':
+	case strings.HasPrefix(hostname, "*"):
 		value, ok = h.wild[hostname[1:]]
 	default:
 		value, ok = h.exact[hostname]
@@ -79,7 +79,8 @@ func (h *hostnames[T]) around(hostname string, list []T) []T {
 		return list
 	}
 	labels := strings.TrimPrefix(hostname, "*")
-	for len(h.wild) > 0 {
+	// A host is empty where its client named none.
+	for len(h.wild) > 0 && labels != "" {
 		next := strings.IndexByte(labels[1:], '.')
 		if next < 0 {
 			break
