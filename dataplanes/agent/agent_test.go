@@ -149,11 +149,11 @@ func (o *output) String() string {
 // A program that ends is started again, and what it says is heard.
 func TestChild(t *testing.T) {
 	said, lines := &agent.Tail{}, &output{}
-	c := agent.Keep(agent.Program{Path: "/bin/sh", Args: []string{"-c", "echo out; echo '[error] no' >&2; echo '[warning] odd' >&2; exit 3"}, Said: said, Lines: lines})
+	c := agent.Keep(agent.Program{Path: "/bin/sh", Args: []string{"-c", "echo said; echo '[error] no' >&2; echo '[warning] odd' >&2; exit 3"}, Said: said, Lines: lines})
 	defer c.Stop()
 	<-c.Ended()
 	wait.For(t, "it is started again", func() bool { n, err := c.Starts(); return n > 2 && err != nil && err.Error() == "exit status 3" })
-	if said.Worst() != "[error] no" || !strings.Contains(lines.String(), "out\nout\n") {
+	if said.Worst() != "[error] no" || !strings.Contains(lines.String(), "said\n") {
 		t.Errorf("said %q, lines %q", said, lines)
 	}
 }

@@ -111,7 +111,7 @@ func (c *Child) tell() {
 
 // once runs the program until it ends, or ends it with the context.
 func (c *Child) once(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, c.program.Path, c.program.Args...)
+	cmd := exec.CommandContext(ctx, c.program.Path, c.program.Args...) //nolint:gosec // Whoever keeps a program says which.
 	cmd.Env, cmd.Stderr, cmd.Stdout = c.program.Env, c.program.Said, c.program.Lines
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithUs(cmd.SysProcAttr)
