@@ -138,3 +138,54 @@ func TestTicketsOfQUICOpenNothing(t *testing.T) {
 		t.Error("a client without a certificate stays connected")
 	}
 }
+
+// TestClientCertificatesOverQUIC are held to the same rules.
+func TestClientCertificatesOverQUIC(t *testing.T) {
+	clients, strangers := newAuthority(t), newAuthority(t)
+	shown := map[string]*tls.Config{
+		"nothing": {}, "a stranger's": showing(pair(t, strangers.issue("bad"))), "a client's": showing(pair(t, clients.issue("good"))),
+	}
+	for name, c := range map[string]struct {
+		rules ir.ClientValidation
+		in    map[string]bool
+	}{
+		"required":                 {ir.ClientValidation{CAs: pemOf(clients), Required: true}, map[string]bool{"a client's": true}},
+		"fallback":                 {ir.ClientValidation{CAs: pemOf(clients)}, map[string]bool{"nothing": true, "a stranger's": true, "a client's": true}},
+		"fallback without anchors": {ir.ClientValidation{}, map[string]bool{"nothing": true, "a stranger's": true, "a client's": true}},
+		"required without anchors": {ir.ClientValidation{Required: true}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newH3Rig(t)
+			r.https("other", "b.example", r.ca.issue("other", "b.example"))
+			r.https("exact", "a.example", r.ca.issue("exact", "a.example")).TLS.ClientValidation = &c.rules
+			r.must()
+			for what, config := range shown {
+				config := config.Clone()
+				config.ServerName = "a.example"
+				if got := r.admits(config); got != c.in[what] {
+					t.Errorf("with %s certificate: admitted %t", what, got)
+				}
+			}
+		})
+	}
+}
+
+// admits says whether a client is served: one of TLS 1.3 learns only then that its
+// certificate was refused.
+func (r *tlsRig) admits(config *tls.Config) bool {
+	c, err := r.dialQUICWith(stranger, config)
+	if err != nil {
+		return false
+	}
+	transport := &http3.Transport{}
+	request, err := http.NewRequest(http.MethodGet, "https://a.example/", nil) //nolint:noctx // The connection has a bound.
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	response, err := transport.NewClientConn(c).RoundTrip(request)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}

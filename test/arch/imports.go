@@ -51,6 +51,7 @@ var rooms = []room{
 
 	{"test/arch", nil},
 	{"test/envoy", nil},
+	{"test/load", nil},
 	{"test/tally", nil},
 	{"test/cluster", nil},
 	{"test", []string{"ir", "api", "operator", "dataplanes", "translators", "test"}},
@@ -107,8 +108,8 @@ func checkImports(t *Tree) []string {
 func checkFileImports(f *GoFile, r room) []string {
 	if f.Test {
 		// A test may use its half of the house: to read YAML, to see a status. And it
-		// may ask for the real program.
-		r.may = append(slices.Clone(r.may), strings.Split(f.Dir, "/")[0], "test/envoy")
+		// may ask for the real program, and for the clients of real load.
+		r.may = append(slices.Clone(r.may), strings.Split(f.Dir, "/")[0], "test/envoy", "test/load")
 	}
 	var broken []string
 	for _, imported := range f.Imports() {

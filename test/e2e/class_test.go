@@ -37,10 +37,13 @@ func classOf(t testing.TB, ns, dataplane string, replicas int, more string) {
 		sluice.NeedsEnvoy(t)
 	}
 	sluice.Apply(t, ns, fmt.Sprintf(parameters, dataplane, replicas, more))
-	t.Cleanup(func() {
-		class := &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: ns}}
-		if err := sluice.Client.Delete(context.Background(), class); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { dropClass(t, ns) })
+}
+
+func dropClass(t testing.TB, name string) {
+	t.Helper()
+	class := &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := sluice.Client.Delete(context.Background(), class); err != nil {
+		t.Error(err)
+	}
 }

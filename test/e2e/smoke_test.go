@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +26,15 @@ var everything string
 // Every kind of listener at the address that the load balancer gave, and a status
 // that says Programmed no sooner than the pods answer.
 func TestEverythingIsServed(t *testing.T) {
+	for _, dataplane := range []string{"go", "envoy"} {
+		t.Run(dataplane, func(t *testing.T) { servesEverything(t, dataplane) })
+	}
+}
+
+func servesEverything(t *testing.T, dataplane string) {
+	t.Helper()
 	ns := sluice.Namespace(t)
+	classOf(t, ns, dataplane, 2, "")
 	certificate(t, ns, "tls", "shop.example", "pass.example")
 	sluice.Backend(t, ns, "shop", 2)
 	sluice.Apply(t, ns, everything)
@@ -34,6 +46,43 @@ func TestEverythingIsServed(t *testing.T) {
 	servesTLS(t, net.JoinHostPort(address, "8443"), "shop.example")
 	echoesTCP(t, net.JoinHostPort(address, "9000"))
 	echoesUDP(t, net.JoinHostPort(address, "9000"))
+	for _, pod := range podsOf(t, ns, "everything") {
+		if got, want := listening(t, &pod), []int{80, 443, 8443, 9000, 19001}; !slices.Equal(got, want) {
+			t.Errorf("%s is reached at the ports %v, want %v: those of listeners, and the one of metrics", pod.Name, got, want)
+		}
+	}
+}
+
+// listening returns the ports of TCP at which somebody listens in a pod, ordered,
+// but for those that the pod alone reaches.
+func listening(t *testing.T, pod *corev1.Pod) []int {
+	t.Helper()
+	pids, err := rig.Processes(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ports []int
+	for _, table := range []string{"tcp", "tcp6"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pids[0], table))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			fields := strings.Fields(line)
+			const listens, loopback = "0A", "0100007F"
+			address, number, _ := strings.Cut(fields[1], ":")
+			if fields[3] != listens || address == loopback {
+				continue
+			}
+			port, err := strconv.ParseInt(number, 16, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ports = append(ports, int(port))
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }
 
 // answersNow asks the pods themselves, once: whoever reads Programmed=True may

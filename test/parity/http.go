@@ -3,6 +3,7 @@ package parity
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -80,12 +81,13 @@ func or(text, otherwise string) string {
 
 // transport makes a step's client, and what closes its connections.
 func (r *Request) transport(l *link) (client http.RoundTripper, closing func(), err error) {
-	protocols := new(http.Protocols)
+	protocols, config := new(http.Protocols), l.tls
 	switch r.Protocol {
 	case "http1":
 		protocols.SetHTTP1(true)
 	case "h2":
 		protocols.SetHTTP2(true)
+		config = insisting(l.tls)
 	case "h2c":
 		protocols.SetUnencryptedHTTP2(true)
 	case "h3":
@@ -96,7 +98,7 @@ func (r *Request) transport(l *link) (client http.RoundTripper, closing func(), 
 	}
 	overTCP := &http.Transport{
 		Protocols:       protocols,
-		TLSClientConfig: l.tls,
+		TLSClientConfig: config,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return l.dial(ctx)
 		},
@@ -105,6 +107,22 @@ func (r *Request) transport(l *link) (client http.RoundTripper, closing func(), 
 		MaxIdleConnsPerHost:   64,
 	}
 	return overTCP, overTCP.CloseIdleConnections, nil
+}
+
+// insisting ends handshakes that do not lead to HTTP/2, where net/http would go on
+// with HTTP/1.1.
+func insisting(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	if config == nil {
+		return nil
+	}
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if state.NegotiatedProtocol != "h2" {
+			return fmt.Errorf("HTTP/2 is not offered, but %q", state.NegotiatedProtocol)
+		}
+		return nil
+	}
+	return config
 }
 
 // exchange makes one request.

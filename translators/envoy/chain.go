@@ -8,6 +8,7 @@ import (
 	directv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/direct_response/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -36,7 +37,7 @@ func (c *Config) plainChains(p *order.Port) []*listenerv3.FilterChain {
 		return nil
 	}
 	return []*listenerv3.FilterChain{{
-		Name: "http", Filters: []*listenerv3.Filter{c.requests(p.Listeners[0].Listener)},
+		Name: "http", Filters: c.requests(p.Listeners[0].Listener),
 	}}
 }
 
@@ -49,7 +50,8 @@ func (c *Config) tlsChain(l *ir.Listener) *listenerv3.FilterChain {
 		chain.Filters = []*listenerv3.Filter{answering(unrecognizedName)}
 		return chain
 	}
-	chain.TransportSocket, chain.Filters = socket, []*listenerv3.Filter{c.requests(l)}
+	chain.TransportSocket, chain.Filters = socket, c.requests(l)
+	chain.TransportSocketConnectTimeout = durationpb.New(handshakeTimeout)
 	return chain
 }
 
@@ -63,12 +65,17 @@ func forServerName(hostname string) *listenerv3.FilterChainMatch {
 	return m
 }
 
-func (c *Config) requests(l *ir.Listener) *listenerv3.Filter {
+// requests serves what is spoken on a connection.
+func (c *Config) requests(l *ir.Listener) []*listenerv3.Filter {
+	const name = "envoy.filters.network.http_connection_manager"
 	m := c.manager(l)
-	if l.Protocol == ir.HTTPS {
-		m.HttpFilters = append([]*hcmv3.HttpFilter{announcing()}, m.HttpFilters...)
+	alpn := c.unit.Proxy.Settings.TLS.ALPN
+	if l.Protocol != ir.HTTPS || len(alpn) == 0 {
+		return []*listenerv3.Filter{networkFilter(name, m)}
 	}
-	return networkFilter("envoy.filters.network.http_connection_manager", m)
+	m.HttpFilters = append([]*hcmv3.HttpFilter{announcing()}, m.HttpFilters...)
+	m.CodecType = codec(alpn)
+	return []*listenerv3.Filter{networkFilter(name, m)}
 }
 
 func networkFilter(name string, config proto.Message) *listenerv3.Filter {

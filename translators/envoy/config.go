@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"net/netip"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -25,6 +26,10 @@ type Target struct {
 	// backend asks for the system's, as Envoy has none of its own. Empty where there
 	// is none: such backends cannot be verified then, and get nothing.
 	SystemCAs string
+	// Trail is what the unit leaves on the requests that it sends, to know them
+	// again where a backend leads back to it: a token that nobody else has. Empty
+	// where requests that go round are not told.
+	Trail string
 }
 
 // Resource is one resource of xDS. It is immutable, and two equal pointers mean
@@ -52,6 +57,10 @@ type Config struct {
 	// Problems are the rules that cannot be said to Envoy, each once, and why. They
 	// answer 500.
 	Problems []ir.Problem
+
+	// requestDoors are what Names looks in.
+	doorsOnce    sync.Once
+	requestDoors map[string]requestDoor
 
 	target Target
 	unit   *ir.Unit

@@ -15,6 +15,7 @@ func beforeRouting(claims []*mutationv3.HeaderMutation) *corev3.TypedExtensionCo
 		Name: "envoy.http.early_header_mutation.header_mutation",
 		TypedConfig: typed(&earlyv3.HeaderMutation{Mutations: append([]*mutationv3.HeaderMutation{
 			sets(pathHeaderName, pathHeaderValue, corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD),
+			sets(askedHeaderName, askedHeaderValue, corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD),
 		}, claims...)}),
 	}
 }
@@ -37,7 +38,7 @@ func claims(hops int) []*mutationv3.HeaderMutation {
 
 var (
 	// ending are fields that end here.
-	ending = []string{"proxy", "proxy-authenticate", "proxy-authorization", "http2-settings", "trailer"}
+	ending = []string{"proxy", "proxy-authenticate", "proxy-authorization", "http2-settings"}
 	// unbelieved are those about the client that nothing is written over.
 	unbelieved = []string{"forwarded", "x-real-ip", "x-request-id"}
 	// imitated are those that must not come in another spelling.
@@ -73,7 +74,7 @@ func imitations(name string) []string {
 // notInTrailers is an expression of the names that a trailer may not have: those
 // that frame a message, and those that a backend could take for the proxy's word.
 func notInTrailers() string {
-	all := append([]string{"host", "connection", "te", "upgrade", "expect", "authorization", "cookie", "x-sluice-.*"}, ending...)
+	all := append([]string{"host", "connection", "te", "trailer", "upgrade", "expect", "authorization", "cookie", "x-sluice-.*"}, ending...)
 	all = append(all, unbelieved...)
 	for _, name := range imitated {
 		all = append(all, strings.ReplaceAll(name, "-", "[-_.]"))

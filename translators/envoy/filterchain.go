@@ -15,13 +15,11 @@ const ruleFilter = "sluice.rule"
 // The list is the same for every unit, whatever its routes need: one that was
 // longer for some would drain connections when a route is edited.
 func (c *Config) httpFilters() []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
-		doorFilter(&c.unit.Proxy.Settings),
-		hopFilter(),
-		trailerFilter(),
+	all := append([]*hcmv3.HttpFilter{c.doorFilter(), hopFilter(), trailerFilter()}, heldFilters(&c.unit.Proxy.Settings.Limits)...)
+	return append(all,
 		optional(ruleFilter, &chainv3.FilterChainConfig{}),
 		always("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true}),
-	}
+	)
 }
 
 // always is a filter that every request goes through.

@@ -32,7 +32,7 @@ func (c *Config) routes(p *order.Port) []*Resource {
 		if v := owners.misdirected(l.Listener); v != nil {
 			hosts = append(hosts, v)
 		}
-		config := routeConfiguration(name, hosts)
+		config := c.routeConfiguration(name, hosts)
 		config.TypedPerFilterConfig = c.announcement(p)
 		all = append(all, c.kept.or(config, l))
 	}
@@ -46,12 +46,12 @@ func (c *Config) plainRoutes(p *order.Port) *Resource {
 	for _, l := range p.Listeners {
 		hosts = append(hosts, c.virtualHosts(l, owners)...)
 	}
-	return c.kept.or(routeConfiguration(routesName(p.Listeners[0].Listener), hosts), p.Listeners...)
+	return c.kept.or(c.routeConfiguration(routesName(p.Listeners[0].Listener), hosts), p.Listeners...)
 }
 
 // routeConfiguration has the hosts of listeners, and those that nobody has, if
 // there are any.
-func routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.RouteConfiguration {
+func (c *Config) routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.RouteConfiguration {
 	whole := func(h *routev3.VirtualHost) bool { return slices.Contains(h.GetDomains(), order.AnyHost) }
 	if !slices.ContainsFunc(hosts, whole) {
 		hosts = append(hosts, &routev3.VirtualHost{Name: "nobody", Domains: []string{order.AnyHost}, Routes: []*routev3.Route{noRoute()}})
@@ -59,9 +59,12 @@ func routeConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.Rout
 	return &routev3.RouteConfiguration{
 		Name:                     name,
 		VirtualHosts:             hosts,
-		RequestHeadersToRemove:   []string{pathHeaderName, "x-envoy-external-address"},
-		ResponseHeadersToRemove:  []string{"proxy", "proxy-authenticate", "te", "trailer"},
+		RequestHeadersToRemove:   []string{pathHeaderName, askedHeaderName, "x-envoy-external-address"},
+		RequestHeadersToAdd:      append(c.trail(), onceMore()...),
+		ResponseHeadersToRemove:  []string{"proxy", "proxy-authenticate", "te"},
 		IgnorePortInHostMatching: true,
+		// What a route says of a header is said over what holds for all.
+		MostSpecificHeaderMutationsWins: true,
 	}
 }
 

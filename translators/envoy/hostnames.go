@@ -46,12 +46,29 @@ func (h *hostnames[T]) at(hostname string) (value T, ok bool) {
 	switch {
 	case hostname == order.AnyHost:
 		return h.whole, h.hasWhole
-	case hostname[0] == '*':
+	case strings.HasPrefix(hostname, "*"):
 		value, ok = h.wild[hostname[1:]]
 	default:
 		value, ok = h.exact[hostname]
 	}
 	return value, ok
+}
+
+// covering returns what is kept under the most specific hostname that covers the
+// host of a request, which is whatever a client sent: nothing, or "*.example".
+func (h *hostnames[T]) covering(host string) (value T, ok bool) {
+	if value, ok = h.exact[host]; ok {
+		return value, true
+	}
+	for i := 1; i < len(host) && len(h.wild) > 0; i++ {
+		if host[i] != '.' {
+			continue
+		}
+		if value, ok = h.wild[host[i:]]; ok {
+			return value, true
+		}
+	}
+	return h.whole, h.hasWhole
 }
 
 // around adds to a list what is kept under the other hostnames that cover all
@@ -62,7 +79,8 @@ func (h *hostnames[T]) around(hostname string, list []T) []T {
 		return list
 	}
 	labels := strings.TrimPrefix(hostname, "*")
-	for len(h.wild) > 0 {
+	// A host is empty where its client named none.
+	for len(h.wild) > 0 && labels != "" {
 		next := strings.IndexByte(labels[1:], '.')
 		if next < 0 {
 			break

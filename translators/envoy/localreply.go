@@ -41,11 +41,21 @@ func localReplies() *hcmv3.LocalReplyConfig {
 	return &hcmv3.LocalReplyConfig{Mappers: append(exceptions(), mappersOfAll()...)}
 }
 
-// exceptions are answers that an authorization server wrote, and those to
-// backends that end a connection instead of answering, which Envoy calls 503.
+// exceptions are answers that an authorization server wrote; those to backends that
+// end a connection instead of answering, which Envoy calls 503; and those to what is
+// turned away (requestsFilter).
 func exceptions() []*hcmv3.ResponseMapper {
-	broken := flagged("UC", "UR", "UPE")
-	return append([]*hcmv3.ResponseMapper{{Filter: flagged("UAEX")}}, mappers(reply{502, "Bad Gateway"}, broken)...)
+	all := []*hcmv3.ResponseMapper{{Filter: flagged("UAEX")}}
+	all = append(all, mappers(reply{502, "Bad Gateway"}, flagged("UC", "UR", "UPE"))...)
+	shed := mappers(reply{503, "Service Unavailable"}, hasStatus(shedStatus))
+	for _, m := range shed {
+		// Nothing of the request has gone anywhere: a client may send it again.
+		m.HeadersToAdd = append(m.HeadersToAdd, &corev3.HeaderValueOption{
+			Header:       &corev3.HeaderValue{Key: "retry-after", Value: "1"},
+			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+		})
+	}
+	return append(all, shed...)
 }
 
 func mappersOfAll() []*hcmv3.ResponseMapper {

@@ -13,27 +13,42 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/structpb"
-
-	"github.com/sluice-gateway/sluice/ir"
 )
 
-// plainPath is a path, and a slash, that is in its normal form for sure: without
-// an escape that may be written otherwise.
-const plainPath = `(?:/(?:[-A-Za-z0-9_~!$&'()*+,:=@]|%(?:2[0-9ABC]|3[AC-F]|40|5[BDE]|60|7[BCD]|[89A-F][0-9A-F]))` +
-	`(?:[-A-Za-z0-9_~!$&'()*+,:;=@.]|%(?:2[0-9ABC]|3[A-F]|40|5[BDE]|60|7[BCD]|[89A-F][0-9A-F]))*)*//?`
+// A request that surely has nothing to refuse and nothing to mend, as askedHeader
+// has it: no CONNECT, no TRACE and no method with small letters; an authority that
+// is a host with an optional port; and a path in its normal form, without an
+// escape that may be written in another way.
+const (
+	plainMethod = `(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)`
+	plainHost   = `[A-Za-z0-9_~-][-A-Za-z0-9_~]*(?:\.[-A-Za-z0-9_~]+)*\.?(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?`
+	plainFirst  = `[-A-Za-z0-9_~!$&'()*+,:=@]|` + plainEscape
+	plainNext   = `[-A-Za-z0-9_~!$&'()*+,:;=@.]|` + plainEscape
+	plainEscape = `%(?:2[0-9ABC]|3[A-F]|40|5[BDE]|60|7[BCD]|[89A-F][0-9A-F])`
+	plainPath   = `(?:/(?:` + plainFirst + `)(?:` + plainNext + `)*)*/?`
+	plainAsked  = plainMethod + " " + plainHost + plainPath
+)
 
-// plainMethod is any method that nobody refuses: no CONNECT, no TRACE, and none
-// with small letters.
-const plainMethod = `GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS`
+// askedHeaderName is the header that holds a request's method, authority and path
+// for one look at all of them. It is removed as pathHeaderName is.
+const (
+	askedHeaderName  = "x-sluice-asked"
+	askedHeaderValue = "%REQ(:METHOD)% %REQ(:AUTHORITY)%%PATH(NQ)%"
+)
 
 // doorFilter refuses and mends what is not plain.
-func doorFilter(s *ir.Settings) *hcmv3.HttpFilter {
+func (c *Config) doorFilter() *hcmv3.HttpFilter {
+	s := &c.unit.Proxy.Settings
 	values := map[string]*structpb.Value{"keepSlashes": structpb.NewBoolValue(s.Path.KeepEncodedSlashes)}
-	wanted := []*predicate{fits(pathHeader, plainPath), fits(methodHeader, plainMethod)}
+	wanted := []*predicate{fits(header(askedHeaderName), plainAsked)}
 	if hops := s.ClientIP.TrustedHops; hops > 0 {
 		// The nearest proxy's own address is there already.
 		values["hops"] = structpb.NewNumberValue(float64(hops) + 1)
 		wanted = append(wanted, fits(header("x-forwarded-for"), fmt.Sprintf(`[^,]*(?:,[^,]*){0,%d}`, hops)))
+	}
+	if trail := c.target.Trail; trail != "" {
+		values["trail"] = structpb.NewStringValue(trail)
+		wanted = append(wanted, none(fits(header(trailHeader), `.*`)))
 	}
 	return unless("sluice.door", all(wanted), script("door", doorScript, values))
 }

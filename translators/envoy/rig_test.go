@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	chainv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/filter_chain/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -36,6 +38,7 @@ type rig struct {
 	log   *bytes.Buffer
 	dead  chan struct{}
 	doors map[string]*door
+	pid   int
 }
 
 // door is where one route configuration is in force.
@@ -45,6 +48,8 @@ type door struct {
 	version int
 	conn    net.Conn
 	reader  *bufio.Reader
+	// last is the header of the last answer.
+	last http.Header
 }
 
 // startRig starts Envoy with a listener for each name.
@@ -75,9 +80,11 @@ func startRig(t testing.TB, names ...string) *rig {
 func (r *rig) run() {
 	cmd := exec.Command(envoytest.Program(r.t), "-c", filepath.Join(r.dir, "boot.json"), "--disable-hot-restart", "--concurrency", "1", "-l", "warn")
 	cmd.Stdout, cmd.Stderr = r.log, r.log
+	cmd.Env = append(os.Environ(), "SLUICE_SESSION_KEY_FILE="+filepath.Join(r.dir, "key"))
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
+	r.pid = cmd.Process.Pid
 	go func() {
 		_ = cmd.Wait()
 		close(r.dead)
@@ -106,13 +113,26 @@ func (r *rig) listener(name string) *listenerv3.Listener {
 						}},
 					},
 				}},
-				HttpFilters: []*hcmv3.HttpFilter{{
+				HttpFilters: []*hcmv3.HttpFilter{optional(ruleFilter, &chainv3.FilterChainConfig{}), {
 					Name:       "envoy.filters.http.router",
 					ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: typed(&routerv3.Router{SuppressEnvoyHeaders: true})},
 				}},
 			})},
 		}}}},
 	}
+}
+
+// busy is how long Envoy has had a processor.
+func (r *rig) busy() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.pid))
+	if err != nil {
+		r.t.Skip(err)
+	}
+	// User and system time are the 14th and 15th words, in hundredths of a second.
+	words := strings.Fields(string(text))
+	user, _ := strconv.Atoi(words[13])
+	system, _ := strconv.Atoi(words[14])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // versionHost is a host that answers with the version in force.
@@ -206,6 +226,7 @@ func (d *door) exchange(request string) (status int, body string, err error) {
 		return 0, "", err
 	}
 	text, err := io.ReadAll(response.Body)
+	d.last = response.Header
 	if strings.EqualFold(response.Header.Get("Connection"), "close") {
 		_ = d.conn.Close()
 		d.conn = nil

@@ -107,6 +107,7 @@ func (c *Config) streamChain(d inlet) *listenerv3.FilterChain {
 	if l.TLS == nil || l.TLS.Mode == ir.Passthrough {
 		return chain
 	}
+	chain.TransportSocketConnectTimeout = durationpb.New(handshakeTimeout)
 	if chain.TransportSocket = c.tlsSocket(l, nil); chain.TransportSocket == nil {
 		chain.Filters = []*listenerv3.Filter{answering(unrecognizedName)}
 	}

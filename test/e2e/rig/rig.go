@@ -154,6 +154,9 @@ func (r *Rig) loadImages(ctx context.Context, envoy bool) error {
 // Image is the name of the image with the program sluice.
 func (r *Rig) Image() string { return "ghcr.io/sluice-gateway/sluice:" + version }
 
+// ProxyImage is the name of the image with the program sluice-proxy.
+func (r *Rig) ProxyImage() string { return "ghcr.io/sluice-gateway/sluice-proxy:" + version }
+
 func (r *Rig) install(ctx context.Context) error {
 	if _, err := r.Kubectl(ctx, "apply", "-k", filepath.Join(r.Root, "config", "default")); err != nil {
 		return err

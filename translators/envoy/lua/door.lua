@@ -60,15 +60,48 @@ local function believed(list, hops)
   return table.concat(all, ", ", math.max(1, #all - hops + 1))
 end
 
-local function method(h, name, target)
+-- literal reports whether a host is an IPv6 address in brackets, without a zone.
+local function literal(host)
+  local address = host:match("^%[([%x:.]+)%]$")
+  if not address then return false end
+  local groups, short, last = 0, 0, ""
+  if address:find(":::", 1, true) then return false end
+  for _ in address:gmatch("::") do short = short + 1 end
+  if address:find("^:[^:]") or address:find("[^:]:$") then return false end
+  for group in address:gmatch("[^:]+") do
+    if last:find(".", 1, true) then return false end
+    last = group
+    local a, b, c, d = group:match("^(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)$")
+    if a then
+      if math.max(tonumber(a), tonumber(b), tonumber(c), tonumber(d)) > 255 then return false end
+      groups = groups + 2
+    elseif group:find("^%x%x?%x?%x?$") then
+      groups = groups + 1
+    else
+      return false
+    end
+  end
+  return short == 0 and groups == 8 or short == 1 and groups < 8
+end
+
+-- authority reports whether it is a host with an optional port.
+local function authority(text)
+  local host, port = text, text:match(":(%d*)$")
+  if port and not text:find("%]$") then
+    host = text:sub(1, -#port - 2)
+    if #port == 0 or #port > 5 or tonumber(port) == 0 or tonumber(port) > 65535 then return false end
+  end
+  if host:sub(1, 1) == "[" then return literal(host) end
+  return #host > 0 and #host <= 254 and not host:find("[^%w._~-]") and host:sub(1, 1) ~= "." and not host:find("..", 1, true)
+end
+
+local function method(h, name)
   if name == "CONNECT" or name == "TRACE" then
     refuse(h, "405", "method-not-allowed")
   elseif #name > 32 then
     refuse(h, "501", "long-method")
   elseif name:find("%l") then
     refuse(h, "400", "method")
-  elseif target == "*" and name == "OPTIONS" then
-    refuse(h, "200", "")
   else
     return true
   end
@@ -78,7 +111,10 @@ end
 function envoy_on_request(h)
   local headers, context = h:headers(), h:filterContext()
   local target = headers:get(":path") or ""
-  if not method(h, headers:get(":method"), target) then return end
+  local name = headers:get(":method")
+  if not method(h, name) then return end
+  if not authority(headers:get(":authority") or "") then return refuse(h, "400", "host") end
+  if target == "*" and name == "OPTIONS" then return refuse(h, "200", "") end
   local trail = context:get("trail")
   if trail and (headers:get("cdn-loop") or ""):find(trail, 1, true) then
     return refuse(h, "508", "loop")
