@@ -113,16 +113,28 @@ func retryPolicy(rule *ir.Rule) *routev3.RetryPolicy {
 
 // onceMore has requests that may be made twice, and have no content, made again
 // over another connection where the first one ends without an answer: a backend
-// may have closed it for its idleness while the request was on its way. Envoy
-// does not tell that from a try that ran out of its time, so that a rule with
-// such a bound has none of this, nor has one that says itself what is retried.
-func onceMore(rule *ir.Rule) []*corev3.HeaderValueOption {
-	if rule.Retry != nil || rule.Timeouts.BackendRequest > 0 {
+// may have closed it for its idleness while the request was on its way. It stands
+// once for all routes of a port: Envoy takes as long to read one such expression
+// as the rest of two routes.
+func onceMore() []*corev3.HeaderValueOption {
+	const repeatable = "%CEL(request.method == 'GET' || request.method == 'HEAD' || request.method == 'OPTIONS' ? 'reset' : 'never')%"
+	return retryOn(repeatable)
+}
+
+// notOnceMore takes a rule out of that which says itself what is retried, or one
+// whose tries have a bound: Envoy does not tell a connection that has ended from a
+// try that ran out of its time.
+func notOnceMore(rule *ir.Rule) []*corev3.HeaderValueOption {
+	if rule.Retry == nil && rule.Timeouts.BackendRequest <= 0 {
 		return nil
 	}
-	const repeatable = "%CEL(request.method == 'GET' || request.method == 'HEAD' || request.method == 'OPTIONS' ? 'reset' : '')%"
+	return retryOn("never")
+}
+
+// retryOn sets what is retried beside what the route says. Envoy knows no "never".
+func retryOn(value string) []*corev3.HeaderValueOption {
 	return []*corev3.HeaderValueOption{{
-		Header:       &corev3.HeaderValue{Key: "x-envoy-retry-on", Value: repeatable},
+		Header:       &corev3.HeaderValue{Key: "x-envoy-retry-on", Value: value},
 		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
 	}}
 }

@@ -61,9 +61,11 @@ func (c *Config) routeConfiguration(name string, hosts []*routev3.VirtualHost) *
 		Name:                     name,
 		VirtualHosts:             hosts,
 		RequestHeadersToRemove:   []string{pathHeaderName, askedHeaderName, "x-envoy-external-address"},
-		RequestHeadersToAdd:      c.trail(),
+		RequestHeadersToAdd:      append(c.trail(), onceMore()...),
 		ResponseHeadersToRemove:  []string{"proxy", "proxy-authenticate", "te"},
 		IgnorePortInHostMatching: true,
+		// What a route says of a header is said over what holds for all.
+		MostSpecificHeaderMutationsWins: true,
 	}
 }
 

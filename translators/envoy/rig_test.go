@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ type rig struct {
 	log   *bytes.Buffer
 	dead  chan struct{}
 	doors map[string]*door
+	pid   int
 }
 
 // door is where one route configuration is in force.
@@ -82,6 +84,7 @@ func (r *rig) run() {
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
+	r.pid = cmd.Process.Pid
 	go func() {
 		_ = cmd.Wait()
 		close(r.dead)
@@ -117,6 +120,19 @@ func (r *rig) listener(name string) *listenerv3.Listener {
 			})},
 		}}}},
 	}
+}
+
+// busy is how long Envoy has had a processor.
+func (r *rig) busy() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.pid))
+	if err != nil {
+		r.t.Skip(err)
+	}
+	// User and system time are the 14th and 15th words, in hundredths of a second.
+	words := strings.Fields(string(text))
+	user, _ := strconv.Atoi(words[13])
+	system, _ := strconv.Atoi(words[14])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // versionHost is a host that answers with the version in force.

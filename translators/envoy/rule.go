@@ -128,7 +128,7 @@ func (w *walk) finish(use *ir.BackendUse) *routev3.Route {
 	}
 	r.Action = &routev3.Route_Route{Route: w.action(*use.Backend)}
 	r.RequestBodyBufferLimit = w.bodyLimit()
-	r.RequestHeadersToAdd = onceMore(w.entry.Rule)
+	r.RequestHeadersToAdd = notOnceMore(w.entry.Rule)
 	return r
 }
 

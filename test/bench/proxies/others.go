@@ -83,8 +83,18 @@ static_resources:
               request_headers_to_add:
               - {header: {key: x-forwarded-host, value: "%REQ(:AUTHORITY)%"}}
               - {header: {key: x-forwarded-port, value: "%DOWNSTREAM_LOCAL_PORT%"}}
+              request_headers_to_remove: [proxy, proxy-authenticate, proxy-authorization, http2-settings, trailer, forwarded, x-real-ip, true-client-ip,
+                content_length, transfer_encoding, x_forwarded_for, x_forwarded_host, x_forwarded_proto]
+              response_headers_to_remove: [proxy, proxy-authenticate, te, trailer]
+              retry_policy:
+                retry_on: connect-failure,refused-stream
+                num_retries: 3
+                retry_host_predicate:
+                - name: envoy.retry_host_predicates.previous_hosts
+                  typed_config: {"@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate}
+                host_selection_retry_max_attempts: 10
               routes:
-{{$c := .Cluster}}{{range .Prefixes}}              - {match: {prefix: {{.}}}, route: {cluster: {{$c}}}}
+{{$c := .Cluster}}{{range .Prefixes}}              - {match: {prefix: {{.}}}, route: {cluster: {{$c}}, timeout: 0s}}
 {{end}}{{if .TLS}}      transport_socket:
         name: tls
         typed_config:
@@ -105,6 +115,8 @@ static_resources:
 {{range .Clusters}}  - name: {{.Name}}
     connect_timeout: 5s
     type: STATIC
+    outlier_detection: {interval: 1s, base_ejection_time: 10s, enforcing_consecutive_5xx: 0, enforcing_success_rate: 0,
+      consecutive_gateway_failure: 0, split_external_local_origin_errors: true, consecutive_local_origin_failure: 3}
     load_assignment:
       cluster_name: {{.Name}}
       endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: {{.Port}}}}}}]}]
@@ -115,6 +127,12 @@ static_resources:
 {{end}}{{end}}{{define "indented"}}          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: http
           use_remote_address: true
+          normalize_path: true
+          merge_slashes: true
+          path_with_escaped_slashes_action: REJECT_REQUEST
+          stream_idle_timeout: 60s
+          request_headers_timeout: 10s
+          common_http_protocol_options: {idle_timeout: 60s, max_headers_count: 100}
           access_log:
           - name: log
             typed_config:
@@ -140,7 +158,11 @@ type envoyPart struct {
 	TLS, H2  bool
 }
 
-// envoy has no SNI on the port Pass: one backend is all that is behind it.
+// envoy is written by hand, and does by itself what Sluice has Envoy do: it tries
+// failed connections elsewhere, leaves endpoints out, reads paths in one way, keeps
+// hop-by-hop and forged fields off, and logs the same fields.
+//
+// It has no SNI on the port Pass: one backend is all that is behind it.
 func envoy(s Setup) (Launch, error) {
 	p, b, all := s.Ports, s.Backend, []string{"/"}
 	routes := make([]string, s.Count)
