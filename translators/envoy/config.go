@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"net/netip"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -56,6 +57,10 @@ type Config struct {
 	// Problems are the rules that cannot be said to Envoy, each once, and why. They
 	// answer 500.
 	Problems []ir.Problem
+
+	// requestDoors are what Names looks in.
+	doorsOnce    sync.Once
+	requestDoors map[string]requestDoor
 
 	target Target
 	unit   *ir.Unit
