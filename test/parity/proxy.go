@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -58,6 +59,8 @@ type ProxyOptions struct {
 	Resolve            engine.Resolve
 	// Catalog is shared by all cases: compiling it is most of a case's work.
 	Catalog *schema.Catalog
+	// Metrics receives the proxy's; nil is nobody.
+	Metrics *prometheus.Registry
 }
 
 // zone is where every proxy under test is.
@@ -82,7 +85,7 @@ func StartProxy(opts ProxyOptions) (*Proxy, error) {
 		Indexes:    gatewayapi.Indexes(),
 		Dataplanes: map[gatewayv1.GatewayController]dataplanes.Dataplane{controller: opts.Dataplane},
 		Sink:       p, Bind: bind, PortOffset: portOffset,
-		Local:   dataplanes.Options{AccessLog: p, Zone: zone},
+		Local:   dataplanes.Options{AccessLog: p, Zone: zone, Metrics: opts.Metrics},
 		Resolve: opts.Resolve,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

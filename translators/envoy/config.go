@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"net/netip"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -57,6 +58,10 @@ type Config struct {
 	// answer 500.
 	Problems []ir.Problem
 
+	// requestDoors are what Names looks in.
+	doorsOnce    sync.Once
+	requestDoors map[string]requestDoor
+
 	target Target
 	unit   *ir.Unit
 	// made is kept for the next translation; kept is what the last one made, while
@@ -77,6 +82,8 @@ type Config struct {
 	// hostsOf are the hostnames of each listener of TLS that connections have come
 	// in by.
 	hostsOf map[ir.ListenerKey][]string
+	// anchorsOf are the trust anchors of what clients are checked with.
+	anchorsOf map[string]string
 	// stale are names of route configurations that nobody has any more, the oldest
 	// first.
 	stale []string

@@ -69,14 +69,13 @@ func ParseCluster(name string) string {
 }
 
 // Names returns what is known of what came in by a door without a route: the
-// listener that its host belongs to, and for a stream the rule too.
+// listener that its host belongs to, and for a stream the rule too. Clients choose
+// the host.
 func (c *Config) Names(door, host string) Named {
+	if d, ok := c.doors()[door]; ok {
+		return d.named(host)
+	}
 	for _, p := range c.ports {
-		for _, l := range p.Listeners {
-			if routesName(l.Listener) == door {
-				return namedByHost(p, l.Listener, host)
-			}
-		}
 		for _, s := range p.Streams {
 			if n, ok := namedByDoor(s, door); ok {
 				return n
@@ -86,15 +85,38 @@ func (c *Config) Names(door, host string) Named {
 	return Named{}
 }
 
-func namedByHost(p *order.Port, l *ir.Listener, host string) Named {
-	if p.Protocol == ir.HTTP {
-		var found bool
-		all := ownersOf(p)
-		if l, found = all.covering(host); !found {
-			return Named{Flag: "no_listener"}
-		}
+// requestDoor is what requests come in by: one listener's, or all those of a port.
+type requestDoor struct {
+	one *ir.Listener
+	all owners
+}
+
+func (d requestDoor) named(host string) Named {
+	if d.one != nil {
+		return named(d.one, nil, "")
 	}
-	return named(l, nil, "")
+	if l, found := d.all.covering(host); found {
+		return named(l, nil, "")
+	}
+	return Named{}
+}
+
+// doors returns those of requests. They are looked for when the first request
+// without a route asks, and kept.
+func (c *Config) doors() map[string]requestDoor {
+	c.doorsOnce.Do(func() {
+		c.requestDoors = map[string]requestDoor{}
+		for _, p := range c.ports {
+			for _, l := range p.Listeners {
+				if p.Protocol == ir.HTTP {
+					c.requestDoors[routesName(l.Listener)] = requestDoor{all: ownersOf(p)}
+					break
+				}
+				c.requestDoors[routesName(l.Listener)] = requestDoor{one: l.Listener}
+			}
+		}
+	})
+	return c.requestDoors
 }
 
 func namedByDoor(s *order.Stream, name string) (Named, bool) {

@@ -51,6 +51,9 @@ func (e *event) readRequest(l *line, of *known) {
 	if host, path, ok := strings.Cut(l[envoy.LogAsked], " "); ok {
 		e.entry.Host, e.entry.Path = canonical(host), path
 	}
+	if l.refused() {
+		e.entry.Host, e.entry.Path, e.entry.Backend = "", "/", ""
+	}
 	e.entry.Protocol = protocol(l[envoy.LogProtocol])
 	e.entry.RequestID, e.entry.UserAgent = l[envoy.LogRequestID], l[envoy.LogUserAgent]
 	e.entry.Status = int(number(l[envoy.LogStatus]))

@@ -32,7 +32,8 @@ var failures = map[string]bool{
 // are compared up to a brace, which holds a cause.
 var byDetails = map[string]string{
 	"via_upstream":                                "",
-	"route_not_found":                             "no_route",
+	"route_not_found":                             noRoute,
+	"missing_host_header":                         "no-host",
 	"no_healthy_upstream":                         noEndpoints,
 	"cluster_not_found":                           unknown,
 	"upstream_response_timeout":                   timeout,
@@ -77,8 +78,11 @@ func (l *line) flagOf(of envoy.Named) string {
 	switch {
 	case l[envoy.LogSaid] != "":
 		return l[envoy.LogSaid]
-	case of.Flag != "" && details != "" && details != "via_upstream":
+	case of.Flag != "" && (details == "direct_response" || details == "route_not_found"):
 		return of.Flag
+	case l[envoy.LogPath] == "*" && details == "lua_response":
+		// OPTIONS of the server as a whole is answered, not refused.
+		return ""
 	case strings.HasPrefix(details, "upstream_reset_before_response_started"):
 		return l.resetOf()
 	}

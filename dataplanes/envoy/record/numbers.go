@@ -109,6 +109,10 @@ func seriesOf(config *envoy.Config, name string) (series, bool) {
 			s.a = ""
 		case "stream_bytes_total", "active_streams":
 			s.a = config.Names(m[1], "").Listener
+		case "datagrams_dropped_total":
+			if flag := config.Names("udp/"+m[1], "").Flag; flag != "" && r.label == noEndpoints {
+				s.b = flag
+			}
 		case "ejected_endpoints":
 			s.a = envoy.ParseCluster(m[1])
 		}

@@ -3,7 +3,9 @@ package record
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"maps"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -113,9 +115,20 @@ func (u *Unit) lines(text string) {
 		case u.skipping:
 			u.skipping = false
 		case u.line.parse(one):
-			u.take(&u.line)
+			u.survive(&u.line)
 		}
 	}
+}
+
+// survive takes a line. What clients wrote must not end the program that all units
+// of this machine depend on, whatever is wrong with this code.
+func (u *Unit) survive(l *line) {
+	defer func() {
+		if r := recover(); r != nil {
+			slog.Error("a line about a request was lost, because of a fault of this program: please report it", "fault", r, "stack", string(debug.Stack()))
+		}
+	}()
+	u.take(l)
 }
 
 // take counts and logs a line.
@@ -142,9 +155,7 @@ func (u *Unit) take(l *line) {
 
 func (u *Unit) endStream(e *event) {
 	if e.entry.Protocol != "UDP" && u.active[e.entry.Listener] > 0 && met(e.entry.Flags) {
-		if u.active[e.entry.Listener]--; u.active[e.entry.Listener] == 0 {
-			delete(u.active, e.entry.Listener)
-		}
+		u.active[e.entry.Listener]--
 	}
 	u.metrics.StreamRefused(admin.Stream{Listener: e.entry.Listener, Route: e.entry.Route, Reason: e.entry.Flags})
 }
@@ -166,7 +177,11 @@ func (l *line) isStream() bool {
 
 // whose returns what took a request or stream.
 func (u *Unit) whose(l *line) *known {
-	if name := l[envoy.LogRoute]; name != "" {
+	if l.refused() {
+		// No request was understood, so nobody's host was asked for.
+		return &known{}
+	}
+	if name := l[envoy.LogRoute]; name != "" && name != noRoute {
 		if k := u.known[name]; k != nil {
 			return k
 		}
@@ -178,11 +193,20 @@ func (u *Unit) whose(l *line) *known {
 	if l.isStream() {
 		return newKnown(u.config.Names(l[envoy.LogDoor], l[envoy.LogHost]))
 	}
-	if l[envoy.LogMethod] == "" {
-		// No request was understood, so nobody's host was asked for.
-		return &known{}
+	of := u.config.Names(l[envoy.LogDoor], canonical(l[envoy.LogHost]))
+	if of.Flag == "" {
+		of.Flag = noRoute
 	}
-	return newKnown(u.config.Names(l[envoy.LogDoor], canonical(l[envoy.LogHost])))
+	return newKnown(of)
+}
+
+// noRoute is what the answer to a request without a route is called.
+const noRoute = "no_route"
+
+// refused reports whether a request was turned away for its bytes, by Envoy's
+// codec or by a script of ours.
+func (l *line) refused() bool {
+	return !l.isStream() && (l[envoy.LogMethod] == "" || l[envoy.LogSaid] != "" || l[envoy.LogDetails] == "missing_host_header")
 }
 
 // learn keeps a copy: the name is a part of many lines.

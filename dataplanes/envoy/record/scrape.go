@@ -26,13 +26,15 @@ type Numbers struct {
 
 	mu   sync.Mutex
 	seen map[*Unit]*tally
+	// known are series that were there before.
+	known map[series]bool
 }
 
 var _ prometheus.Collector = (*Numbers)(nil)
 
 // NewNumbers returns a collector of the children's metrics.
 func NewNumbers(children func() []Child) *Numbers {
-	return &Numbers{children: children, seen: map[*Unit]*tally{}}
+	return &Numbers{children: children, seen: map[*Unit]*tally{}, known: map[series]bool{}}
 }
 
 // tally has what counters were before an Envoy was started again, as they begin
@@ -70,12 +72,15 @@ func (n *Numbers) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (n *Numbers) Collect(out chan<- prometheus.Metric) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	for s, value := range n.sum() {
 		m := metrics[s.metric]
-		if value == 0 && len(m.labels) > 0 {
+		if value == 0 && len(m.labels) > 0 && !n.known[s] {
 			// A series is there from its first event on.
 			continue
 		}
+		n.known[s] = true
 		labels := []string{s.a, s.b}[:len(m.labels)]
 		desc := prometheus.NewDesc("sluice_proxy_"+s.metric, m.help, m.labels, nil)
 		out <- prometheus.MustNewConstMetric(desc, m.kind, value, labels...)
@@ -83,8 +88,6 @@ func (n *Numbers) Collect(out chan<- prometheus.Metric) {
 }
 
 func (n *Numbers) sum() map[series]float64 {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	total := map[series]float64{}
 	for _, name := range always {
 		total[series{metric: name}] = 0
