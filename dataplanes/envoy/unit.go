@@ -2,8 +2,10 @@ package envoy
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +48,8 @@ type unit struct {
 	unbound, lost map[string]error
 	// leaving is since when resources are there that nobody names.
 	leaving [6]map[string]time.Time
+	// trail is what requests are known again by.
+	trail string
 	// ownKey is the session key where none was given.
 	ownKey ir.Secret
 	// failed is true where the assignment is to be tried again.
@@ -62,6 +66,7 @@ type good struct {
 func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
 	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: newVerdicts(), record: l.records.unit()}
+	u.trail = "sluice-" + strings.ToLower(rand.Text())
 	go u.run(ctx)
 	return u
 }
@@ -205,6 +210,7 @@ func (u *unit) tend(ctx context.Context) {
 func (u *unit) target() translator.Target {
 	to := translator.Target{
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
+		Trail: u.trail,
 	}
 	if u.process != nil {
 		to.SystemCAs = u.process.files.systemCAs()

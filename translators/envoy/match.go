@@ -2,9 +2,11 @@ package envoy
 
 import (
 	"slices"
+	"strings"
 
 	matcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -31,10 +33,14 @@ var (
 func pathOf(want ir.PathMatch) *routev3.RouteMatch {
 	value := order.Literal(want)
 	switch {
-	case want.Kind == ir.Exact:
+	case want.Kind == ir.Exact && len(spellings(spot{want.Kind, value})) == 0:
 		return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: value}}
 	case want.Kind == ir.Prefix && value != "/":
-		return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_PathSeparatedPrefix{PathSeparatedPrefix: value}}
+		m := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_PathSeparatedPrefix{PathSeparatedPrefix: value}}
+		if strings.IndexByte(value, '%') >= 0 {
+			m.CaseSensitive = wrapperspb.Bool(false)
+		}
+		return m
 	default:
 		return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: ""}}
 	}

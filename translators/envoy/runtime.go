@@ -16,6 +16,10 @@ func Runtime() *bootstrapv3.LayeredRuntime {
 		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
 			"re2.max_program_size.error_level": structpb.NewNumberValue(largestPattern),
 			"re2.max_program_size.warn_level":  structpb.NewNumberValue(largestPattern),
+			// Dot segments with parameters are left for the script at the door to
+			// refuse, and what follows a chunk must be its end.
+			"envoy.reloadable_features.strip_dotdot_segments_with_parameters": structpb.NewBoolValue(false),
+			"envoy.reloadable_features.strict_chunk_parsing":                  structpb.NewBoolValue(true),
 		}}},
 	}}}
 }

@@ -58,10 +58,13 @@ func newTree(entries []order.Entry, b branches) *tree {
 	for i := range t.leaves {
 		l := &t.leaves[i]
 		b.grow(l)
+		level := prefixes
 		if l.kind == ir.Exact {
-			exact[l.key] = l.made
-		} else {
-			prefixes[l.key] = l.made
+			level = exact
+		}
+		level[l.key] = l.made
+		for _, other := range spellings(l.spot) {
+			level[other] = l.made
 		}
 	}
 	if len(exact) > 0 {

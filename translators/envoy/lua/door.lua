@@ -27,6 +27,8 @@ end
 
 -- normal returns the normal form of a path; nil for none.
 local function normal(raw, keep)
+  -- Of slashes alone Envoy leaves two.
+  if raw == "//" then return "/" end
   if raw:sub(1, 1) ~= "/" or raw:find(controls) or raw:find("//", 1, true) then return nil end
   local bad, lower, upper = false, false, false
   local path = raw:gsub("%%(%x?)(%x?)", function(high, low)
@@ -111,10 +113,8 @@ end
 function envoy_on_request(h)
   local headers, context = h:headers(), h:filterContext()
   local target = headers:get(":path") or ""
-  local name = headers:get(":method")
-  if not method(h, name) then return end
+  if not method(h, headers:get(":method")) then return end
   if not authority(headers:get(":authority") or "") then return refuse(h, "400", "host") end
-  if target == "*" and name == "OPTIONS" then return refuse(h, "200", "") end
   local trail = context:get("trail")
   if trail and (headers:get("cdn-loop") or ""):find(trail, 1, true) then
     return refuse(h, "508", "loop")
