@@ -77,7 +77,7 @@ func bound(m *hcmv3.HttpConnectionManager, s *ir.Settings) {
 		m.CommonHttpProtocolOptions.MaxHeadersCount = wrapperspb.UInt32(uint32(min(n, math.MaxInt32))) //nolint:gosec // It is no negative number.
 	}
 	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{
-		AcceptHttp_10: true, EnableTrailers: true, AllowCustomMethods: true,
+		AcceptHttp_10: true, EnableTrailers: true, AllowCustomMethods: true, HeaderKeyFormat: caseKept(),
 		IgnoreHttp_11Upgrade: []*typev3.StringMatcher{matching(notWebSocket)},
 	}
 	m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	casev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/header_formatters/preserve_case/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -35,7 +36,7 @@ func httpOptions(p ir.BackendProtocol) *httpv3.HttpProtocolOptions {
 	switch p {
 	case ir.BackendHTTP1:
 		explicit.ProtocolConfig = &httpv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{
-			HttpProtocolOptions: &corev3.Http1ProtocolOptions{EnableTrailers: true},
+			HttpProtocolOptions: &corev3.Http1ProtocolOptions{EnableTrailers: true, HeaderKeyFormat: caseKept()},
 		}
 	case ir.BackendH2, ir.BackendH2C:
 		explicit.ProtocolConfig = &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
@@ -51,6 +52,19 @@ func httpOptions(p ir.BackendProtocol) *httpv3.HttpProtocolOptions {
 		},
 		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: explicit},
 	}
+}
+
+// caseKept leaves the names of fields as they were written, both ways, where client
+// and backend speak HTTP/1.1.
+func caseKept() *corev3.Http1ProtocolOptions_HeaderKeyFormat {
+	return &corev3.Http1ProtocolOptions_HeaderKeyFormat{HeaderFormat: &corev3.Http1ProtocolOptions_HeaderKeyFormat_StatefulFormatter{
+		StatefulFormatter: &corev3.TypedExtensionConfig{
+			Name: "envoy.http.stateful_header_formatters.preserve_case",
+			TypedConfig: typed(&casev3.PreserveCaseFormatterConfig{
+				FormatterTypeOnEnvoyHeaders: casev3.PreserveCaseFormatterConfig_PROPER_CASE,
+			}),
+		},
+	}}
 }
 
 func http2Options() *corev3.Http2ProtocolOptions {

@@ -22,6 +22,8 @@ const (
 	Close Kind = "close"
 	// Script reads a request's header and writes fixed bytes, then closes.
 	Script Kind = "script"
+	// Verbatim answers a request with the bytes of it, then closes.
+	Verbatim Kind = "verbatim"
 	// Stream says who it is, one line of JSON, and sends back what it gets.
 	Stream Kind = "stream"
 	// Datagram answers each datagram with who it is and what it got, in JSON.
@@ -75,7 +77,7 @@ func Start(c Config) (*Endpoint, error) {
 		return &Endpoint{Port: port, stop: serveHTTP(c, listener)}, nil
 	case AuthGRPC:
 		return &Endpoint{Port: port, stop: serveAuthGRPC(c, listener)}, nil
-	case Close, Script, Stream:
+	case Close, Script, Verbatim, Stream:
 		return &Endpoint{Port: port, stop: serveRaw(c, listener)}, nil
 	default:
 		listener.Close()
