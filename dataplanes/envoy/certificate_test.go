@@ -110,7 +110,7 @@ func TestClientCertificates(t *testing.T) {
 	clients, strangers := newAuthority(t), newAuthority(t)
 	vouched := clients.under()
 	good, bad, indirect := showing(pair(t, clients.issue("good"))), showing(pair(t, strangers.issue("bad"))), showing(pair(t, vouched.issue("indirect")))
-	odd := "some words\n" + pemOf(clients) + "-----BEGIN NONSENSE-----\nAAAA\n-----END NONSENSE-----\n"
+	odd := "some words\n" + pemOf(clients) + "-----BEGIN NONSENSE-----\nAAAA\n-----END NONSENSE-----\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 	for name, c := range map[string]struct {
 		rules                   ir.ClientValidation
 		none, bad, good, viaSub int

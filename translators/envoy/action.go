@@ -1,7 +1,6 @@
 package envoy
 
 import (
-	"slices"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -9,7 +8,6 @@ import (
 	previousv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	prioritiesv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/priority/previous_priorities/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
-	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -158,34 +156,4 @@ func (w *walk) bodyLimit() *wrapperspb.UInt64Value {
 		return wrapperspb.UInt64(maxMirrored)
 	}
 	return wrapperspb.UInt64(maxReplay)
-}
-
-func (w *walk) mirrorPolicies() []*routev3.RouteAction_RequestMirrorPolicy {
-	var all []*routev3.RouteAction_RequestMirrorPolicy
-	for _, m := range w.mirrors {
-		if m.Numerator == 0 {
-			continue
-		}
-		all = append(all, &routev3.RouteAction_RequestMirrorPolicy{
-			Cluster: clusterName(m.Backend), RuntimeFraction: part(m), DisableShadowHostSuffixAppend: true,
-		})
-	}
-	return all
-}
-
-// part writes a mirror's share in the coarsest way that is exact: shares of
-// backends go by the same random number, in millionths.
-func part(m *ir.Mirror) *corev3.RuntimeFractionalPercent {
-	denominators := []typev3.FractionalPercent_DenominatorType{
-		typev3.FractionalPercent_HUNDRED, typev3.FractionalPercent_TEN_THOUSAND, typev3.FractionalPercent_MILLION,
-	}
-	sizes := []int64{100, 10_000, million}
-	at := slices.IndexFunc(sizes, func(size int64) bool { return int64(m.Numerator)*size%int64(m.Denominator) == 0 })
-	if at < 0 {
-		at = len(sizes) - 1
-	}
-	numerator := min(sizes[at], (int64(m.Numerator)*sizes[at]+int64(m.Denominator)/2)/int64(m.Denominator))
-	return &corev3.RuntimeFractionalPercent{DefaultValue: &typev3.FractionalPercent{
-		Numerator: uint32(max(0, numerator)), Denominator: denominators[at], //nolint:gosec // It is at most a million.
-	}}
 }

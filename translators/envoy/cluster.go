@@ -6,6 +6,7 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -86,6 +87,9 @@ func (c *Config) cluster(b *ir.Backend, v variant) *Resource {
 		m.ClusterDiscoveryType, m.EdsClusterConfig = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}, nil
 	}
 	greet(m, v)
+	if v == copied {
+		boundCopies(m, b.Key)
+	}
 	return &Resource{Name: name, Message: m}
 }
 
@@ -114,5 +118,9 @@ func protocolOptions(p ir.BackendProtocol) map[string]*anypb.Any {
 	if options == nil {
 		return nil
 	}
+	return httpProtocolOptions(options)
+}
+
+func httpProtocolOptions(options *httpv3.HttpProtocolOptions) map[string]*anypb.Any {
 	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(options)}
 }

@@ -21,6 +21,7 @@ func (c *Config) routes(p *order.Port) []*Resource {
 		return []*Resource{c.plainRoutes(p)}
 	}
 	owners := ownersOf(p)
+	nesting := owners.nesting()
 	all := make([]*Resource, 0, len(p.Listeners))
 	for _, l := range p.Listeners {
 		name := routesName(l.Listener)
@@ -29,7 +30,7 @@ func (c *Config) routes(p *order.Port) []*Resource {
 			continue
 		}
 		hosts := c.virtualHosts(l, owners)
-		if v := owners.misdirected(l.Listener); v != nil {
+		if v := nesting.misdirected(l.Listener); v != nil {
 			hosts = append(hosts, v)
 		}
 		config := c.routeConfiguration(name, hosts)

@@ -45,7 +45,9 @@ func localReplies() *hcmv3.LocalReplyConfig {
 // end a connection instead of answering, which Envoy calls 503; and those to what is
 // turned away (requestsFilter).
 func exceptions() []*hcmv3.ResponseMapper {
-	all := []*hcmv3.ResponseMapper{{Filter: flagged("UAEX")}}
+	// Any success but 200 is no yes, and must not look like one.
+	all := mappers(reply{403, "Access denied."}, together(flagged("UAEX"), below(300)))
+	all = append(all, &hcmv3.ResponseMapper{Filter: flagged("UAEX")})
 	all = append(all, mappers(reply{502, "Bad Gateway"}, flagged("UC", "UR", "UPE"))...)
 	shed := mappers(reply{503, "Service Unavailable"}, hasStatus(shedStatus))
 	for _, m := range shed {
@@ -93,9 +95,17 @@ func flagged(flags ...string) *accesslogv3.AccessLogFilter {
 }
 
 func hasStatus(status uint32) *accesslogv3.AccessLogFilter {
+	return compared(accesslogv3.ComparisonFilter_EQ, status)
+}
+
+func below(status uint32) *accesslogv3.AccessLogFilter {
+	return compared(accesslogv3.ComparisonFilter_LE, status-1)
+}
+
+func compared(op accesslogv3.ComparisonFilter_Op, status uint32) *accesslogv3.AccessLogFilter {
 	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_StatusCodeFilter{
 		StatusCodeFilter: &accesslogv3.StatusCodeFilter{Comparison: &accesslogv3.ComparisonFilter{
-			Op:    accesslogv3.ComparisonFilter_EQ,
+			Op:    op,
 			Value: &corev3.RuntimeUInt32{DefaultValue: status, RuntimeKey: "sluice.none"},
 		}},
 	}}

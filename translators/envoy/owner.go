@@ -63,32 +63,44 @@ func (o owners) all() []*ir.Listener {
 // square of their number.
 const mostForeign = 256
 
+// nesting says how the hostnames of a port's listeners lie in each other.
+type nesting struct {
+	// outermost lie in no other; within are those right below a listener's.
+	outermost []string
+	within    map[*ir.Listener][]string
+}
+
+func (o owners) nesting() nesting {
+	n := nesting{within: map[*ir.Listener][]string{}}
+	for _, l := range o.all() {
+		if around, found := o.nearest(l.Hostname); found {
+			n.within[around] = append(n.within[around], l.Hostname)
+		} else {
+			n.outermost = append(n.outermost, l.Hostname)
+		}
+	}
+	slices.Sort(n.outermost)
+	for _, hostnames := range n.within {
+		slices.Sort(hostnames)
+	}
+	return n
+}
+
 // foreign returns the hostnames whose requests get 421 from a listener of HTTPS:
 // those of the port's other listeners, each of which has connections of its own
 // (GEP-3567). Those that a wider one of them covers are left out.
-func (o owners) foreign(l *ir.Listener) []string {
-	var all []string
-	for _, other := range o.all() {
-		around, _ := o.nearest(other.Hostname)
-		if other != l && (around == nil || around == l) {
-			all = append(all, other.Hostname)
-		}
+func (n nesting) foreign(l *ir.Listener) []string {
+	if len(n.outermost) > mostForeign {
+		return append([]string{order.AnyHost}, n.within[l]...)
 	}
-	slices.Sort(all)
-	if len(all) <= mostForeign || l.Hostname == order.AnyHost {
-		return all
-	}
-	inside := slices.DeleteFunc(all, func(hostname string) bool {
-		around, _ := o.nearest(hostname)
-		return around != l
-	})
-	return append([]string{order.AnyHost}, inside...)
+	wide := slices.DeleteFunc(slices.Clone(n.outermost), func(hostname string) bool { return hostname == l.Hostname })
+	return append(wide, n.within[l]...)
 }
 
 // misdirected answers 421 to the requests for others' hosts; nil where there are
 // none.
-func (o owners) misdirected(l *ir.Listener) *routev3.VirtualHost {
-	hostnames := o.foreign(l)
+func (n nesting) misdirected(l *ir.Listener) *routev3.VirtualHost {
+	hostnames := n.foreign(l)
 	if len(hostnames) == 0 {
 		return nil
 	}

@@ -50,7 +50,7 @@ func (c *Config) anchors() []*Resource {
 		if l.TLS == nil || l.TLS.ClientValidation == nil || !l.TLS.ClientValidation.Required {
 			continue
 		}
-		text := certificates(l.TLS.ClientValidation.CAs)
+		text := c.trustAnchors(l.TLS.ClientValidation.CAs)
 		name := anchorsName(l.TLS.ClientValidation.CAs)
 		if byName[name] == nil && text != "" {
 			byName[name] = anchor(name, text)

@@ -58,12 +58,13 @@ func (d inlet) rule() *ir.Rule {
 // would end the connections that came in by it.
 func (c *Config) inlets(p *order.Port) []inlet {
 	var all []inlet
+	o := ownersOf(p)
 	for _, s := range p.Streams {
 		switch s.Listener.Protocol {
 		case ir.TCP:
 			all = append(all, inlet{s, order.AnyHost})
 		case ir.TLS:
-			for _, hostname := range c.streamHosts(s, ownersOf(p)) {
+			for _, hostname := range c.streamHosts(s, o) {
 				all = append(all, inlet{s, hostname})
 			}
 		default:

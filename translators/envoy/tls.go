@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -32,7 +33,7 @@ func (c *Config) tlsSocket(l *ir.Listener, alpn []string) *corev3.TransportSocke
 // closes says whether a listener of HTTPS or TLS refuses every handshake.
 func (c *Config) closes(l *ir.Listener) bool {
 	return l.Refused != "" || c.objectToTLS(l) != nil ||
-		l.TLS.ClientValidation != nil && l.TLS.ClientValidation.Required && certificates(l.TLS.ClientValidation.CAs) == ""
+		l.TLS.ClientValidation != nil && l.TLS.ClientValidation.Required && c.trustAnchors(l.TLS.ClientValidation.CAs) == ""
 }
 
 // objectToTLS says why a listener cannot be served.
@@ -152,6 +153,19 @@ func cipherSuites(names []string) []string {
 	return all
 }
 
+// trustAnchors returns the certificates of a text. Reading them takes long, so what
+// was read for the last translation is taken over.
+func (c *Config) trustAnchors(text string) string {
+	read, known := c.anchorsOf[text]
+	if !known {
+		if read, known = c.last.anchorsOf[text]; !known {
+			read = certificates(text)
+		}
+		c.anchorsOf[text] = read
+	}
+	return read
+}
+
 // certificates returns the certificates of a text in PEM, without what else is
 // there, which Envoy would refuse all of it for; empty where there are none.
 func certificates(text string) string {
@@ -161,7 +175,7 @@ func certificates(text string) string {
 		if block, rest = pem.Decode(rest); block == nil {
 			return all.String()
 		}
-		if block.Type == "CERTIFICATE" {
+		if _, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
 			all.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
 		}
 	}

@@ -27,10 +27,11 @@ type served struct {
 // makeUpstreams makes the clusters and the endpoints of all backends. What has not
 // changed is last's, by pointer.
 func (c *Config) makeUpstreams() {
-	greetings := c.greetings()
+	variants := c.greetings()
+	c.addCopied(variants)
 	c.upstreams = make(map[ir.BackendKey]*upstream, len(c.unit.Proxy.Backends))
 	for _, b := range c.unit.Proxy.Backends {
-		u := c.upstream(b, greetings[b.Key], c.last.upstreams[b.Key])
+		u := c.upstream(b, variants[b.Key], c.last.upstreams[b.Key])
 		c.upstreams[b.Key] = u
 		c.Clusters = append(c.Clusters, u.clusters...)
 	}
@@ -45,8 +46,8 @@ func (c *Config) makeUpstreams() {
 	}
 }
 
-func (c *Config) upstream(b *ir.Backend, greetings []variant, last *upstream) *upstream {
-	u := &upstream{backend: b, connect: c.unit.Proxy.Settings.Timeouts.Connect, variants: greetings}
+func (c *Config) upstream(b *ir.Backend, variants []variant, last *upstream) *upstream {
+	u := &upstream{backend: b, connect: c.unit.Proxy.Settings.Timeouts.Connect, variants: variants}
 	u.certified = b.TLS != nil && b.TLS.ClientCertificate != nil && c.has(*b.TLS.ClientCertificate)
 	if last != nil && u.connect == last.connect && u.certified == last.certified && slices.Equal(u.variants, last.variants) &&
 		(last.backend == b || reflect.DeepEqual(last.backend, b)) {
@@ -60,7 +61,7 @@ func (c *Config) upstream(b *ir.Backend, greetings []variant, last *upstream) *u
 	if mayLackKey(b.Balancing) {
 		u.clusters = append(u.clusters, c.cluster(b, inTurn))
 	}
-	for _, v := range greetings {
+	for _, v := range variants {
 		u.clusters = append(u.clusters, c.cluster(b, v))
 	}
 	return u
