@@ -25,11 +25,10 @@ import (
 // is no UTF-8, what is none in JSON or HTML.
 const nasty = "a\"}{\"status\":200,\\\" \t</script>&\xff\xfe \xe2\x80\xa8 \xc3\xbc"
 
-// sent are bytes for a port, and how many lines of the access log they lead to.
+// sent are bytes for a port.
 type sent struct {
 	name, text string
 	port       int
-	lines      int
 	// network is "tcp" unless it is said, and name the SNI of a hello that is sent in
 	// place of the text.
 	network, sni string
