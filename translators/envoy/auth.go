@@ -47,14 +47,15 @@ func (w *walk) addAuth(spec *ir.ExternalAuth) error {
 		}
 	}
 	if spec.GRPC {
-		filter.Services = authOverGRPC(spec)
+		filter.Services = w.authOverGRPC(spec)
 		w.then("auth", filter)
 		return nil
 	}
-	service, err := authOverHTTP(spec)
+	service, err := w.authOverHTTP(spec)
 	if err != nil {
 		return err
 	}
+	filter.AllowedHeaders = exactly(append(lower(spec.RequestHeaders), trailHeader))
 	filter.Services = &authv3.ExtAuthz_HttpService{HttpService: service}
 	before, after := vouched(spec)
 	if len(before.GetMutations().GetRequestMutations()) > 0 {
@@ -67,16 +68,17 @@ func (w *walk) addAuth(spec *ir.ExternalAuth) error {
 	return nil
 }
 
-func authOverGRPC(spec *ir.ExternalAuth) *authv3.ExtAuthz_GrpcService {
+func (w *walk) authOverGRPC(spec *ir.ExternalAuth) *authv3.ExtAuthz_GrpcService {
 	return &authv3.ExtAuthz_GrpcService{GrpcService: &corev3.GrpcService{
 		Timeout: durationpb.New(authPatience),
 		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{
 			ClusterName: clusterName(spec.Backend), Authority: "authorization",
 		}},
+		InitialMetadata: w.asker(),
 	}}
 }
 
-func authOverHTTP(spec *ir.ExternalAuth) (*authv3.HttpService, error) {
+func (w *walk) authOverHTTP(spec *ir.ExternalAuth) (*authv3.HttpService, error) {
 	prefix := ""
 	if spec.PathPrefix != "" {
 		normal, err := rooted(spec.PathPrefix)
@@ -91,7 +93,8 @@ func authOverHTTP(spec *ir.ExternalAuth) (*authv3.HttpService, error) {
 			HttpUpstreamType: &corev3.HttpUri_Cluster{Cluster: clusterName(spec.Backend)},
 			Timeout:          durationpb.New(authPatience),
 		},
-		PathPrefix: prefix,
+		PathPrefix:           prefix,
+		AuthorizationRequest: &authv3.AuthorizationRequest{HeadersToAdd: w.asker()},
 		AuthorizationResponse: &authv3.AuthorizationResponse{
 			AllowedUpstreamHeaders:     acceptable(lower(spec.ResponseHeaders)),
 			DynamicMetadataFromHeaders: exactly(both(spec)),

@@ -21,6 +21,8 @@ type walk struct {
 	upstreams map[ir.BackendKey]*upstream
 	// fallback bounds requests of rules without a time-out of their own.
 	fallback ir.Duration
+	// trail is left on what is asked for a request, as on the request itself.
+	trail string
 
 	chain []*corev3.TypedExtensionConfig
 	edits edits

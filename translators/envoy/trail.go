@@ -16,3 +16,12 @@ func (c *Config) trail() []*corev3.HeaderValueOption {
 		AppendAction: corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD,
 	}}
 }
+
+// asker leaves the trail on what is asked of an authorization server, so that one
+// that leads back to the Gateway is found out. %REQ% is what others have left.
+func (w *walk) asker() []*corev3.HeaderValue {
+	if w.trail == "" {
+		return nil
+	}
+	return []*corev3.HeaderValue{{Key: trailHeader, Value: "%REQ(" + trailHeader + ")%, " + literal(w.trail)}}
+}

@@ -10,7 +10,7 @@ local function parse(text)
     return nil
   end
   local host, port = rest:match("^(.*):(%d+)$")
-  if not host or host:find("%[[^%]]*$") then
+  if not host then
     host, port = rest, scheme == "https" and "443" or "80"
   end
   port = tonumber(port)

@@ -56,8 +56,10 @@ end
 local function believed(list, hops)
   local all = {}
   for entry in list:gmatch("[^,]+") do
-    entry = entry:match("^%s*(.-)%s*$")
-    if entry ~= "" then all[#all + 1] = entry end
+    -- Clients write entries: an expression that takes spaces off both ends at once
+    -- would try each beginning with each end.
+    local from = entry:find("%S")
+    if from then all[#all + 1] = entry:match("^.*%S", from) end
   end
   return table.concat(all, ", ", math.max(1, #all - hops + 1))
 end
