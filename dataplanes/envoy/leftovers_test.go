@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -8,13 +9,12 @@ import (
 )
 
 // place makes the directory of a process as far as it is wanted.
-func place(t *testing.T, parent string, written bool) (files, *net.UnixListener) {
+func place(t *testing.T, parent string, number int, written bool) (files, *net.UnixListener) {
 	t.Helper()
-	dir, err := os.MkdirTemp(parent, filesName)
-	if err != nil {
+	f := files{fmt.Sprint(parent, "/", filesName, number)}
+	if err := os.Mkdir(f.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	f := files{dir}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: f.ads()})
 	if err != nil {
 		t.Fatal(err)
@@ -30,16 +30,12 @@ func place(t *testing.T, parent string, written bool) (files, *net.UnixListener)
 	return f, l
 }
 
-func TestWhatAKilledProgramLeftIsRemoved(t *testing.T) {
-	parent, err := os.MkdirTemp("", "sweep")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(parent) })
-	living, _ := place(t, parent, true)
-	begun, listener := place(t, parent, false)
+func TestSweep(t *testing.T) {
+	parent := t.TempDir()
+	living, _ := place(t, parent, 1, true)
+	begun, listener := place(t, parent, 2, false)
 	_ = listener.Close()
-	killed, listener := place(t, parent, true)
+	killed, listener := place(t, parent, 3, true)
 	_ = listener.Close()
 	if _, err := newFiles(parent); err != nil {
 		t.Fatal(err)
