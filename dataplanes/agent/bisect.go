@@ -1,5 +1,7 @@
 package agent
 
+import "slices"
+
 // Guilty is an element that a proxy refuses, and its words.
 type Guilty[T any] struct {
 	Suspect T
@@ -37,7 +39,7 @@ func bisect[T any](suspects []T, words string, refuse func([]T) (string, error))
 	if err != nil {
 		return nil, err
 	}
-	if guilty := append(left, right...); len(guilty) > 0 {
+	if guilty := slices.Concat(left, right); len(guilty) > 0 {
 		return guilty, nil
 	}
 	return together(suspects, words, refuse)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -110,7 +111,7 @@ func (c *Child) tell() {
 
 // once runs the program until it ends, or ends it with the context.
 func (c *Child) once(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, c.program.Path, c.program.Args...)
+	cmd := exec.CommandContext(ctx, c.program.Path, c.program.Args...) //nolint:gosec // Whoever keeps a program says which.
 	cmd.Env, cmd.Stderr, cmd.Stdout = c.program.Env, c.program.Said, c.program.Lines
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithUs(cmd.SysProcAttr)
@@ -162,13 +163,18 @@ func (t *Tail) String() string {
 	return strings.Join(append(t.lines[:len(t.lines):len(t.lines)], t.part), "\n")
 }
 
-// Worst returns the last line that tells of an error, or else the last line.
+// Worst returns the last line that tells of an error or, where none does, the last
+// that is no warning.
 func (t *Tail) Worst() string {
 	lines := strings.Split(strings.TrimSpace(t.String()), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		if strings.Contains(lines[i], "[critical]") || strings.Contains(lines[i], "[error]") {
-			return lines[i]
+	last := ""
+	for _, line := range slices.Backward(lines) {
+		if strings.Contains(line, "[critical]") || strings.Contains(line, "[error]") {
+			return line
+		}
+		if last == "" && !strings.Contains(line, "[warning]") && !strings.Contains(line, "[info]") {
+			last = line
 		}
 	}
-	return lines[len(lines)-1]
+	return last
 }

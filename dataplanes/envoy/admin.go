@@ -44,7 +44,7 @@ func (a *Admin) ask(ctx context.Context, method, path string) ([]byte, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("Envoy's admin answers %s %s with %d: %s", method, path, response.StatusCode, body)
+		err = fmt.Errorf("the admin interface of Envoy answers %s %s with %d: %s", method, path, response.StatusCode, body)
 	}
 	return body, err
 }

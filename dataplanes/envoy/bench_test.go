@@ -40,3 +40,21 @@ func BenchmarkOneEdit(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkOneEditOfHosts is BenchmarkOneEdit with a hostname for each route.
+func BenchmarkOneEditOfHosts(b *testing.B) {
+	r := newRig(b, dataplanes.Options{})
+	r.listen("http")
+	addr := named(b, "one")
+	for i := range 5000 {
+		r.route("http", "/", &ir.Rule{Backends: to(r.backend(fmt.Sprint("b", i), addr))})
+		r.unit.Proxy.Routes[i].Attachments[0].Hostnames = []string{fmt.Sprintf("h%d.example.org", i)}
+	}
+	r.must()
+	for n := 0; b.Loop(); n++ {
+		rule := *r.unit.Proxy.Routes[2500].Rules[0]
+		rule.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-I", Value: fmt.Sprint(n)}}}}}
+		r.unit.Proxy.Routes[2500] = withRule(r.unit.Proxy.Routes[2500], &rule)
+		r.must()
+	}
+}

@@ -24,7 +24,7 @@ const Version = "1.40"
 func Find() (string, error) {
 	if path := os.Getenv(Variable); path != "" {
 		if _, err := exec.LookPath(path); err != nil {
-			return "", fmt.Errorf("Envoy cannot be run from %s=%s (%w): set it to the path of Envoy %s", Variable, path, cause(err), Version)
+			return "", fmt.Errorf("no Envoy can be run from %s=%s (%w): set it to the path of Envoy %s", Variable, path, cause(err), Version)
 		}
 		return path, nil
 	}

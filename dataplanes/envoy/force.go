@@ -33,21 +33,36 @@ func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
 		u.last = translator.Translate(q.verdicts.apply(unit), u.target(), u.last)
 		q.config = u.last
 		refusals, err := u.push(ctx, q.config)
+		if errors.As(err, &fatal{}) && u.hasBetter() {
+			return u.stay(ctx, err.Error())
+		}
 		if err != nil {
 			return dataplanes.Outcome{}, err
 		}
 		if len(refusals) == 0 {
 			return u.succeed(q), nil
 		}
-		if news, err := q.blame(ctx, refusals); err != nil || !news {
-			return u.stay(ctx, refusals, err)
+		news, err := q.blame(ctx, refusals)
+		if err != nil {
+			return dataplanes.Outcome{}, err
+		}
+		if !news {
+			return u.stay(ctx, objection(refusals[0].Message))
 		}
 	}
+}
+
+// fatal is that Envoy ends each time that it is given something.
+type fatal struct{ cause, said string }
+
+func (f fatal) Error() string {
+	return fmt.Sprintf("Envoy ends each time that it is started with this (%s): %s", f.cause, f.said)
 }
 
 // succeed takes note of what is in force.
 func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
 	u.local.records.metrics.Swapped()
+	u.standing()
 	u.verdicts = q.verdicts
 	u.good = good{config: q.config, version: u.assigned.Version, rules: map[*ir.Rule]bool{}}
 	for _, rule := range rulesOf(q.unit) {
@@ -58,20 +73,36 @@ func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
 	return out
 }
 
-// stay goes back to what was in force before: what Envoy refuses is nothing that
-// could be left out.
-func (u *unit) stay(ctx context.Context, refusals []ads.Refusal, err error) (dataplanes.Outcome, error) {
-	if err != nil {
-		return dataplanes.Outcome{}, err
+// standing forgets that the process has ended before: it runs now, with what is
+// wanted.
+func (u *unit) standing() {
+	select {
+	case <-u.process.child.Ended():
+	default:
 	}
-	message := objection(refusals[0].Message)
+}
+
+// hasBetter reports whether there is something else to go back to.
+func (u *unit) hasBetter() bool {
+	return u.good.config != nil && u.good.version != u.assigned.Version
+}
+
+// stay goes back to what was in force before: Envoy bears nothing of the
+// assignment, as far as can be told.
+func (u *unit) stay(ctx context.Context, message string) (dataplanes.Outcome, error) {
 	out := u.everywhere(message)
-	if u.good.config == nil {
+	if !u.hasBetter() {
 		return out, nil
+	}
+	u.last = nil
+	for kind := range u.leaving {
+		k := ads.Kind(kind)
+		u.process.server.Remove(k, u.process.server.Others(k, resources(resourcesOf(u.good.config, k))))
 	}
 	if _, err := u.push(ctx, u.good.config); err != nil {
 		return out, err
 	}
+	u.standing()
 	out.Version = u.good.version
 	return out, nil
 }
@@ -97,13 +128,22 @@ func (u *unit) push(ctx context.Context, c *translator.Config) ([]ads.Refusal, e
 		},
 	} {
 		changed := step()
-		if refusals, err := u.settle(ctx, changed); err != nil || len(refusals) > 0 {
+		refusals, err := u.settle(ctx, changed)
+		if refusals = about(c, refusals); err != nil || len(refusals) > 0 {
 			return refusals, err
 		}
 	}
 	u.yield(listeners)
 	u.note(c, time.Now())
 	return nil, nil
+}
+
+// about returns those refusals that name something of a configuration: what is
+// leaving may be refused again by an Envoy that was started again.
+func about(c *translator.Config, refusals []ads.Refusal) []ads.Refusal {
+	return slices.DeleteFunc(refusals, func(r ads.Refusal) bool {
+		return !slices.ContainsFunc(resourcesOf(c, r.Kind), func(x *translator.Resource) bool { return slices.Contains(r.Names, x.Name) })
+	})
 }
 
 func resources(all []*translator.Resource) []ads.Resource {
@@ -149,7 +189,7 @@ func (u *unit) bounded(parent context.Context) (context.Context, context.CancelF
 			case <-time.After(patience):
 			}
 			if now, err := u.process.child.Starts(); now > starts+mostStarts {
-				cancel(fmt.Errorf("Envoy ends each time that it is started with this (%w): %s", err, clean(u.process.said.Worst())))
+				cancel(fatal{fmt.Sprint(err), clean(u.process.said.Worst())})
 			}
 			if u.overtaken() {
 				cancel(errOvertaken)

@@ -59,8 +59,7 @@ func (q *inquiry) blame(ctx context.Context, refusals []ads.Refusal) (bool, erro
 }
 
 func (q *inquiry) blameResource(ctx context.Context, kind ads.Kind, name, words string) (bool, error) {
-	if err := boundElsewhere(words); kind == ads.Listeners && err != nil {
-		q.u.lost[name] = err
+	if kind == ads.Listeners && q.u.loses(name, words) {
 		return true, nil
 	}
 	listeners, rules := q.suspects(kind, name)

@@ -14,16 +14,13 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+	envoytest "github.com/sluice-gateway/sluice/test/envoy"
 )
 
 // answering starts an Envoy that answers 204 to everything, and returns where.
 func answering(t *testing.T, a allowed) string {
 	t.Helper()
-	path, err := Find()
-	if err != nil {
-		t.Skip("skipped: Envoy is not here: " + err.Error())
-	}
-	p, err := startProcess(launch{program: path, node: "test", threads: 1, allowed: a})
+	p, err := startProcess(launch{program: envoytest.Program(t), node: "test", threads: 1, allowed: a})
 	if err != nil {
 		t.Fatal(err)
 	}

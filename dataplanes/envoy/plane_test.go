@@ -13,6 +13,8 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+	envoytest "github.com/sluice-gateway/sluice/test/envoy"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -125,18 +127,24 @@ func TestEnvoyEndsByItself(t *testing.T) {
 	addr := r.listen("http")
 	r.route("http", "/", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
 	r.must()
-	process, err := os.FindProcess(r.pid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	r.kill()
 	r.until("that it ended", func(o dataplanes.Outcome) bool {
 		return len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "Envoy has ended (signal: killed)")
 	})
 	r.until("that it serves again", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 && o.Version == "1" })
 	wantAnswer(t, addr, 200, "one")
+}
+
+// kill ends the one Envoy of the rig.
+func (r *rig) kill() {
+	r.t.Helper()
+	process, err := os.FindProcess(r.pid())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := process.Kill(); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // pid returns the one Envoy of the rig.
@@ -241,4 +249,31 @@ func TestEnvoyIsMissing(t *testing.T) {
 	}
 	t.Setenv("SLUICE_ENVOY", real)
 	awaitAnswer(t, addr, 404)
+}
+
+// What makes Envoy end each time is told of, and what was in force before is again.
+func TestEnvoyEndsEachTime(t *testing.T) {
+	dir := t.TempDir()
+	program, broken := filepath.Join(dir, "envoy"), filepath.Join(dir, "broken")
+	real := envoytest.Program(t)
+	script := fmt.Sprintf("#!/bin/sh\n[ -e %s ] && [ \"$1\" != --version ] && { echo '[critical] it is broken' >&2; exit 3; }\nexec %s \"$@\"\n", broken, real)
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SLUICE_ENVOY", program)
+	r := newRig(t, dataplanes.Options{})
+	addr := r.listen("http")
+	r.must()
+	if err := os.WriteFile(broken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.kill()
+	r.until("that it ends", func(o dataplanes.Outcome) bool {
+		return len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "it is broken")
+	})
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	r.until("that it serves", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 })
+	wantAnswer(t, addr, 404, "")
 }

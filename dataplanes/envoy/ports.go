@@ -147,6 +147,16 @@ func boundElsewhere(message string) error {
 	}
 }
 
+// loses takes note that Envoy could not bind a listener, and reports whether that
+// is what its message says.
+func (u *unit) loses(name, message string) bool {
+	err := boundElsewhere(message)
+	if err != nil {
+		u.lost[name] = err
+	}
+	return err != nil
+}
+
 // bindProblems say which listeners could not be bound, and why.
 func (u *unit) bindProblems(unit *ir.Unit, config *translator.Config) []ir.Problem {
 	var all []ir.Problem

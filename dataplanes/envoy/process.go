@@ -71,7 +71,7 @@ func startProcess(l launch) (*process, error) {
 // prepare writes what Envoy reads, and opens the socket that it comes to.
 func (p *process) prepare(l launch) (net.Listener, error) {
 	if err := p.files.write(l); err != nil {
-		return nil, fmt.Errorf("Envoy's files cannot be written: %w", err)
+		return nil, fmt.Errorf("the files of Envoy cannot be written: %w", err)
 	}
 	listener, err := net.Listen("unix", p.files.ads())
 	if err != nil {

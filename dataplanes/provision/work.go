@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -157,20 +158,30 @@ func (p *Provisioner) lackOf(owner ir.Object, failed []error) *dataplanes.Lack {
 }
 
 // lead has the Service lead to the pods of the class before while none of the new
-// class's is ready.
+// class's is ready, and to all of them until the last of the class before is gone:
+// a node lets go at once of the UDP flows of a pod that a Service does not have any
+// more, and of one that is about to end it does not.
 func (j *job) lead(objects []client.Object) {
-	if j.settled() {
-		return
-	}
 	for _, obj := range objects {
 		svc, ok := obj.(*corev1.Service)
 		if !ok {
 			continue
 		}
-		if before, ok := j.seen["Service"][svc.Name].(*corev1.Service); ok && len(before.Spec.Selector) > 0 {
+		before, ok := j.seen["Service"][svc.Name].(*corev1.Service)
+		switch {
+		case !ok || len(before.Spec.Selector) == 0:
+		case !j.settled():
 			svc.Spec.Selector = before.Spec.Selector
+		case j.others():
+			svc.Spec.Selector = selector(j.in.Owner)
 		}
 	}
+}
+
+// others reports whether there are pods of another class, those that are about to
+// end included.
+func (j *job) others() bool {
+	return slices.ContainsFunc(j.pods, func(pod corev1.Pod) bool { return pod.Labels[labelWorkload] != workloadHash(&j.in) })
 }
 
 // settled reports whether the pods of the unit's class serve, or nobody else's

@@ -18,6 +18,9 @@ import (
 // no request fails.
 func TestTheDataplaneChanges(t *testing.T) {
 	b := newBustle(t, "go")
+	// Those of one class go, and those of the other come.
+	delete(b.records, "Deployments")
+	delete(b.records, "PodDisruptionBudgets")
 	other := b.ns + "-envoy"
 	sluice.NeedsEnvoy(t)
 	sluice.Apply(t, b.ns, strings.NewReplacer("name: $NS}", "name: "+other+"}", "name: params", "name: other").Replace(fmt.Sprintf(parameters, "envoy", 2, "proxy: {http3: {enabled: true}}")))

@@ -11,7 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// many routes, on hosts of their own or on one.
+// many routes with as many backends, on hosts of their own or on one.
 const many = 5000
 
 func manyRoutes(oneHost bool) *ir.Unit {
@@ -19,7 +19,11 @@ func manyRoutes(oneHost bool) *ir.Unit {
 	l := &ir.Listener{Key: ir.ListenerKey{Owner: owner, Section: "http"}, Port: plainPort, Protocol: ir.HTTP, Hostname: "*"}
 	unit := &ir.Unit{Proxy: &ir.Proxy{Owner: owner, Listeners: []*ir.Listener{l}}}
 	for i := range many {
-		unit.Proxy.Routes = append(unit.Proxy.Routes, oneOfMany(i, oneHost, l))
+		route := oneOfMany(i, oneHost, l)
+		key := *route.Rules[0].Backends[0].Backend
+		unit.Proxy.Routes = append(unit.Proxy.Routes, route)
+		unit.Proxy.Backends = append(unit.Proxy.Backends, &ir.Backend{Key: key})
+		unit.Endpoints = append(unit.Endpoints, &ir.Endpoints{Key: key.EndpointsKey, Endpoints: []ir.Endpoint{{Address: "127.0.0.1", Port: 80}}})
 	}
 	return unit
 }
@@ -36,7 +40,7 @@ func oneOfMany(i int, oneHost bool, l *ir.Listener) *ir.Route {
 		Rules: []*ir.Rule{{
 			Origin: ir.Origin{Object: origin}, Matches: []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: at}}},
 			Backends: []ir.BackendUse{{Weight: 1, Backend: &ir.BackendKey{
-				EndpointsKey: ir.EndpointsKey{Namespace: "n", Service: fmt.Sprintf("s%d", i), Port: 80}, Protocol: "http1",
+				EndpointsKey: ir.EndpointsKey{Namespace: "n", Service: fmt.Sprintf("s%04d", i), Port: 80}, Protocol: "http1",
 			}}},
 		}},
 	}

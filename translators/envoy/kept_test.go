@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -17,7 +18,7 @@ func changeOne(unit *ir.Unit, at int, oneHost bool) *ir.Unit {
 	proxy := *unit.Proxy
 	proxy.Routes = slices.Clone(proxy.Routes)
 	route := oneOfMany(at, oneHost, proxy.Listeners[0])
-	route.Rules[0].Backends[0].Backend.Service = "another"
+	route.Rules[0].Timeouts.Request = ir.Duration(time.Duration(at) * time.Second)
 	proxy.Routes[at] = route
 	return &ir.Unit{Proxy: &proxy, Endpoints: unit.Endpoints}
 }

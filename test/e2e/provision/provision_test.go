@@ -519,10 +519,15 @@ func TestTheClassChanges(t *testing.T) {
 	}
 	r.ready(after)
 	r.eventually("the old Deployment to go", func() error { return gone(r.reread(before)) })
-	r.must(r.reread(svc))
-	if maps.Equal(svc.Spec.Selector, selected) {
-		t.Error("the Service leads to the pods of the old class")
-	}
+	r.eventually("the Service to lead to the pods of the new class alone", func() error {
+		r.must(r.reread(svc))
+		d := &appsv1.Deployment{}
+		r.must(r.client.Get(r.Context(), client.ObjectKey{Namespace: r.namespace, Name: after}, d))
+		if !maps.Equal(svc.Spec.Selector, d.Spec.Selector.MatchLabels) {
+			return fmt.Errorf("its selector is %v", svc.Spec.Selector)
+		}
+		return nil
+	})
 	r.each()
 }
 
