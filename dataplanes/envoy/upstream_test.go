@@ -2,12 +2,16 @@ package envoy_test
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -63,9 +67,9 @@ func more(t *testing.T, clients []*load.Client, n int64) {
 	}
 }
 
-func greeter() *httptest.Server {
-	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }))
-}
+func greeter() *httptest.Server { return httptest.NewServer(hello) }
+
+var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
 
 // TestManyEndpoints puts a thousand endpoints in the place of a thousand others,
 // under each way of balancing.
@@ -103,7 +107,7 @@ func everywhere(t *testing.T) uint16 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: greeter().Config.Handler, ReadHeaderTimeout: patience}
+	s := &http.Server{Handler: hello, ReadHeaderTimeout: patience}
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { s.Close() })
 	return netip.MustParseAddrPort(l.Addr().String()).Port()
@@ -123,7 +127,7 @@ func TestEndpointsOfIPv6(t *testing.T) {
 	if err != nil {
 		t.Skip("skipped: there is no IPv6: " + err.Error())
 	}
-	s := &http.Server{Handler: greeter().Config.Handler, ReadHeaderTimeout: patience}
+	s := &http.Server{Handler: hello, ReadHeaderTimeout: patience}
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { s.Close() })
 	r := newRig(t, dataplanes.Options{})
@@ -280,4 +284,55 @@ func answered(c net.Conn) bool {
 	fmt.Fprint(c, "x")
 	_, err := c.Read(make([]byte, 10))
 	return err == nil
+}
+
+// secureGreeter is for example.com, and vouches for itself.
+func secureGreeter(t *testing.T) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(hello)
+	// Failed handshakes are what the tests are about.
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// TestTheSystemsAuthorities verifies backends with what the system trusts.
+func TestTheSystemsAuthorities(t *testing.T) {
+	s := secureGreeter(t)
+	bundle := filepath.Join(t.TempDir(), "cas.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(bundle, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSL_CERT_FILE", bundle)
+	t.Setenv("SSL_CERT_DIR", t.TempDir())
+	r := newRig(t, dataplanes.Options{})
+	addr := r.listen("http")
+	for i, hostname := range []string{"example.com", "other.example"} {
+		key := r.backend(hostname, s.Listener.Addr().String())
+		r.unit.Proxy.Backends[i].TLS = &ir.BackendTLS{Hostname: hostname, SystemCAs: true}
+		r.route("http", "/"+hostname, &ir.Rule{Backends: to(key)})
+	}
+	r.must()
+	wantAnswer(t, addr+"/example.com", http.StatusOK, "hello")
+	wantAnswer(t, addr+"/other.example", http.StatusServiceUnavailable, "")
+}
+
+// TestAGarbledBundle takes what of a bundle is a certificate.
+func TestAGarbledBundle(t *testing.T) {
+	s := secureGreeter(t)
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	broken := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("no certificate")})
+	r := newRig(t, dataplanes.Options{})
+	addr := r.listen("http")
+	for i, bundle := range []string{"# ours\n" + string(broken) + string(text) + "the end", string(broken), "nothing"} {
+		key := r.backend(fmt.Sprint(i), s.Listener.Addr().String())
+		r.unit.Proxy.Backends[i].TLS = &ir.BackendTLS{Hostname: "example.com", CAs: bundle}
+		r.route("http", fmt.Sprintf("/%d", i), &ir.Rule{Backends: to(key)})
+	}
+	r.must()
+	wantAnswer(t, addr+"/0", http.StatusOK, "hello")
+	wantAnswer(t, addr+"/1", http.StatusServiceUnavailable, "")
+	wantAnswer(t, addr+"/2", http.StatusServiceUnavailable, "")
 }

@@ -115,6 +115,6 @@ func headerKiB(bytes int) *wrapperspb.UInt32Value {
 
 func matching(pattern string) *typev3.StringMatcher {
 	return &typev3.StringMatcher{MatchPattern: &typev3.StringMatcher_SafeRegex{SafeRegex: &typev3.RegexMatcher{
-		EngineType: &typev3.RegexMatcher_GoogleRe2{GoogleRe2: &typev3.RegexMatcher_GoogleRE2{}}, Regex: pattern,
+		Regex: pattern,
 	}}}
 }

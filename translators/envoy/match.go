@@ -14,10 +14,11 @@ import (
 
 // pathHeaderName is the header that holds a request's path without its query,
 // and a slash (pathHeaderValue), while a route is looked for. It is set before
-// that, over whatever the client sent, and backends do not see it.
+// that, over whatever the client sent, and backends do not see it. PATH alone would
+// be the client's X-Envoy-Original-Path, if it sent one.
 const (
 	pathHeaderName  = "x-sluice-path"
-	pathHeaderValue = "%PATH(NQ)%/"
+	pathHeaderValue = "%PATH(NQ:PATH)%/"
 )
 
 // What conditions read, packed once.

@@ -33,7 +33,7 @@ const (
 // for one look at all of them. It is removed as pathHeaderName is.
 const (
 	askedHeaderName  = "x-sluice-asked"
-	askedHeaderValue = "%REQ(:METHOD)% %REQ(:AUTHORITY)%%PATH(NQ)%"
+	askedHeaderValue = "%REQ(:METHOD)% %REQ(:AUTHORITY)%%PATH(NQ:PATH)%"
 )
 
 // doorFilter refuses and mends what is not plain.
