@@ -33,7 +33,7 @@ func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
 		u.last = translator.Translate(q.verdicts.apply(unit), u.target(), u.last)
 		q.config = u.last
 		refusals, err := u.push(ctx, q.config)
-		if errors.As(err, &fatal{}) {
+		if errors.As(err, &fatal{}) && u.hasBetter() {
 			return u.stay(ctx, err.Error())
 		}
 		if err != nil {
@@ -82,12 +82,17 @@ func (u *unit) standing() {
 	}
 }
 
+// hasBetter reports whether there is something else to go back to.
+func (u *unit) hasBetter() bool {
+	return u.good.config != nil && u.good.version != u.assigned.Version
+}
+
 // stay goes back to what was in force before: Envoy bears nothing of the
 // assignment, as far as can be told.
 func (u *unit) stay(ctx context.Context, message string) (dataplanes.Outcome, error) {
 	out := u.everywhere(message)
-	if u.good.config == nil || u.good.version == u.assigned.Version {
-		return out, errors.New(message)
+	if !u.hasBetter() {
+		return out, nil
 	}
 	u.last = nil
 	for kind := range u.leaving {

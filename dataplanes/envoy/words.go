@@ -71,11 +71,29 @@ const longestWords = 400
 func clean(message string) string {
 	message = pemBlock.ReplaceAllString(message, "[redacted]")
 	message = coded.ReplaceAllString(message, "[redacted]")
-	message = dump.ReplaceAllString(message, "")
+	message = dump.ReplaceAllString(constraint(message), "")
 	message = noise.ReplaceAllString(strings.TrimSpace(message), "")
-	message = strings.Trim(space.ReplaceAllString(message, " "), " ,.")
+	message = strings.Trim(space.ReplaceAllString(message, " "), " ,.:")
+	if message == "" {
+		return "it does not hold to the constraints of its kind"
+	}
 	if len(message) > longestWords {
 		message = strings.ToValidUTF8(message[:longestWords], "") + "..."
+	}
+	return message
+}
+
+// constraint returns what of a message behind a dump says which constraint did not
+// hold; another message as it is.
+func constraint(message string) string {
+	const words, cause = "Proto constraint validation failed (", "caused by "
+	i := strings.LastIndex(message, words)
+	if i < 0 {
+		return message
+	}
+	message = strings.TrimSuffix(strings.TrimSpace(message[i+len(words):]), ")")
+	if i := strings.LastIndex(message, cause); i >= 0 {
+		message = message[i+len(cause):]
 	}
 	return message
 }

@@ -1,6 +1,8 @@
 package parity
 
 import (
+	"bufio"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,13 +25,19 @@ import (
 // is no UTF-8, what is none in JSON or HTML.
 const nasty = "a\"}{\"status\":200,\\\" \t</script>&\xff\xfe \xe2\x80\xa8 \xc3\xbc"
 
-// sent are bytes for a port, and how many lines of the access log they lead to.
+// sent are bytes for a port.
 type sent struct {
 	name, text string
 	port       int
-	lines      int
+	// network is "tcp" unless it is said, and name the SNI of a hello that is sent in
+	// place of the text.
+	network, sni string
 	// gone has the client leave before it is answered.
 	gone bool
+	// cut has it end its connection with a reset.
+	cut bool
+	// none is true where nothing is logged.
+	none bool
 	// but are fields that may differ: docs/metrics.md says how.
 	but []string
 }
@@ -69,8 +77,13 @@ var records = []sent{
 	{name: "no host", text: "GET /ok HTTP/1.1\r\n\r\n"},
 	{name: "no request", text: "\x16\x03nonsense\r\n\r\n", but: []string{"flags"}},
 	{name: "stream", text: "hello", port: 9001},
+	{name: "stream cut off", port: 9001, cut: true},
 	{name: "stream without a backend", text: "hello", port: 9002},
 	{name: "stream without a connection", text: "hello", port: 9003},
+	{name: "session", text: "hello", port: 9004, network: "udp"},
+	{name: "hello", sni: "a.example", port: 9006},
+	{name: "hello of nobody", sni: "a.other", port: 9006},
+	{name: "datagram of nobody", text: "hello", port: 9005, network: "udp", none: true},
 }
 
 // TestRecordsAreAlike sends the same bytes to each dataplane: all say the same of
@@ -130,7 +143,12 @@ func recordsOf(t *testing.T, plane string) recorded {
 	for _, s := range records {
 		out.lines[s.name] = logOf(t, p, s)
 	}
-	out.series = seriesOf(t, registry)
+	for deadline := time.Now().Add(patience / 2); time.Now().Before(deadline); pause() {
+		// A datagram that leads nowhere is told of by nothing else.
+		if out.series = seriesOf(t, registry); out.series["sluice_proxy_datagrams_dropped_total{port=9005,reason=no_route}"] > 0 {
+			break
+		}
+	}
 	return out
 }
 
@@ -141,23 +159,9 @@ func logOf(t *testing.T, p *play, s sent) []map[string]any {
 	if s.port == 0 {
 		s.port = 80
 	}
-	conn, err := net.Dial("tcp", net.JoinHostPort(p.world.address, strconv.Itoa(s.port+portOffset)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
-	_, _ = io.WriteString(conn, s.text)
-	if s.gone {
-		time.AfterFunc(100*time.Millisecond, func() { conn.Close() })
-	}
-	if c, ok := conn.(*net.TCPConn); ok && s.port != 80 {
-		_ = c.CloseWrite()
-	}
-	_, _ = io.Copy(io.Discard, conn)
-	conn.Close()
+	exchange(t, net.JoinHostPort(p.world.address, strconv.Itoa(s.port+portOffset)), s)
 	var lines []string
-	for deadline := time.Now().Add(patience / 2); len(lines) == 0 && time.Now().Before(deadline); pause() {
+	for deadline := time.Now().Add(patience / 2); len(lines) == 0 && !s.none && time.Now().Before(deadline); pause() {
 		lines = linesFrom(p, before)
 	}
 	all := make([]map[string]any, 0, len(lines))
@@ -172,6 +176,38 @@ func logOf(t *testing.T, p *play, s sent) []map[string]any {
 		all = append(all, fields)
 	}
 	return all
+}
+
+// exchange sends, and waits for the end of what is answered.
+func exchange(t *testing.T, address string, s sent) {
+	t.Helper()
+	conn, err := net.Dial(or(s.network, "tcp"), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	if s.sni != "" {
+		// What answers speaks no TLS: the handshake fails, whoever answers.
+		_ = tls.Client(conn, &tls.Config{ServerName: s.sni}).Handshake() //nolint:gosec // Nothing is believed.
+	}
+	_, _ = io.WriteString(conn, s.text)
+	switch {
+	case s.cut:
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		return
+	case s.gone:
+		time.AfterFunc(100*time.Millisecond, func() { conn.Close() })
+	case s.network == "udp" && !s.none:
+		_, _ = conn.Read(make([]byte, 1000))
+		return
+	case s.network == "udp":
+		return
+	case s.port != 80:
+		_ = conn.(*net.TCPConn).CloseWrite()
+	}
+	_, _ = io.Copy(io.Discard, conn)
 }
 
 func linesFrom(p *play, at int) []string {

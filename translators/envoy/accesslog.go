@@ -59,6 +59,10 @@ const (
 	LogDetails
 	LogEnded
 	LogTransport
+	// LogClosed and LogBackendClosed are how the connections of a stream were closed
+	// by the other side: "RemoteReset" where they were cut off.
+	LogClosed
+	LogBackendClosed
 	// LogSaid is our word for it, where a script of ours answered: flag of the
 	// dynamic metadata "sluice".
 	LogSaid
@@ -126,6 +130,9 @@ func streamLog(door string, protocol ir.Protocol) []*accesslogv3.AccessLog {
 	return lineOf(door, map[LogField]string{
 		LogHost:     "%REQUESTED_SERVER_NAME%",
 		LogProtocol: string(protocol),
+
+		LogClosed:        "%DOWNSTREAM_DETECTED_CLOSE_TYPE%",
+		LogBackendClosed: "%UPSTREAM_DETECTED_CLOSE_TYPE%",
 	})
 }
 

@@ -44,15 +44,20 @@ func (c *Config) plainChains(p *order.Port) []*listenerv3.FilterChain {
 // tlsChain ends the TLS of one listener of HTTPS. One that is refused keeps its
 // name and refuses handshakes: a wider listener would meet them otherwise.
 func (c *Config) tlsChain(l *ir.Listener) *listenerv3.FilterChain {
-	chain := &listenerv3.FilterChain{Name: l.Hostname, FilterChainMatch: forServerName(l.Hostname)}
-	socket := c.tlsSocket(l, c.unit.Proxy.Settings.TLS.ALPN)
-	if socket == nil {
-		chain.Filters = []*listenerv3.Filter{answering(unrecognizedName)}
-		return chain
+	if c.closes(l) {
+		return &listenerv3.FilterChain{
+			Name: l.Hostname, FilterChainMatch: forServerName(l.Hostname),
+			Filters: []*listenerv3.Filter{answering(unrecognizedName)},
+		}
 	}
-	chain.TransportSocket, chain.Filters = socket, c.requests(l)
-	chain.TransportSocketConnectTimeout = durationpb.New(handshakeTimeout)
-	return chain
+	return c.entranceOf(entrance{key: l.Key}, l, func() *listenerv3.FilterChain {
+		return &listenerv3.FilterChain{
+			Name: l.Hostname, FilterChainMatch: forServerName(l.Hostname),
+			Filters:                       c.requests(l),
+			TransportSocket:               c.tlsSocket(l, c.unit.Proxy.Settings.TLS.ALPN),
+			TransportSocketConnectTimeout: durationpb.New(handshakeTimeout),
+		}
+	})
 }
 
 // forServerName matches the handshakes of a hostname. Clients may write a

@@ -82,6 +82,8 @@ type Config struct {
 	// hostsOf are the hostnames of each listener of TLS that connections have come
 	// in by.
 	hostsOf map[ir.ListenerKey][]string
+	// entrances are the filter chains of listeners that are served.
+	entrances map[entrance]entered
 	// anchorsOf are the trust anchors of what clients are checked with.
 	anchorsOf map[string]string
 	// stale are names of route configurations that nobody has any more, the oldest

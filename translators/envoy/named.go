@@ -2,6 +2,8 @@ package envoy
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -143,6 +145,29 @@ func namedStream(l *ir.Listener, rule *ir.Rule) Named {
 	default:
 		return named(l, rule, "")
 	}
+}
+
+// Backend returns whose endpoint an address is that a session of UDP was led to
+// from a door: one cluster has those of all backends there. It is empty where
+// nobody has it any more.
+func (c *Config) Backend(door, address string) string {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return ""
+	}
+	for _, p := range c.ports {
+		for _, s := range p.Streams {
+			if s.Listener.Protocol != ir.UDP || listenerName(true, s.Listener.Port) != door {
+				continue
+			}
+			for _, use := range usesOf(ruleOf(s)) {
+				if use.Backend != nil && slices.Contains(c.datagramTargets(use.Backend), at) {
+					return backendLabel(use.Backend.EndpointsKey)
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // Labels returns all listeners and routes by which requests and streams are

@@ -67,10 +67,15 @@ func (c *Config) quicOptions() *listenerv3.QuicProtocolOptions {
 // quicChain serves the names of one listener. Those that are refused, and those
 // whose TLS leads to a stream, are nobody's here.
 func (c *Config) quicChain(p *order.Port, l *ir.Listener) *listenerv3.FilterChain {
-	context, manager := c.nobodysQUIC(p), nobodysManager()
-	if l.Protocol == ir.HTTPS && !c.closes(l) {
-		context, manager = c.downstreamTLS(l, nil), c.http3Manager(l)
+	if l.Protocol != ir.HTTPS || c.closes(l) {
+		return c.namedQUIC(l, c.nobodysQUIC(p), nobodysManager())
 	}
+	return c.entranceOf(entrance{l.Key, true}, l, func() *listenerv3.FilterChain {
+		return c.namedQUIC(l, c.downstreamTLS(l, nil), c.http3Manager(l))
+	})
+}
+
+func (c *Config) namedQUIC(l *ir.Listener, context *tlsv3.DownstreamTlsContext, manager *hcmv3.HttpConnectionManager) *listenerv3.FilterChain {
 	chain := quicFilterChain(context, manager)
 	chain.Filters = append(c.boundQUIC(), chain.Filters...)
 	chain.Name, chain.FilterChainMatch = l.Hostname, forServerName(l.Hostname)

@@ -18,7 +18,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	if last == nil || last.target != to {
 		last = &Config{}
 	}
-	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), last: last, hostsOf: map[ir.ListenerKey][]string{}, anchorsOf: map[string]string{}}
+	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), last: last, hostsOf: map[ir.ListenerKey][]string{}, anchorsOf: map[string]string{}, entrances: map[entrance]entered{}}
 	c.keep(last)
 	c.objectToDoors()
 	c.object(last)

@@ -129,10 +129,10 @@ func (l *line) streamFlag(of envoy.Named) string {
 		return overloaded
 	case has("SI"), has("DC") && strings.Contains(l[envoy.LogEnded], "idle"):
 		return "idle"
-	case has("UC"), has("UR"):
-		return broken
-	case has("LR"), has("DR"):
+	case l[envoy.LogClosed] == "RemoteReset":
 		return clientGone
+	case l[envoy.LogBackendClosed] == "RemoteReset", has("UC"), has("UR"):
+		return broken
 	default:
 		return ""
 	}

@@ -191,11 +191,19 @@ func (u *Unit) whose(l *line) *known {
 		return &known{}
 	}
 	if l.isStream() {
-		return newKnown(u.config.Names(l[envoy.LogDoor], l[envoy.LogHost]))
+		return u.whoseStream(l)
 	}
 	of := u.config.Names(l[envoy.LogDoor], canonical(l[envoy.LogHost]))
 	if of.Flag == "" {
 		of.Flag = noRoute
+	}
+	return newKnown(of)
+}
+
+func (u *Unit) whoseStream(l *line) *known {
+	of := u.config.Names(l[envoy.LogDoor], l[envoy.LogHost])
+	if strings.HasPrefix(l[envoy.LogKind], "Udp") {
+		of.Backend = u.config.Backend(l[envoy.LogDoor], l[envoy.LogEndpoint])
 	}
 	return newKnown(of)
 }
