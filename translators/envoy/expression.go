@@ -200,9 +200,13 @@ func reads(at string, want ir.ValueMatch) error {
 // ends objects to an anchor of the end that more could follow: it cannot be asked
 // of the header, in which a slash follows the path.
 func ends(at string, want ir.ValueMatch) error {
-	parsed, err := syntax.Parse(want.Value, syntax.Perl)
-	if want.Kind != ir.Regex || err != nil || !endAnchor(parsed) || !endAnchor(trimEnd(parsed)) {
+	if want.Kind != ir.Regex || !endsEarly(want.Value) {
 		return nil
 	}
 	return fmt.Errorf("%s: %q has an anchor of the end in the middle, which Envoy cannot be asked for: write what is meant without it", at, want.Value)
+}
+
+func endsEarly(pattern string) bool {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	return err == nil && endAnchor(trimEnd(parsed))
 }
