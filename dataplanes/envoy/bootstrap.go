@@ -37,10 +37,15 @@ const longestDir = 107 - len("/admin")
 // temporary files, where none is given), or in /tmp where that path is too long for
 // a socket.
 func newFiles(in string) (files, error) {
+	remedy := "; set TMPDIR to a folder that can be written"
+	if in != "" {
+		remedy = ""
+	}
 	for _, parent := range []string{cmp.Or(in, os.TempDir()), "/tmp"} {
-		dir, err := os.MkdirTemp(parent, "sluice-envoy")
+		sweep(parent)
+		dir, err := os.MkdirTemp(parent, filesName)
 		if err != nil {
-			return files{}, fmt.Errorf("no private directory for Envoy can be made: %w", err)
+			return files{}, fmt.Errorf("no private directory for Envoy can be made: %w%s", err, remedy)
 		}
 		if len(dir) <= longestDir {
 			return files{dir}, nil

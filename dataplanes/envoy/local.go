@@ -46,7 +46,7 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 		return l, nil
 	}
 	var err error
-	if l.admin, err = admin.Listen(ctx, opts.Admin, l.records.metrics); err != nil {
+	if l.admin, err = admin.Listen(ctx, opts.Admin, "envoy", l.records.metrics); err != nil {
 		l.outbox.Close()
 	}
 	return l, err

@@ -68,14 +68,15 @@ func startProcess(l launch) (*process, error) {
 	return p, nil
 }
 
-// prepare writes what Envoy reads, and opens the socket that it comes to.
+// prepare opens the socket that Envoy comes to, and then writes what it reads.
 func (p *process) prepare(l launch) (net.Listener, error) {
-	if err := p.files.write(l); err != nil {
-		return nil, fmt.Errorf("the files of Envoy cannot be written: %w", err)
-	}
 	listener, err := net.Listen("unix", p.files.ads())
 	if err != nil {
 		return nil, fmt.Errorf("the socket for Envoy cannot be opened: %w", err)
+	}
+	if err := p.files.write(l); err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("the files of Envoy cannot be written: %w", err)
 	}
 	return listener, nil
 }

@@ -1,9 +1,11 @@
 package envoy
 
 import (
+	"regexp"
 	"slices"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
 )
 
 // verdicts are the elements of a unit that Envoy refused, with its words. They hold
@@ -19,6 +21,8 @@ type verdict struct {
 	// matchless is true where what the rule matches is refused as well, so that
 	// some or all of its traffic cannot be kept.
 	matchless bool
+	// claimed is true where the rule's expressions have given way to what they claim.
+	claimed bool
 	// instead takes the rule's place.
 	instead *ir.Rule
 	// because are the parts beside the element itself, such as a backend, that were
@@ -77,7 +81,7 @@ func partsOf(unit *ir.Unit) map[any]bool {
 }
 
 // refuse adds a rule, and reports whether that is news. Of a rule that is refused
-// already, its matches are: first those with expressions, then all.
+// already, its matches are: first its expressions, and then all.
 func (v *verdicts) refuse(rule *ir.Rule, words string, because ...any) bool {
 	last := v.rules[rule]
 	next := &verdict{words: words, because: because, instead: &ir.Rule{Origin: rule.Origin, Matches: rule.Matches, Refused: words}}
@@ -85,19 +89,44 @@ func (v *verdicts) refuse(rule *ir.Rule, words string, because ...any) bool {
 		if len(last.instead.Matches) == 0 {
 			return false
 		}
-		next.matchless = true
-		next.instead.Matches = slices.DeleteFunc(slices.Clone(rule.Matches), hasExpression)
-		if len(next.instead.Matches) == len(last.instead.Matches) {
-			next.instead.Matches = nil
+		next.instead.Matches = nil
+		if !last.claimed {
+			next.claimed, next.instead.Matches = true, claims(rule.Matches)
 		}
+		next.matchless = len(next.instead.Matches) < len(rule.Matches)
 	}
 	v.rules[rule] = next
 	return true
 }
 
-func hasExpression(m ir.Match) bool {
-	is := func(v ir.ValueMatch) bool { return v.Kind == ir.Regex }
-	return m.Path.Kind == ir.Regex || slices.ContainsFunc(m.Headers, is) || slices.ContainsFunc(m.Query, is)
+// claims are matches with what their expressions surely meant in the place of
+// those, as for expressions that do not compile (order.Claims, order.Evaluate): the
+// paths that begin alike, and any value that is there. A match that claims nothing
+// is left out.
+func claims(matches []ir.Match) []ir.Match {
+	var all []ir.Match
+	for _, m := range matches {
+		if m.Path.Kind == ir.Regex {
+			prefix, ok := order.Claims(m.Path.Value)
+			if !ok {
+				continue
+			}
+			m.Path.Value = regexp.QuoteMeta(prefix) + ".*"
+		}
+		m.Headers, m.Query = anyValue(m.Headers), anyValue(m.Query)
+		all = append(all, m)
+	}
+	return all
+}
+
+func anyValue(wanted []ir.ValueMatch) []ir.ValueMatch {
+	wanted = slices.Clone(wanted)
+	for i := range wanted {
+		if wanted[i].Kind == ir.Regex {
+			wanted[i].Value = ".*"
+		}
+	}
+	return wanted
 }
 
 // refuseListener adds a listener, and reports whether that is news.

@@ -70,7 +70,7 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 		return l, nil
 	}
 	var err error
-	if l.admin, err = admin.Listen(ctx, opts.Admin, s.metrics); err != nil {
+	if l.admin, err = admin.Listen(ctx, opts.Admin, "go", s.metrics); err != nil {
 		endMirrors()
 		l.outbox.Close()
 		return nil, err

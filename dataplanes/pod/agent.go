@@ -32,11 +32,11 @@ func newAgent(streams Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := complete(plane); err != nil {
-				return err
-			}
 			if err := emptied(f.runDir); err != nil {
 				return fmt.Errorf("--run-dir: %w", err)
+			}
+			if err := complete(plane); err != nil {
+				return err
 			}
 			return f.run(cmd.Context(), streams, plane)
 		},

@@ -137,11 +137,11 @@ func retryOn(value string) []*corev3.HeaderValueOption {
 	}}
 }
 
-// backOff waits at least about as long as was asked for. Envoy has no way to
-// wait not at all.
+// backOff waits as long as was asked for, on the average: Envoy's waits are
+// random, and none is nothing.
 func backOff(wait time.Duration) *routev3.RetryPolicy_RetryBackOff {
-	wait = max(wait, time.Millisecond)
-	return &routev3.RetryPolicy_RetryBackOff{BaseInterval: durationpb.New(wait), MaxInterval: durationpb.New(2 * wait)}
+	twice := durationpb.New(2 * max(wait, time.Millisecond))
+	return &routev3.RetryPolicy_RetryBackOff{BaseInterval: twice, MaxInterval: twice}
 }
 
 const (

@@ -166,7 +166,7 @@ var (
 	attached = []string{"*", "a.org", "b.a.org", "*.a.org", "*.org", "x.net", "*.net"}
 	paths    = []string{"/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/b", "/~a", "/a%20b", "/admin/x", "/admin"}
 	prefixes = []string{"/", "/a", "/a/b", "/a/b/c", "/ab", "/%7Ea", "/~a", "/b"}
-	patterns = []string{"/a.*", "/a/[bc]", ".*", "/a|/b", "/admin/(", "(", "/[ab]", "a)|(b", "^/a/.*", "(?i)/A/B", "/admin/.*", "/a/b.*", "/ab?/.*", "/a/b/.*"}
+	patterns = []string{"/a.*", "/a/[bc]", ".*", "/a|/b", "/admin/(", "(", "/[ab]", "a)|(b", "^/a/.*", "(?i)/A/B", "/admin/.*", "/a/b.*", "/ab?/.*", "/a/b/.*", "/a/b$", "^/a($|/.*$)"}
 	values   = []string{"1", "2", "1,2", "", "a b"}
 	queries  = []string{"", "p=1", "p=2&q=1", "q=a+b", "%70=1&p=2", "p", "p=%31", "&&q=%zz", "P=1", "p=a%20b&q=2"}
 )

@@ -136,12 +136,21 @@ func checkPath(t *rapid.T, d *door, c pathCase) {
 	want, err := c.slashes.Normalise(c.path)
 	status, body := d.ask("GET " + c.path + c.query + " HTTP/1.1\r\nHost: a.example\r\n\r\n")
 	switch {
+	case err != nil && status == 200 && gone(c, strings.TrimSuffix(body, c.query)):
 	case err != nil && status != 400:
 		t.Fatalf("%s: got %d %q, want 400: %v", c.path, status, body, err)
 	case err != nil || status == 400 && mixed(c.path):
 	case status != 200 || body != want+c.query:
 		t.Fatalf("%s: got %d %q, want %q", c.path, status, body, want+c.query)
 	}
+}
+
+// gone says whether what is refused may have been in a segment that dots took
+// away before the door: nobody sees it.
+func gone(c pathCase, left string) bool {
+	normal, err := c.slashes.Normalise(left)
+	dots := strings.ReplaceAll(strings.ToLower(c.path), "%2e", ".")
+	return err == nil && normal == left && strings.Contains(dots, "..")
 }
 
 // mixed says whether a path may hold escapeForm in upper and in lower case once Envoy

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -81,7 +82,48 @@ func pathPattern(pattern string) (fitting, prefix string, ok bool) {
 	if begun, err := regexp.Compile(strings.TrimPrefix(pattern, "^")); err == nil {
 		prefix, _ = begun.LiteralPrefix()
 	}
-	return "(?:" + pattern + ")/", prefix, true
+	return "(?:" + openEnded(pattern) + ")/", prefix, true
+}
+
+// openEnded takes the anchors off an expression's end, which say of a whole path
+// what holds anyway, and in the header would ask for nothing to follow.
+func openEnded(pattern string) string {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil || !endAnchor(parsed) {
+		return pattern
+	}
+	return trimEnd(parsed).String()
+}
+
+// trimEnd takes away the anchors that end what an expression fits.
+func trimEnd(re *syntax.Regexp) *syntax.Regexp {
+	switch re.Op {
+	case syntax.OpEndText, syntax.OpEndLine:
+		return &syntax.Regexp{Op: syntax.OpEmptyMatch}
+	case syntax.OpConcat:
+		for i := len(re.Sub) - 1; i >= 0; i-- {
+			if re.Sub[i] = trimEnd(re.Sub[i]); !empty(re.Sub[i]) {
+				break
+			}
+		}
+	case syntax.OpAlternate, syntax.OpCapture, syntax.OpQuest:
+		for i := range re.Sub {
+			re.Sub[i] = trimEnd(re.Sub[i])
+		}
+	}
+	return re
+}
+
+// empty reports whether nothing is left of an expression.
+func empty(re *syntax.Regexp) bool {
+	filled := func(sub *syntax.Regexp) bool { return !empty(sub) }
+	return re.Op == syntax.OpEmptyMatch || re.Op == syntax.OpCapture && empty(re.Sub[0]) || re.Op == syntax.OpConcat && !slices.ContainsFunc(re.Sub, filled)
+}
+
+// endAnchor reports whether an expression says anywhere that a text or a line
+// ends.
+func endAnchor(re *syntax.Regexp) bool {
+	return re.Op == syntax.OpEndText || re.Op == syntax.OpEndLine || slices.ContainsFunc(re.Sub, endAnchor)
 }
 
 // byPrefix asks of many expressions those alone that a path can fit: under each
@@ -129,7 +171,7 @@ func unreadable(matches []ir.Match) error {
 		m := &matches[i]
 		at := fmt.Sprintf("matches[%d].", i)
 		path := ir.ValueMatch{Kind: m.Path.Kind, Value: m.Path.Value}
-		if err := cmp.Or(reads(at+"path", path), readAll(at+"headers", m.Headers), readAll(at+"queryParams", m.Query)); err != nil {
+		if err := cmp.Or(reads(at+"path", path), ends(at+"path", path), readAll(at+"headers", m.Headers), readAll(at+"queryParams", m.Query)); err != nil {
 			return err
 		}
 	}
@@ -153,4 +195,18 @@ func reads(at string, want ir.ValueMatch) error {
 		return fmt.Errorf("%s: %q is not an RE2 expression: %w", at, want.Value, err)
 	}
 	return nil
+}
+
+// ends objects to an anchor of the end that more could follow: it cannot be asked
+// of the header, in which a slash follows the path.
+func ends(at string, want ir.ValueMatch) error {
+	if want.Kind != ir.Regex || !endsEarly(want.Value) {
+		return nil
+	}
+	return fmt.Errorf("%s: %q has an anchor of the end in the middle, which Envoy cannot be asked for: write what is meant without it", at, want.Value)
+}
+
+func endsEarly(pattern string) bool {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	return err == nil && endAnchor(trimEnd(parsed))
 }

@@ -180,7 +180,7 @@ func (d *door) await() {
 		select {
 		case <-d.rig.dead:
 			d.rig.t.Fatalf("Envoy has ended: %s", d.rig.log)
-		default:
+		case <-time.After(time.Millisecond):
 		}
 		if _, body, err := d.try("GET / HTTP/1.1\r\nHost: " + versionHost + "\r\n\r\n"); err == nil && body == fmt.Sprint(d.version) {
 			return
@@ -204,7 +204,6 @@ func (d *door) ask(request string) (status int, body string) {
 func (d *door) try(request string) (status int, body string, err error) {
 	if d.conn == nil {
 		if d.conn, err = net.Dial("unix", filepath.Join(d.rig.dir, d.name+".sock")); err != nil {
-			time.Sleep(5 * time.Millisecond)
 			return 0, "", err
 		}
 		d.reader = bufio.NewReader(d.conn)
