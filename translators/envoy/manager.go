@@ -81,9 +81,12 @@ func bound(m *hcmv3.HttpConnectionManager, s *ir.Settings) {
 		IgnoreHttp_11Upgrade: []*typev3.StringMatcher{matching(notWebSocket)},
 	}
 	m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{
-		AllowConnect:                true,
-		InitialStreamWindowSize:     wrapperspb.UInt32(clientStreamWindow),
-		InitialConnectionWindowSize: wrapperspb.UInt32(clientConnectionWindow),
+		AllowConnect: true,
+		// A request that is malformed ends itself alone (RFC 9113, section 8.1.1): one
+		// connection has those of many clients where a proxy is in front.
+		OverrideStreamErrorOnInvalidHttpMessage: wrapperspb.Bool(true),
+		InitialStreamWindowSize:                 wrapperspb.UInt32(clientStreamWindow),
+		InitialConnectionWindowSize:             wrapperspb.UInt32(clientConnectionWindow),
 	}
 	if n := s.Limits.ConcurrentStreams; n > 0 {
 		m.Http2ProtocolOptions.MaxConcurrentStreams = wrapperspb.UInt32(uint32(min(n, math.MaxInt32))) //nolint:gosec // It is no negative number.

@@ -147,7 +147,7 @@ func nobodysManager() *hcmv3.HttpConnectionManager {
 func (c *Config) http3Manager(l *ir.Listener) *hcmv3.HttpConnectionManager {
 	m := c.manager(l)
 	m.CodecType = hcmv3.HttpConnectionManager_HTTP3
-	m.Http3ProtocolOptions = &corev3.Http3ProtocolOptions{}
+	m.Http3ProtocolOptions = &corev3.Http3ProtocolOptions{OverrideStreamErrorOnInvalidHttpMessage: wrapperspb.Bool(true)}
 	m.HttpFilters = append([]*hcmv3.HttpFilter{found()}, m.HttpFilters...)
 	return m
 }
