@@ -41,6 +41,8 @@ type Child struct {
 const (
 	firstPause = 100 * time.Millisecond
 	lastPause  = 10 * time.Second
+	// lastWords bounds the wait for what a process has written before it ended.
+	lastWords = 5 * time.Second
 )
 
 // Keep starts a program and keeps it running until Stop.
@@ -112,15 +114,18 @@ func (c *Child) tell() {
 // once runs the program until it ends, or ends it with the context.
 func (c *Child) once(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, c.program.Path, c.program.Args...) //nolint:gosec // Whoever keeps a program says which.
-	cmd.Env, cmd.Stderr, cmd.Stdout = c.program.Env, c.program.Said, c.program.Lines
+	cmd.Env, cmd.Stderr = c.program.Env, c.program.Said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithUs(cmd.SysProcAttr)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
-	if err := c.start(cmd); err != nil {
-		return err
+	cmd.WaitDelay = lastWords
+	if c.program.Lines == nil {
+		if err := c.start(cmd); err != nil {
+			return err
+		}
+		return cmd.Wait()
 	}
-	return cmd.Wait()
+	return c.read(cmd)
 }
 
 func (c *Child) start(cmd *exec.Cmd) error {

@@ -2,7 +2,13 @@
 
 package agent
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // dieWithUs is known to Linux alone.
 func dieWithUs(*syscall.SysProcAttr) {}
+
+// widen is known to Linux alone.
+func widen(*os.File) {}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -222,6 +223,9 @@ func (u *unit) target() translator.Target {
 func (u *unit) launch() (launch, error) {
 	path, err := u.local.program.find()
 	l := launch{
+		// What bounds this program bounds Envoy beside it: threads that take turns on
+		// a processor cost more for each request.
+		threads: runtime.GOMAXPROCS(0),
 		program: path, node: u.owner.Kind + "/" + u.owner.Namespace + "/" + u.owner.Name,
 		locality: &corev3.Locality{Zone: u.local.opts.Zone}, dir: u.local.opts.Dir, allowed: allowedHere(),
 		drain: time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain),

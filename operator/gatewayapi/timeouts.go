@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -104,6 +105,9 @@ func (b *ruleBuilder) session() {
 		b.refuse(field+".sessionName", "%s is no name of a cookie or a header; use letters, digits and -", quote(made.Name))
 	}
 	b.sessionType(s, made, field)
+	if made.Header && slices.Contains(framing, strings.ToLower(made.Name)) {
+		b.refuse(field+".sessionName", "%s belongs to the connection, and only the proxy may change it; use another header", made.Name)
+	}
 	if s.AbsoluteTimeout != nil {
 		made.AbsoluteTimeout, _ = b.duration(*s.AbsoluteTimeout, field+".absoluteTimeout")
 	}

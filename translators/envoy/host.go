@@ -60,7 +60,7 @@ func (c *Config) routeConfiguration(name string, hosts []*routev3.VirtualHost) *
 	return &routev3.RouteConfiguration{
 		Name:                     name,
 		VirtualHosts:             hosts,
-		RequestHeadersToRemove:   []string{pathHeaderName, askedHeaderName, "x-envoy-external-address"},
+		RequestHeadersToRemove:   []string{pathHeaderName, askedHeaderName, "x-envoy-external-address", "x-envoy-max-retries", "x-envoy-retry-grpc-on"},
 		RequestHeadersToAdd:      append(c.trail(), onceMore()...),
 		ResponseHeadersToRemove:  []string{"proxy", "proxy-authenticate", "te"},
 		IgnorePortInHostMatching: true,

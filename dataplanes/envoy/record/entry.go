@@ -19,8 +19,9 @@ type event struct {
 	shed string
 }
 
-// read fills an event in. Of is what took the request or stream.
-func (e *event) read(l *line, of *known) {
+// read fills an event in. Of is what took the request or stream, and backend the
+// one that it came to, if any.
+func (e *event) read(l *line, of *known, backend string) {
 	began, _ := time.Parse(time.RFC3339Nano, l[envoy.LogTime])
 	*e = event{took: l.took()}
 	e.entry = accesslog.Entry{
@@ -28,7 +29,7 @@ func (e *event) read(l *line, of *known) {
 		Bytes: number(l[envoy.LogBytes]), Millis: e.took.Milliseconds(),
 		Listener: of.Listener, Route: of.Route, Rule: of.rule, Backend: of.Backend, Endpoint: l[envoy.LogEndpoint],
 	}
-	if backend := envoy.ParseCluster(l[envoy.LogCluster]); backend != "" {
+	if backend != "" {
 		e.entry.Backend = backend
 	}
 	if e.entry.Endpoint != "" {

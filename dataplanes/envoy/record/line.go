@@ -40,27 +40,30 @@ func value(text string) (v, rest string, ok bool) {
 	if strings.HasPrefix(text, `"`) {
 		return quoted(text[1:])
 	}
-	end := strings.IndexAny(text, ",]")
-	if end <= 0 {
-		return "", "", false
+	if rest, ok = strings.CutPrefix(text, "null"); ok && rest != "" && ends(rest[0]) {
+		return "", rest, true
 	}
-	if text[:end] == "null" {
-		return "", text[end:], true
-	}
-	return text[:end], text[end:], true
-}
-
-// quoted reads a string from behind its first quote.
-func quoted(text string) (v, rest string, ok bool) {
-	for i := range len(text) {
-		switch text[i] {
-		case '"':
-			return text[:i], text[i+1:], true
-		case '\\':
-			return escaped(text, i)
+	for end := range len(text) {
+		if ends(text[end]) {
+			return text[:end], text[end:], end > 0
 		}
 	}
 	return "", "", false
+}
+
+// ends reports whether a character stands behind a value.
+func ends(c byte) bool { return c == ',' || c == ']' }
+
+// quoted reads a string from behind its first quote.
+func quoted(text string) (v, rest string, ok bool) {
+	end := strings.IndexByte(text, '"')
+	if end < 0 {
+		return "", "", false
+	}
+	if at := strings.IndexByte(text[:end], '\\'); at >= 0 {
+		return escaped(text, at)
+	}
+	return text[:end], text[end+1:], true
 }
 
 // escaped reads a string of which the first n bytes stand for themselves. Envoy

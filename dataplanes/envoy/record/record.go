@@ -26,6 +26,8 @@ type Unit struct {
 	// skipping is true until the end of a line that is too long for a line.
 	skipping bool
 	known    map[string]*known
+	// backends are those of clusters, by name.
+	backends map[string]string
 	// active are streams that have a backend and have not ended, by listener.
 	active map[string]int
 	line   line
@@ -51,7 +53,7 @@ const mostKnown = 100_000
 // NewUnit returns a reader whose lines count in metrics, and are logged where log
 // is not nil.
 func NewUnit(metrics *admin.Metrics, log *accesslog.Log) *Unit {
-	return &Unit{metrics: metrics, log: log, known: map[string]*known{}, active: map[string]int{}}
+	return &Unit{metrics: metrics, log: log, known: map[string]*known{}, backends: map[string]string{}, active: map[string]int{}}
 }
 
 // Use says what is in force from now on. The metrics of what has gone go with it.
@@ -139,7 +141,7 @@ func (u *Unit) take(l *line) {
 		return
 	}
 	e := &u.event
-	e.read(l, of)
+	e.read(l, of, u.backendOf(l[envoy.LogCluster]))
 	if l.isStream() {
 		u.endStream(e)
 	} else {
@@ -226,6 +228,22 @@ func (u *Unit) learn(name string) *known {
 	k := newKnown(envoy.ParseRoute(name))
 	u.known[name] = k
 	return k
+}
+
+// backendOf is the backend that a cluster leads to; empty for none.
+func (u *Unit) backendOf(cluster string) string {
+	if cluster == "" {
+		return ""
+	}
+	if backend, ok := u.backends[cluster]; ok {
+		return backend
+	}
+	if len(u.backends) >= mostKnown {
+		clear(u.backends)
+	}
+	cluster = strings.Clone(cluster)
+	u.backends[cluster] = envoy.ParseCluster(cluster)
+	return u.backends[cluster]
 }
 
 func newKnown(of envoy.Named) *known {
