@@ -69,7 +69,7 @@ func (q *inquiry) blameResource(ctx context.Context, kind ads.Kind, name, words 
 	for _, suspects := range q.rows(listeners, rules) {
 		guilty, err := agent.Bisect(suspects, func(some []any) (string, error) { return q.test(ctx, kind, name, some) })
 		if err != nil || len(guilty) > 0 {
-			return q.refuseGuilty(guilty), err
+			return q.refuseGuilty(guilty, listeners), err
 		}
 	}
 	return false, nil
@@ -82,10 +82,12 @@ func (q *inquiry) rows(listeners []*ir.Listener, rules []*ir.Rule) [][]any {
 	return [][]any{elements(listeners), elements(fresh), elements(rules)}
 }
 
-func (q *inquiry) refuseGuilty(guilty []agent.Guilty[any]) bool {
+// refuseGuilty refuses what was found, as long as the listeners are what they are:
+// a rule may be refused for the hostname that it is served under.
+func (q *inquiry) refuseGuilty(guilty []agent.Guilty[any], at []*ir.Listener) bool {
 	news := false
 	for _, g := range guilty {
-		news = q.refuse(g.Suspect, objection(g.Words)) || news
+		news = q.refuse(g.Suspect, objection(g.Words), elements(at)...) || news
 	}
 	return news
 }
