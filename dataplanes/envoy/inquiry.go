@@ -82,10 +82,12 @@ func (q *inquiry) rows(listeners []*ir.Listener, rules []*ir.Rule) [][]any {
 	return [][]any{elements(listeners), elements(fresh), elements(rules)}
 }
 
+// refuseGuilty refuses what was found, as long as the listeners are what they are:
+// a rule may be refused for the hostname that it is served under.
 func (q *inquiry) refuseGuilty(guilty []agent.Guilty[any]) bool {
 	news := false
 	for _, g := range guilty {
-		news = q.refuse(g.Suspect, objection(g.Words)) || news
+		news = q.refuse(g.Suspect, objection(g.Words), elements(q.unit.Proxy.Listeners)...) || news
 	}
 	return news
 }

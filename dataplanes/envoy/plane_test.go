@@ -27,7 +27,7 @@ func TestAnEditIsInForceWithItsOutcome(t *testing.T) {
 	r.must()
 	wantAnswer(t, addr, 200, "one")
 	for i := range 20 {
-		next := *rule
+		next := ir.Rule{Matches: rule.Matches, Origin: rule.Origin}
 		next.Backends = to([]ir.BackendKey{two, one}[i%2])
 		r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], &next)
 		r.must()
@@ -70,7 +70,7 @@ func TestTheLastWishCounts(t *testing.T) {
 	rule := r.route("http", "/", &ir.Rule{})
 	version := ""
 	for i := range 50 {
-		next := *rule
+		next := ir.Rule{Matches: rule.Matches, Origin: rule.Origin}
 		next.Backends = to(r.backend(fmt.Sprint("b", i), named(t, fmt.Sprint(i))))
 		r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], &next)
 		version = r.send()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,6 +83,9 @@ func (r *rig) apply() dataplanes.Outcome {
 func (r *rig) send() string {
 	r.version++
 	proxy := *r.unit.Proxy
+	// What is handed over must not change, and tests write into their lists.
+	proxy.Listeners, proxy.Routes = slices.Clone(proxy.Listeners), slices.Clone(proxy.Routes)
+	proxy.Backends, proxy.Certificates = slices.Clone(proxy.Backends), slices.Clone(proxy.Certificates)
 	unit := ir.Unit{Proxy: &proxy, Endpoints: r.unit.Endpoints}
 	version := strconv.Itoa(r.version)
 	r.local.Apply(dataplanes.Assignment{Unit: &unit, Version: version, Address: loopback})

@@ -145,8 +145,9 @@ func TestEndpointsOfIPv6(t *testing.T) {
 // TestABackendThatClosesIdleConnections asks just when its backend may be closing
 // what it keeps.
 func TestABackendThatClosesIdleConnections(t *testing.T) {
-	s := greeter()
+	s := httptest.NewUnstartedServer(hello)
 	s.Config.IdleTimeout = load.Every
+	s.Start()
 	t.Cleanup(s.Close)
 	r := newRig(t, dataplanes.Options{})
 	addr := r.listen("http")

@@ -177,9 +177,15 @@ func freePort(t testing.TB) uint16 {
 		if _, taken := handedOut.LoadOrStore(port, true); taken {
 			continue
 		}
-		ln, err := net.Listen("tcp", netip.AddrPortFrom(loopback, port).String())
-		if err == nil {
-			ln.Close()
+		at := netip.AddrPortFrom(loopback, port)
+		ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+		if err != nil {
+			continue
+		}
+		ln.Close()
+		// HTTP/3 wants the port's other half.
+		if datagrams, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at)); err == nil {
+			datagrams.Close()
 			return port
 		}
 	}

@@ -61,6 +61,11 @@ func dataplanesBy(engineName string) (map[gatewayv1.GatewayController]dataplanes
 	return by, nil
 }
 
+// sortedNames are the controllerNames that are served.
+func sortedNames(by map[gatewayv1.GatewayController]dataplanes.Dataplane) []gatewayv1.GatewayController {
+	return slices.Sorted(maps.Keys(by))
+}
+
 func planeNames() []string {
 	var names []string
 	for _, plane := range planes() {

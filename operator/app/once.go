@@ -39,7 +39,7 @@ func load(ctx context.Context, root, engineName string, pool func(source.Source)
 	objects := pool(l.files)
 	objects.Report(l.problems.inEcho)
 	return l, engine.New(engine.Options{
-		Source: objects, FrontEnds: frontEnds(by, gatewayapi.Options{}), Indexes: gatewayapi.Indexes(), Sink: l, Unclaimed: true,
+		Source: objects, FrontEnds: frontEnds(by, gatewayapi.Options{}), Indexes: gatewayapi.Indexes(), Sink: l, Unclaimed: sortedNames(by),
 	}).Run(ctx)
 }
 

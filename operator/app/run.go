@@ -99,7 +99,7 @@ func (f *runFlags) terminal(streams Streams, root string, files *dir.Source) ter
 }
 
 func (f *runFlags) engineOptions(streams Streams) (engine.Options, error) {
-	opts := engine.Options{PortOffset: f.portOffset, Indexes: gatewayapi.Indexes(), Resolve: lookUp, Unclaimed: true}
+	opts := engine.Options{PortOffset: f.portOffset, Indexes: gatewayapi.Indexes(), Resolve: lookUp}
 	var err error
 	if opts.Bind, err = netip.ParseAddr(f.bind); err != nil {
 		return opts, fmt.Errorf("--bind is %q: want an IP address such as 127.0.0.1 or 0.0.0.0", f.bind)
@@ -115,6 +115,7 @@ func (f *runFlags) engineOptions(streams Streams) (engine.Options, error) {
 	if opts.Dataplanes, err = dataplanesBy(f.engine); err != nil {
 		return opts, err
 	}
+	opts.Unclaimed = sortedNames(opts.Dataplanes)
 	opts.FrontEnds = frontEnds(opts.Dataplanes, gatewayapi.Options{ReservedPorts: f.reserved(opts.Bind, admin)})
 	return opts, nil
 }

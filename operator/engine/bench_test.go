@@ -123,7 +123,7 @@ func BenchmarkEndpointEvent(b *testing.B) {
 func BenchmarkForeignRouteAdded(b *testing.B) {
 	plane, s := newHeld(), &script{batches: make(chan source.Batch)}
 	opts := options(quiet{})
-	opts.Source, opts.Unclaimed = s, false
+	opts.Source, opts.Unclaimed = s, nil
 	opts.Dataplanes = map[gatewayv1.GatewayController]dataplanes.Dataplane{controller: plane}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -73,9 +73,9 @@ type Options struct {
 	// Resolve looks DNS names of ExternalName Services up; nil leaves them
 	// unresolved.
 	Resolve Resolve
-	// Unclaimed asks for what nobody looks after, which costs a look at everything
-	// that is attached to nothing here.
-	Unclaimed bool
+	// Unclaimed are the controllerNames to tell those whose Gateway nobody looks
+	// after. With any, everything is looked at that is attached to nothing here.
+	Unclaimed []gatewayv1.GatewayController
 	// Clock is what time-outs go by. Default: this machine's.
 	Clock Clock
 }

@@ -68,7 +68,7 @@ func options(sink engine.Sink) engine.Options {
 		Indexes:    gatewayapi.Indexes(),
 		Dataplanes: map[gatewayv1.GatewayController]dataplanes.Dataplane{controller: plane},
 		Sink:       sink,
-		Unclaimed:  true,
+		Unclaimed:  []gatewayv1.GatewayController{"sluice.dev/envoy", "sluice.dev/go"},
 	}
 }
 
@@ -316,7 +316,7 @@ func TestUnclaimedIsSaid(t *testing.T) {
 		"class.yaml": strings.Replace(class, "sluice.dev/go", "example.com/other", 1), "gateway.yaml": gateway("demo", port), "route.yaml": route("shop", "demo", "a"),
 	}, nil)
 	r.until("both are unclaimed", func(s engine.Snapshot) bool { return len(s.Unclaimed) == 2 })
-	if why := r.last.Unclaimed[0].Why; !strings.Contains(why, `"example.com/other"`) {
+	if why := r.last.Unclaimed[0].Why; !strings.Contains(why, `"example.com/other"`) || !strings.Contains(why, "want sluice.dev/envoy or sluice.dev/go") {
 		t.Error(why)
 	}
 }

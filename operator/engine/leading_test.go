@@ -44,7 +44,7 @@ func (p *pods) Lead()                               { close(p.led) }
 func (p *pods) start(t *testing.T, files map[string]string, change func(*engine.Options)) *rig {
 	t.Helper()
 	r := start(t, files, func(o *engine.Options) {
-		o.Dataplanes, o.Fleet, o.Unclaimed = nil, p, false
+		o.Dataplanes, o.Fleet, o.Unclaimed = nil, p, nil
 		o.FrontEnds = func(set *resources.Set) []engine.FrontEnd {
 			return []engine.FrontEnd{gatewayapi.New(set, gatewayapi.Options{
 				Controllers:   map[gatewayv1.GatewayController]feature.Set{controller: goproxy.Dataplane{}.Features()},

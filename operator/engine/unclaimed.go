@@ -68,20 +68,20 @@ func (c *claims) concerns(f resources.Fact) bool {
 
 // unclaim finds what is nobody's, where that may have changed.
 func (e *Engine) unclaim(facts []resources.Fact) bool {
-	if !e.opts.Unclaimed || !e.claimed.moved && !slices.ContainsFunc(facts, e.claimed.concerns) {
+	if len(e.opts.Unclaimed) == 0 || !e.claimed.moved && !slices.ContainsFunc(facts, e.claimed.concerns) {
 		return false
 	}
 	e.claimed.moved = false
 	e.unclaimed = nil
 	view := e.set.NewView()
-	served := e.served()
+	served, ours := e.served(), controllerNames(e.opts.Unclaimed)
 	var names []string
 	for _, key := range view.List(resources.ByKind, resources.Key{Kind: resources.Gateway}) {
 		if served[key] {
 			names = append(names, key.Namespace+"/"+key.Name)
 			continue
 		}
-		e.unclaimed = append(e.unclaimed, Unclaimed{Object: key, Field: "spec.gatewayClassName", Why: whyUnclaimed(view, key)})
+		e.unclaimed = append(e.unclaimed, Unclaimed{Object: key, Field: "spec.gatewayClassName", Why: whyUnclaimed(view, key, ours)})
 	}
 	for _, kind := range attachable {
 		for _, key := range view.List(resources.ByKind, resources.Key{Kind: kind}) {
@@ -107,7 +107,7 @@ func keyOf(owner ir.Object) resources.Key {
 	return resources.Key{Kind: resources.Kind(owner.Kind), Namespace: owner.Namespace, Name: owner.Name}
 }
 
-func whyUnclaimed(view *resources.View, key resources.Key) string {
+func whyUnclaimed(view *resources.View, key resources.Key, ours string) string {
 	gw, _ := resources.Get[*gatewayv1.Gateway](view, key)
 	if gw == nil {
 		return "It is not served"
@@ -115,9 +115,18 @@ func whyUnclaimed(view *resources.View, key resources.Key) string {
 	name := string(gw.Spec.GatewayClassName)
 	class, state := resources.Get[*gatewayv1.GatewayClass](view, resources.Key{Kind: resources.GatewayClass, Name: name})
 	if state != resources.Present {
-		return fmt.Sprintf("The GatewayClass %q does not exist: create it with controllerName: sluice.dev/go, or name another one in spec.gatewayClassName", name)
+		return fmt.Sprintf("The GatewayClass %q does not exist: create it with the controllerName %s, or name another one in spec.gatewayClassName", name, ours)
 	}
-	return fmt.Sprintf("The GatewayClass %q has the controllerName %q, which nothing here serves: sluice.dev/go is one that is served", name, class.Spec.ControllerName)
+	return fmt.Sprintf("The GatewayClass %q has the controllerName %q, which nothing here serves: want %s", name, class.Spec.ControllerName, ours)
+}
+
+// controllerNames lists them as a choice.
+func controllerNames(names []gatewayv1.GatewayController) string {
+	var all []string
+	for _, name := range names {
+		all = append(all, string(name))
+	}
+	return strings.Join(all, " or ")
 }
 
 func parentField(kind resources.Kind) string {

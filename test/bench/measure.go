@@ -73,16 +73,13 @@ func (r *rig) measureOne(ctx context.Context, s scenario, peak func(string) floa
 			break
 		}
 		res.Rounds = append(res.Rounds, row)
-		if len(res.Rounds) >= fewest && res.narrow() {
+		if len(res.Rounds) >= r.least && res.narrow() {
 			break
 		}
 	}
 	res.summarise()
 	return res
 }
-
-// fewest is the number of rounds that an interval is believed from.
-const fewest = 5
 
 // most bounds the rounds: memory varies less than time, and takes longer.
 func (r *rig) most(s scenario) int {

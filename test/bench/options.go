@@ -15,7 +15,8 @@ import (
 // options are the flags.
 type options struct {
 	scenarios, proxies []string
-	rounds, idle       int
+	rounds, least      int
+	idle               int
 	routes, procs      int
 	duration, budget   time.Duration
 	rate               float64
@@ -32,6 +33,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&scenarios, "scenarios", "", "names, comma-separated, * at the end for all that begin so (default all: "+strings.Join(names(), ", ")+")")
 	f.StringVar(&proxies, "proxies", "", "names, comma-separated (default all that can be had; the first that serves a scenario is what the others are compared to)")
 	f.IntVar(&o.rounds, "rounds", 20, "rounds of each scenario at most; fewer where the interval is narrow")
+	f.IntVar(&o.least, "least", 5, "rounds that an interval is believed from")
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "of a round, in whole seconds")
 	f.DurationVar(&o.budget, "budget", 90*time.Minute, "bound of the whole run, shared among the scenarios")
 	f.IntVar(&o.idle, "idle", 8_000, "connections of the scenarios idle and idle-https; figures are scaled to 10,000")

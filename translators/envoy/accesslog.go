@@ -23,7 +23,7 @@ type LogField int
 const (
 	// LogDoor is what was connected to: Config.Names knows it.
 	LogDoor LogField = iota
-	// LogKind is Envoy's type of the line: TcpUpstreamConnected is no end.
+	// LogKind is Envoy's type of a stream's line: TcpUpstreamConnected is no end.
 	LogKind
 	// LogTime is when it began, as RFC 3339 has it, in UTC.
 	LogTime
@@ -42,7 +42,8 @@ const (
 	LogAsked
 	LogProtocol
 	LogStatus
-	// LogBytes are those that the client was sent, LogBytesIn those that it sent.
+	// LogBytes are those that the client was sent, LogBytesIn those that it sent over
+	// a stream.
 	LogBytes
 	LogBytesIn
 	// LogRoute is the route's name: ParseRoute reads it.
@@ -53,8 +54,8 @@ const (
 	LogRequestID
 	LogUserAgent
 	// LogFlags, LogDetails, LogEnded and LogTransport are Envoy's words for what
-	// became of it: %RESPONSE_FLAGS%, %RESPONSE_CODE_DETAILS%,
-	// %CONNECTION_TERMINATION_DETAILS% and %UPSTREAM_TRANSPORT_FAILURE_REASON%.
+	// became of it: %RESPONSE_FLAGS% and %CONNECTION_TERMINATION_DETAILS% of a stream,
+	// %RESPONSE_CODE_DETAILS% of a request, %UPSTREAM_TRANSPORT_FAILURE_REASON%.
 	LogFlags
 	LogDetails
 	LogEnded
@@ -92,17 +93,13 @@ func keepAsked() *corev3.TypedExtensionConfig {
 
 // sharedFormats are what requests and streams have in common.
 var sharedFormats = map[LogField]string{
-	LogKind:      "%ACCESS_LOG_TYPE%",
 	LogTime:      "%START_TIME(%Y-%m-%dT%H:%M:%S.%9fZ)%",
 	LogMillis:    "%DURATION%",
 	LogClient:    "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
 	LogBytes:     "%BYTES_SENT%",
-	LogBytesIn:   "%BYTES_RECEIVED%",
 	LogCluster:   "%UPSTREAM_CLUSTER%",
 	LogEndpoint:  "%UPSTREAM_HOST%",
 	LogTries:     "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-	LogFlags:     "%RESPONSE_FLAGS%",
-	LogEnded:     "%CONNECTION_TERMINATION_DETAILS%",
 	LogTransport: "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
 }
 
@@ -128,8 +125,12 @@ func requestLog(door string) []*accesslogv3.AccessLog { return lineOf(door, requ
 // comes in by a door.
 func streamLog(door string, protocol ir.Protocol) []*accesslogv3.AccessLog {
 	return lineOf(door, map[LogField]string{
+		LogKind:     "%ACCESS_LOG_TYPE%",
 		LogHost:     "%REQUESTED_SERVER_NAME%",
 		LogProtocol: string(protocol),
+		LogBytesIn:  "%BYTES_RECEIVED%",
+		LogFlags:    "%RESPONSE_FLAGS%",
+		LogEnded:    "%CONNECTION_TERMINATION_DETAILS%",
 
 		LogClosed:        "%DOWNSTREAM_DETECTED_CLOSE_TYPE%",
 		LogBackendClosed: "%UPSTREAM_DETECTED_CLOSE_TYPE%",

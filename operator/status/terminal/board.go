@@ -60,8 +60,12 @@ func (b *board) healthy() bool {
 	return !slices.ContainsFunc(b.rows, func(r row) bool { return r.mark == bad })
 }
 
+// settled reports whether nothing waits for an answer. What is wrong beside it
+// needs none.
 func (b *board) settled() bool {
-	return !slices.ContainsFunc(b.rows, func(r row) bool { return r.mark == waiting })
+	return !slices.ContainsFunc(b.rows, func(r row) bool {
+		return slices.ContainsFunc(r.troubles, func(t trouble) bool { return t.mark == waiting && !explained(t, r.troubles) })
+	})
 }
 
 // builder gathers the reports of all units by object.
