@@ -49,15 +49,15 @@ func (w *walk) duration() *routev3.RouteAction_MaxStreamDuration {
 func (w *walk) rewritePath(a *routev3.RouteAction) {
 	prefix := w.prefix()
 	switch {
-	case w.path == nil, !w.path.full && prefix == "", !w.path.full && prefix == "/" && w.path.value == "":
-	case w.path.full:
-		a.RegexRewrite = replacement("^.*$", w.path.value)
+	case w.path == nil, !w.path.Full && prefix == "", !w.path.Full && prefix == "/" && w.path.Value == "":
+	case w.path.Full:
+		a.RegexRewrite = replacement("^.*$", w.path.Value)
 	case prefix == "/":
-		a.RegexRewrite = replacement("^/", w.path.value+"/")
-	case w.path.value == "":
+		a.RegexRewrite = replacement("^/", w.path.Value+"/")
+	case w.path.Value == "":
 		a.RegexRewrite = replacement("^"+itself(prefix)+"/?", "/")
 	default:
-		a.PrefixRewrite = w.path.value
+		a.PrefixRewrite = w.path.Value
 	}
 }
 

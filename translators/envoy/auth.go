@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	xdscorev3 "github.com/cncf/xds/go/xds/core/v3"
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -30,7 +32,7 @@ const (
 // Whatever is not a clear yes refuses the request.
 func (w *walk) addAuth(spec *ir.ExternalAuth) error {
 	for _, name := range slices.Concat(spec.RequestHeaders, spec.ResponseHeaders) {
-		if !validName(name) {
+		if !editing.ValidName(name) {
 			return fmt.Errorf("externalAuth: %q is not a header name", name)
 		}
 	}
@@ -81,7 +83,7 @@ func (w *walk) authOverGRPC(spec *ir.ExternalAuth) *authv3.ExtAuthz_GrpcService 
 func (w *walk) authOverHTTP(spec *ir.ExternalAuth) (*authv3.HttpService, error) {
 	prefix := ""
 	if spec.PathPrefix != "" {
-		normal, err := rooted(spec.PathPrefix)
+		normal, err := editing.Rooted(spec.PathPrefix)
 		if err != nil {
 			return nil, fmt.Errorf("externalAuth.pathPrefix: %q: %w", spec.PathPrefix, err)
 		}
@@ -158,7 +160,7 @@ func acceptable(names []string) *matcherv3.ListStringMatcher {
 // describesBody reports whether a lower case name tells about the message
 // that it came with, and would be wrong in any other.
 func describesBody(name string) bool {
-	return isFraming(name) || strings.HasPrefix(name, "content-") || strings.HasPrefix(name, ":")
+	return editing.Framing(name) || strings.HasPrefix(name, "content-") || strings.HasPrefix(name, ":")
 }
 
 func lower(names []string) []string {

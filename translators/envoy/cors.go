@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -20,7 +22,7 @@ const wildcard = "*"
 // origins.
 func (w *walk) addCORS(spec *ir.CORS) error {
 	for _, text := range slices.Concat(spec.AllowMethods, spec.AllowHeaders, spec.ExposeHeaders) {
-		if !validName(text) {
+		if !editing.ValidName(text) {
 			return fmt.Errorf("cors: %q is neither a name nor %q", text, wildcard)
 		}
 	}
@@ -69,5 +71,5 @@ func readOrigin(text string) (string, bool) {
 		}
 	}
 	name := strings.TrimPrefix(host, wildcard)
-	return scheme + "://" + host + ":" + port, name == "" && host == wildcard || validHost(name)
+	return scheme + "://" + host + ":" + port, name == "" && host == wildcard || editing.ValidHost(name)
 }

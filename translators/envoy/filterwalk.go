@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/proto"
 
@@ -28,7 +30,7 @@ type walk struct {
 	edits edits
 	// host and path are what the backend is asked for; the last rewrite counts.
 	host    string
-	path    *pathEdit
+	path    *editing.Path
 	mirrors []*ir.Mirror
 	// answered says that no request gets further.
 	answered bool
@@ -76,7 +78,7 @@ func (w *walk) add(f *ir.Filter) error {
 }
 
 func (w *walk) addRequestHeaders(edit *ir.HeaderEdit) error {
-	if err := checkEdit(edit); err != nil {
+	if err := editing.Check(edit); err != nil {
 		return fmt.Errorf("requestHeaders: %w", err)
 	}
 	w.edits.addRequest(edit)
@@ -84,7 +86,7 @@ func (w *walk) addRequestHeaders(edit *ir.HeaderEdit) error {
 }
 
 func (w *walk) addResponseHeaders(edit *ir.HeaderEdit) error {
-	if err := checkEdit(edit); err != nil {
+	if err := editing.Check(edit); err != nil {
 		return fmt.Errorf("responseHeaders: %w", err)
 	}
 	w.edits.addResponse(edit)
@@ -92,11 +94,11 @@ func (w *walk) addResponseHeaders(edit *ir.HeaderEdit) error {
 }
 
 func (w *walk) addRewrite(rewrite *ir.Rewrite) error {
-	path, err := readPath(rewrite.Path)
+	path, err := editing.ReadPath(rewrite.Path)
 	if err != nil {
 		return fmt.Errorf("rewrite.%w", err)
 	}
-	if rewrite.Hostname != "" && !validHost(rewrite.Hostname) {
+	if rewrite.Hostname != "" && !editing.ValidHost(rewrite.Hostname) {
 		return fmt.Errorf("rewrite.hostname: %q is not a hostname", rewrite.Hostname)
 	}
 	if rewrite.Hostname != "" {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -12,7 +14,7 @@ import (
 // addRedirect answers by a script: Envoy's own redirects keep the port of the
 // request's Host, and show ports that schemes imply.
 func (w *walk) addRedirect(redirect *ir.Redirect) error {
-	path, err := readPath(redirect.Path)
+	path, err := editing.ReadPath(redirect.Path)
 	if err != nil {
 		return fmt.Errorf("redirect.%w", err)
 	}
@@ -23,7 +25,7 @@ func (w *walk) addRedirect(redirect *ir.Redirect) error {
 	switch {
 	case redirect.Scheme != "" && redirect.Scheme != "http" && redirect.Scheme != "https":
 		return fmt.Errorf("redirect.scheme: %q is neither http nor https", redirect.Scheme)
-	case redirect.Hostname != "" && !validHost(redirect.Hostname):
+	case redirect.Hostname != "" && !editing.ValidHost(redirect.Hostname):
 		return fmt.Errorf("redirect.hostname: %q is not a hostname", redirect.Hostname)
 	case status < 300 || status > 399:
 		return fmt.Errorf("redirect.status: %d is not a redirect", status)
@@ -31,10 +33,10 @@ func (w *walk) addRedirect(redirect *ir.Redirect) error {
 	values := w.location(redirect)
 	values["status"] = structpb.NewStringValue(strconv.Itoa(status))
 	switch {
-	case path != nil && path.full:
-		values["full"] = structpb.NewStringValue(path.value)
+	case path != nil && path.Full:
+		values["full"] = structpb.NewStringValue(path.Value)
 	case path != nil:
-		values["value"], values["prefix"] = structpb.NewStringValue(path.value), structpb.NewStringValue(w.prefix())
+		values["value"], values["prefix"] = structpb.NewStringValue(path.Value), structpb.NewStringValue(w.prefix())
 	}
 	w.then("redirect", script("redirect", redirectScript, values))
 	w.answered = true

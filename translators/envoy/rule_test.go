@@ -17,6 +17,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
@@ -36,7 +38,7 @@ func FuzzLiteral(f *testing.F) {
 	}
 	d := startRig(f, "plain").doors["plain"]
 	f.Fuzz(func(t *testing.T, value string) {
-		if !validValue(value) || !utf8.ValidString(value) || len(value) > 4096 {
+		if !editing.ValidValue(value) || !utf8.ValidString(value) || len(value) > 4096 {
 			t.Skip("the front end and the rule's own check keep it out")
 		}
 		comesBack(t, d, []string{value})

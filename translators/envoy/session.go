@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
@@ -41,7 +43,7 @@ func (w *walk) keepSession(of ir.EndpointsKey) {
 
 // cookiePath is empty for a path that would be read as another attribute.
 func cookiePath(path string) string {
-	if !validValue(path) || strings.Contains(path, ";") {
+	if !editing.ValidValue(path) || strings.Contains(path, ";") {
 		return ""
 	}
 	return path

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
@@ -40,7 +42,7 @@ const maxAuthAnswer = 64 << 10
 func compileAuth(spec *ir.ExternalAuth) (step, error) {
 	a := &auth{backend: spec.Backend, maxBody: spec.MaxBodyBytes}
 	for _, name := range slices.Concat(spec.RequestHeaders, spec.ResponseHeaders) {
-		if !validName(name) {
+		if !editing.ValidName(name) {
 			return nil, fmt.Errorf("externalAuth: %q is not a header name", name)
 		}
 	}
@@ -50,7 +52,7 @@ func compileAuth(spec *ir.ExternalAuth) (step, error) {
 	}
 	prefix := ""
 	if spec.PathPrefix != "" {
-		normal, err := rooted(spec.PathPrefix)
+		normal, err := editing.Rooted(spec.PathPrefix)
 		if err != nil {
 			return nil, fmt.Errorf("externalAuth.pathPrefix: %q: %w", spec.PathPrefix, err)
 		}
@@ -182,7 +184,7 @@ func (h *httpAuth) question(x *Exchange, body []byte) (*exchange.Request, error)
 	}
 	for _, f := range r.Header {
 		name := strings.ToLower(f.Name)
-		if (name == "authorization" || slices.Contains(h.send, name)) && !Framing(name) {
+		if (name == "authorization" || slices.Contains(h.send, name)) && !editing.Framing(name) {
 			q.Header.Add(f.Name, f.Value)
 		}
 	}
@@ -220,7 +222,7 @@ func (h *httpAuth) verdict(x *Exchange, answer *exchange.Response) *exchange.Res
 // describesBody reports whether a lower case name tells about the message that
 // it came with, and would be wrong in any other.
 func describesBody(name string) bool {
-	return Framing(name) || strings.HasPrefix(name, "content-") || strings.HasPrefix(name, ":")
+	return editing.Framing(name) || strings.HasPrefix(name, "content-") || strings.HasPrefix(name, ":")
 }
 
 // denied hands a refusal on, so that a login page or a challenge reaches the
@@ -235,7 +237,7 @@ func denied(x *Exchange, answer *exchange.Response) *exchange.Response {
 	}
 	made := &exchange.Response{Status: answer.Status}
 	for _, f := range answer.Header {
-		if !Framing(f.Name) {
+		if !editing.Framing(f.Name) {
 			made.Header.Add(f.Name, f.Value)
 		}
 	}

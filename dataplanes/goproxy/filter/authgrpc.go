@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/protobuf/proto"
@@ -174,7 +176,7 @@ func applyOptions(h *exchange.Header, options []*corev3.HeaderValueOption) {
 		if raw := option.GetHeader().GetRawValue(); len(raw) > 0 {
 			value = string(raw)
 		}
-		if !validName(name) || describesBody(strings.ToLower(name)) || !validValue(value) {
+		if !editing.ValidName(name) || describesBody(strings.ToLower(name)) || !editing.ValidValue(value) {
 			continue
 		}
 		_, found := h.Get(name)

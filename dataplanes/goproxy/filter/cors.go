@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -36,7 +38,7 @@ func compileCORS(spec *ir.CORS) (step, error) {
 		maxAge:      strconv.Itoa(spec.MaxAge),
 	}
 	for _, text := range slices.Concat(spec.AllowMethods, spec.AllowHeaders, spec.ExposeHeaders) {
-		if !validName(text) {
+		if !editing.ValidName(text) {
 			return nil, fmt.Errorf("cors: %q is neither a name nor %q", text, wildcard)
 		}
 	}
@@ -88,7 +90,7 @@ func (c *cors) permit(h *exchange.Header, name, list, asked string) {
 	if list == wildcard && c.credentials {
 		list = asked
 	}
-	if list != "" && validValue(list) {
+	if list != "" && editing.ValidValue(list) {
 		h.Add(name, list)
 	}
 }
@@ -139,7 +141,7 @@ func vary(h *exchange.Header) {
 
 func (c *cors) allowed(origin string) bool {
 	if c.anyOrigin {
-		return origin != "" && validValue(origin)
+		return origin != "" && editing.ValidValue(origin)
 	}
 	o, ok := parseOrigin(origin)
 	return ok && !strings.Contains(o.host, wildcard) && slices.ContainsFunc(c.origins, o.matches)
@@ -168,7 +170,7 @@ func parseOrigin(text string) (originPattern, bool) {
 		port = strconv.Itoa(int(wellKnown(scheme)))
 	}
 	name := strings.TrimPrefix(host, wildcard)
-	valid := name == "" && host == wildcard || validHost(name)
+	valid := name == "" && host == wildcard || editing.ValidHost(name)
 	return originPattern{scheme: scheme, host: host, port: port}, valid
 }
 

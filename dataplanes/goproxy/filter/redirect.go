@@ -3,9 +3,10 @@ package filter
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/ir/editing"
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
@@ -17,21 +18,21 @@ type redirect struct {
 	hostname string
 	port     uint16
 	status   int
-	path     *pathEdit
+	path     *editing.Path
 }
 
 var _ step = (*redirect)(nil)
 
 // compileRedirect fills in the default status, 302.
 func compileRedirect(spec *ir.Redirect) (step, error) {
-	path, err := compilePath(spec.Path)
+	path, err := editing.ReadPath(spec.Path)
 	if err != nil {
 		return nil, fmt.Errorf("redirect.%w", err)
 	}
 	if spec.Scheme != "" && spec.Scheme != "http" && spec.Scheme != "https" {
 		return nil, fmt.Errorf("redirect.scheme: %q is neither http nor https", spec.Scheme)
 	}
-	if spec.Hostname != "" && !validHost(spec.Hostname) {
+	if spec.Hostname != "" && !editing.ValidHost(spec.Hostname) {
 		return nil, fmt.Errorf("redirect.hostname: %q is not a hostname", spec.Hostname)
 	}
 	status := spec.Status
@@ -60,7 +61,7 @@ func (d *redirect) location(x *Exchange) (string, bool) {
 	r := x.Request
 	path := x.path
 	if d.path != nil {
-		path = d.path.apply(path, x.Prefix)
+		path = d.path.Apply(path, x.Prefix)
 	}
 	host := d.hostname
 	if host == "" {
@@ -68,7 +69,7 @@ func (d *redirect) location(x *Exchange) (string, bool) {
 	}
 	var b strings.Builder
 	if host != "" {
-		if !validHost(host) {
+		if !editing.ValidHost(host) {
 			return "", false
 		}
 		d.writeOrigin(&b, r, host)
@@ -116,24 +117,6 @@ func bracketed(host string) string {
 		return "[" + host + "]"
 	}
 	return host
-}
-
-// validHost reports whether a host is a name or an address, so that nothing of
-// it can be read as another part of a URI.
-func validHost(host string) bool {
-	if inner, ok := strings.CutPrefix(host, "["); ok {
-		address, closed := strings.CutSuffix(inner, "]")
-		parsed, err := netip.ParseAddr(address)
-		return closed && err == nil && parsed.Is6() && parsed.Zone() == ""
-	}
-	for i := 0; i < len(host); i++ {
-		c := host[i]
-		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !alphanumeric && c != '-' && c != '.' && c != '_' {
-			return false
-		}
-	}
-	return host != ""
 }
 
 // writeSafe escapes what a URI must not hold, for queries that came with it.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -11,17 +13,17 @@ import (
 // rewrite changes what the backend is asked for (HTTPURLRewriteFilter).
 type rewrite struct {
 	hostname string
-	path     *pathEdit
+	path     *editing.Path
 }
 
 var _ step = (*rewrite)(nil)
 
 func compileRewrite(spec *ir.Rewrite) (step, error) {
-	path, err := compilePath(spec.Path)
+	path, err := editing.ReadPath(spec.Path)
 	if err != nil {
 		return nil, fmt.Errorf("rewrite.%w", err)
 	}
-	if spec.Hostname != "" && !validHost(spec.Hostname) {
+	if spec.Hostname != "" && !editing.ValidHost(spec.Hostname) {
 		return nil, fmt.Errorf("rewrite.hostname: %q is not a hostname", spec.Hostname)
 	}
 	return &rewrite{hostname: spec.Hostname, path: path}, nil
@@ -34,7 +36,7 @@ func (w *rewrite) request(_ context.Context, x *Exchange) *exchange.Response {
 		x.Request.Authority, x.Request.Host = w.hostname, w.hostname
 	}
 	if w.path != nil {
-		x.Request.Path = w.path.apply(x.path, x.Prefix)
+		x.Request.Path = w.path.Apply(x.path, x.Prefix)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/ir/editing"
+
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -102,7 +104,7 @@ func (s *Sessions) Write(session *ir.Session, grant Grant, r *exchange.Response)
 	}
 	var b strings.Builder
 	b.WriteString(session.Name + "=" + token)
-	if session.Path != "" && validValue(session.Path) && !strings.Contains(session.Path, ";") {
+	if session.Path != "" && editing.ValidValue(session.Path) && !strings.Contains(session.Path, ";") {
 		b.WriteString("; Path=" + session.Path)
 	}
 	if limit := time.Duration(session.AbsoluteTimeout); session.Permanent && limit > 0 {
