@@ -28,8 +28,7 @@ type Expect struct {
 	Certificate   string `json:"certificate,omitempty"`
 	CertificateCN string `json:"certificateCN,omitempty"`
 	// Error requires that no answer came: the connection or the handshake
-	// failed, with words that match. With a status beside it, an answer that has it
-	// will do as well.
+	// failed, with words that match.
 	Error string `json:"error,omitempty"`
 
 	// Backend is the Service that answered, "name" or "namespace/name"; the
@@ -65,9 +64,6 @@ type Expect struct {
 	// Tries is how many endpoints each request was sent to, as the access log says.
 	// The request needs a path of its own: lines of steps before may come late.
 	Tries int `json:"tries,omitempty"`
-	// MinTries is the least that it may be, where proxies differ in how often they
-	// ask who has refused them.
-	MinTries int `json:"minTries,omitempty"`
 }
 
 // PerEndpoint bounds the number of answers of each endpoint.

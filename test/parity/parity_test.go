@@ -29,6 +29,9 @@ func TestParity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := onlyKnown(cases); err != nil {
+		t.Fatal(err)
+	}
 	catalog := schema.NewCatalog()
 	for name := range strings.SplitSeq(*planes, ",") {
 		dataplane := known[name]
@@ -50,4 +53,17 @@ func TestParity(t *testing.T) {
 			})
 		}
 	}
+}
+
+// onlyKnown objects to steps for a dataplane that there is not: nobody would ever
+// play them.
+func onlyKnown(cases []*Case) error {
+	for _, c := range cases {
+		for i := range c.Steps {
+			if only := c.Steps[i].Only; only != "" && known[only] == nil {
+				return fmt.Errorf("%s: step %q is only for %q, which is not known", c.Name, c.Steps[i].Name, only)
+			}
+		}
+	}
+	return nil
 }

@@ -13,8 +13,10 @@ import (
 
 // play is one case against one dataplane.
 type play struct {
-	world   *world
-	proxy   *Proxy
+	world *world
+	proxy *Proxy
+	// plane is the dataplane's name.
+	plane   string
 	sockets map[string]*websocket.Conn
 	// conns are streams and clients of datagrams that steps left open.
 	conns map[string]*wireConn
@@ -42,6 +44,9 @@ func (p *play) run(ctx context.Context, steps []Step) error {
 		}
 	}
 	for i := range steps {
+		if only := steps[i].Only; only != "" && only != p.plane {
+			continue
+		}
 		if err := p.step(ctx, i, &steps[i]); err != nil {
 			return fmt.Errorf("step %d (%s):\n%w", i+1, steps[i].Name, err)
 		}

@@ -43,7 +43,7 @@ func (c *Case) Run(ctx context.Context, bench Bench) error {
 	if err != nil {
 		return err
 	}
-	p := &play{world: w, proxy: proxy, sockets: map[string]*websocket.Conn{}}
+	p := &play{world: w, proxy: proxy, plane: bench.Dataplane.Name(), sockets: map[string]*websocket.Conn{}}
 	err = p.run(ctx, c.Steps)
 	return firstError(err, proxy.Stop())
 }

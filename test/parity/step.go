@@ -23,6 +23,9 @@ type Step struct {
 	// Arrived is what backends got of this step beside the answer: mirrors and
 	// authorization servers.
 	Arrived []Arrived `json:"arrived,omitempty"`
+	// Only names the dataplane that plays the step, where the docs say that proxies
+	// differ: the other has a step of its own. Default: all.
+	Only string `json:"only,omitempty"`
 	// Save keeps values for later steps, which write them as ${name}: from
 	// "header:Name", or "answer:endpoint".
 	Save map[string]string `json:"save,omitempty"`
