@@ -24,6 +24,8 @@ KEEP    ?=
 REPEAT  ?= 1
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE_ARCH ?= amd64,arm64
+# Where the proxies are that tests run; one that cannot be had is empty.
+PROXIES = SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) SLUICE_HAPROXY=$$(hack/haproxy $(BIN)/haproxy)
 
 # A checkout's owner may be another user than the one who builds, and git may be
 # absent; neither is a reason not to build.
@@ -68,8 +70,8 @@ test: unit allocations check-generated lint ## Run everything: tests, generated 
 .PHONY: unit
 unit: $(BIN)/tally ## Run the tests of PKG (./...), with the race detector where there is a C compiler.
 	@rm -f $(BIN)/skipped
-	SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) $(BIN)/tally -to $(BIN)/skipped $$(hack/race) -timeout 20m $(PKG)
-	$(if $(filter ./...,$(PKG)),SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) hack/unit-nested $(BIN)/tally $(BIN)/skipped)
+	$(PROXIES) $(BIN)/tally -to $(BIN)/skipped $$(hack/race) -timeout 20m $(PKG)
+	$(if $(filter ./...,$(PKG)),$(PROXIES) hack/unit-nested $(BIN)/tally $(BIN)/skipped)
 
 .PHONY: skipped
 skipped: $(BIN)/tally ## Say how many tests the last run of unit skipped for want of what.
@@ -79,13 +81,17 @@ skipped: $(BIN)/tally ## Say how many tests the last run of unit skipped for wan
 envoy: ## Get the Envoy that tests run, into .bin.
 	hack/envoy $(BIN)/envoy
 
+.PHONY: haproxy
+haproxy: ## Get the HAProxy that tests run, into .bin, unless one of 3.0 or later is in PATH.
+	hack/haproxy $(BIN)/haproxy
+
 .PHONY: cluster-test
 cluster-test: ## Boot test clusters and hold them to what they promise. Needs root.
 	cd test/cluster && SLUICE_CLUSTER_TEST=1 go test -count=1 -v -timeout 20m -run TestCluster .
 
 .PHONY: e2e
 e2e: ## Hold a whole Sluice in a test cluster to its promises. Needs root. RUN=TestTwoGateways, KEEP=1.
-	export SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) && cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') -args $(if $(KEEP),-keep)
+	export $(PROXIES) && cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') -args $(if $(KEEP),-keep)
 	$(if $(RUN)$(KEEP),,hack/e2e-apiserver)
 
 .PHONY: e2e-bench
@@ -97,8 +103,8 @@ scale: ## Count in the audit log what a thousand routes cost, in a test cluster.
 	cd test/e2e/scale && SLUICE_CLUSTER_TEST=1 go test -count=1 -v -timeout 30m -args $(if $(KEEP),-keep)
 
 .PHONY: conformance
-conformance: ## Run Gateway API's suite in a test cluster. DATAPLANE=envoy CHANNEL=standard RUN=regexp KEEP=1 REPEAT=3.
-	$(if $(filter envoy,$(DATAPLANE)),export SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) && )cd test/conformance && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 5h -parallel 4 -args \
+conformance: ## Run Gateway API's suite in a test cluster. DATAPLANE=haproxy CHANNEL=standard RUN=regexp KEEP=1 REPEAT=3.
+	$(if $(filter-out go,$(DATAPLANE)),export $(PROXIES) && )cd test/conformance && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 5h -parallel 4 -args \
 		-dataplane $(DATAPLANE) -channel $(CHANNEL) -repeat $(REPEAT) -sluice-version '$(VERSION)' \
 		$(if $(RUN),-only '$(RUN)') $(if $(KEEP),-keep) $(if $(REPORTS),-reports $(REPORTS))
 
@@ -120,7 +126,7 @@ check-generated: $(BIN)/controller-gen ## Fail where generated code is not what 
 bench: build ## Measure Sluice beside HAProxy, nginx and others. FLAGS='-scenarios h1,https' are the program's.
 	hack/bench-packages $(BIN)/debian
 	go build -o $(BIN)/bench ./test/bench
-	SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) $(BIN)/bench $(FLAGS)
+	$(PROXIES) $(BIN)/bench $(FLAGS)
 
 .PHONY: microbench
 microbench: ## Run the Go benchmarks that match BENCH (.) in PKG (./...).
@@ -137,7 +143,7 @@ h2spec: build $(BIN)/h2spec ## Hold the Go proxy's HTTP/2 to h2spec's strict cas
 .PHONY: nightly
 nightly: ## What takes too long for every change: conformance, e2e in full, scale, fuzzing, tests 50 times.
 	hack/nightly-conformance
-	export SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) && cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 60m -args -long
+	export $(PROXIES) && cd test/e2e && SLUICE_CLUSTER_TEST=1 go test -count=1 -timeout 60m -args -long
 	$(MAKE) e2e-bench scale h2spec
 	hack/fuzz 10m
 	go test $$(hack/race) -count 50 -timeout 5h $(PKG)

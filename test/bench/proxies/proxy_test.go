@@ -85,6 +85,7 @@ func TestWhatIsNotThereSaysSo(t *testing.T) {
 	s := setup(t)
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("SLUICE_ENVOY", "")
+	t.Setenv("SLUICE_HAPROXY", "")
 	for _, p := range All() {
 		_, err := p.Prepare(s)
 		if own := p.Name == "sluice" || p.Name == "nethttp"; own != (err == nil) {
@@ -94,5 +95,16 @@ func TestWhatIsNotThereSaysSo(t *testing.T) {
 	s.Sluice += "-none"
 	if _, err := sluice(s); err == nil || strings.Contains(err.Error(), s.Dir) {
 		t.Errorf("without the program: %v, want an error that shows no path", err)
+	}
+}
+
+// What is compared with is the HAProxy that tests run, and not an older one that
+// the machine has.
+func TestHAProxyIsTheOneThatIsNamed(t *testing.T) {
+	s := setup(t)
+	t.Setenv("SLUICE_HAPROXY", "/there/haproxy")
+	l, err := haproxy(s)
+	if err != nil || l.Args[0] != "/there/haproxy" || l.Version[0] != "/there/haproxy" || len(l.Env) > 0 {
+		t.Errorf("got %+v, %v", l, err)
 	}
 }
