@@ -1,0 +1,122 @@
+package haproxy
+
+import (
+	"net/netip"
+
+	"github.com/haproxytech/client-native/v5/models"
+
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
+)
+
+// Target is where a unit is going to run.
+type Target struct {
+	// Address is the local address that every listener binds.
+	Address netip.Addr
+	// PortOffset is added to every listener's port.
+	PortOffset int
+	// Zone and Node are where the proxy runs; empty is unknown.
+	Zone, Node string
+	// Trail is what the unit leaves on the requests that it sends, to know them
+	// again where a backend leads back to it: a token that nobody else has. Empty
+	// where requests that go round are not told.
+	Trail string
+}
+
+// Config is all that HAProxy reads for one unit. Paths in it are relative to the
+// folder that HAProxy is started in.
+type Config struct {
+	// Sections are the text of the configuration, in its order: global, defaults,
+	// frontends by port, backends by name. Each name stands once among its kind.
+	Sections []*Section
+	// Rows are those of RoutesMap, ordered by key, each key once.
+	Rows []Row
+	// Files are what sections name, ordered by name, each once. RoutesMap is not
+	// among them.
+	Files []*File
+	// Datagrams and others that the agent itself serves are in Detours.
+	Detours Detours
+	// Problems are the rules and listeners that cannot be said to HAProxy, each once,
+	// and why. Rules answer 500.
+	Problems []ir.Problem
+
+	target Target
+	unit   *ir.Unit
+	ports  []*order.Port
+	// made is kept for the next translation; kept is what the last one made, while
+	// this one is made.
+	made, kept parts
+}
+
+// Section is one section of haproxy.cfg. It is immutable, and two equal pointers
+// mean that nothing has changed.
+type Section struct {
+	// Kind and Name are its first line: "backend" and "shop_cart_8080_http1_5f2c...".
+	// Global and defaults have no name.
+	Kind, Name string
+	// Lines follow, without their indentation and without the servers.
+	Lines []string
+	// Pool is where a backend's servers come from; nil where it has none that change.
+	Pool *Pool
+	// Origins are what it was made from, for what HAProxy objects to: every rule
+	// that shares it.
+	Origins []ir.Origin
+}
+
+// Pool is how a backend's endpoints become servers.
+type Pool struct {
+	Endpoints ir.EndpointsKey
+	// Params are what every server of the pool has, but for its address and weight.
+	Params models.ServerParams
+	// Servers are ordered by name, each once. They are not part of what makes two
+	// sections equal: a running HAProxy takes them one by one.
+	Servers []Server
+}
+
+// Server is one server line.
+type Server struct {
+	// Name is made of the address: "10.0.0.7_8080".
+	Name    string
+	Address netip.AddrPort
+	// Weight is 0 to 256.
+	Weight int
+	// Backup is true for an endpoint that is used only where no other is left.
+	Backup bool
+}
+
+// Row is one row of the map: its value is what the text after the key's first space
+// says.
+type Row struct{ Key, Value string }
+
+// RoutesMap is the one map of a unit, so that one commit changes all of it at once.
+const RoutesMap = "routes.map"
+
+// FileKind says how a running HAProxy takes a file that has changed.
+type FileKind string
+
+// The kinds of files.
+const (
+	// Certificate is a chain with its key, PEM ("set ssl cert").
+	Certificate FileKind = "certificate"
+	// Authorities are trust anchors, PEM ("set ssl ca-file").
+	Authorities FileKind = "authorities"
+	// CertificateList is a crt-list ("add ssl crt-list").
+	CertificateList FileKind = "certificates"
+	// Constant is one that no unit changes: a script.
+	Constant FileKind = "constant"
+)
+
+// File is a file that sections name.
+type File struct {
+	// Name is relative to HAProxy's folder.
+	Name string
+	Kind FileKind
+	// Content prints as "[redacted]" where it is a certificate with its key.
+	Content string
+	Secret  ir.Secret
+	Origins []ir.Origin
+}
+
+// Detours are what passes through the agent, because HAProxy cannot do it: mirrors,
+// external authorization, UDP, and the verification of URIs in certificates.
+type Detours struct{}

@@ -1,0 +1,40 @@
+package haproxy
+
+import "strings"
+
+// files are what sections name.
+func (c *Config) files() []*File {
+	return []*File{{Name: decideScript, Kind: Constant, Content: decide}}
+}
+
+// Text is the configuration as HAProxy reads it.
+func (c *Config) Text() string {
+	var b strings.Builder
+	for _, s := range c.Sections {
+		s.write(&b)
+	}
+	return b.String()
+}
+
+func (s *Section) write(b *strings.Builder) {
+	b.WriteString(strings.TrimSpace(s.Kind + " " + s.Name))
+	b.WriteByte('\n')
+	for _, line := range s.Lines {
+		b.WriteString("  " + line + "\n")
+	}
+	if s.Pool != nil {
+		for _, server := range s.Pool.Servers {
+			b.WriteString("  " + s.Pool.Line(server) + "\n")
+		}
+	}
+	b.WriteByte('\n')
+}
+
+// Map is the text of RoutesMap.
+func (c *Config) Map() string {
+	var b strings.Builder
+	for _, r := range c.Rows {
+		b.WriteString(r.Key + " " + r.Value + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,27 @@
+package haproxy
+
+// The sockets that HAProxy makes in its folder, for its parent alone.
+const (
+	// AdminSocket takes the commands of the runtime API.
+	AdminSocket = "admin.sock"
+	// MasterSocket is the master process's: it takes "reload".
+	MasterSocket = "master.sock"
+)
+
+func (c *Config) global() *Section {
+	return &Section{Kind: "global", Lines: []string{
+		"stats socket unix@" + AdminSocket + " mode 600 level admin expose-fd listeners",
+		"expose-experimental-directives",
+		"limited-quic",
+		"lua-load-per-thread " + decideScript,
+	}}
+}
+
+func (c *Config) defaults() *Section {
+	return &Section{Kind: "defaults", Lines: []string{
+		"mode http",
+		"timeout connect 5s",
+		"timeout client 60s",
+		"timeout server 60s",
+	}}
+}

@@ -1,0 +1,62 @@
+package haproxy
+
+import (
+	_ "embed"
+	"strconv"
+
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
+)
+
+//go:embed lua/decide.lua
+var decide string
+
+const decideScript = "decide.lua"
+
+// lookup finds the row of a request, in txn.to: the section that serves it, a bar, the
+// rule's tag, a bar, and the length of the path prefix that matched.
+func (c *Config) lookup(p *order.Port) []string {
+	port := strconv.Itoa(int(p.Port))
+	return []string{
+		"http-request set-var(txn.at) str(" + port + "),concat(|,txn.host,),map_str(" + RoutesMap + ")",
+		"http-request set-var(txn.at) str(" + port + "|*),map_str(" + RoutesMap + ") if !{ var(txn.at) -m found }",
+		"http-request set-var(txn.to) str(=),concat(,txn.at,|),concat(,txn.path,),map_str(" + RoutesMap + ") if { var(txn.at) -m found }",
+		"http-request set-var(txn.to) str(/),concat(,txn.at,|),concat(,txn.path,/),map_beg(" + RoutesMap + ") if { var(txn.at) -m found } !{ var(txn.to) -m found }",
+		"use_backend %[var(txn.to),field(1,|)] if { var(txn.to) -m found }",
+		"default_backend " + c.answer(404),
+	}
+}
+
+// rows are what requests of a port are led by.
+func (c *Config) rows(p *order.Port) []Row {
+	var all []Row
+	for _, l := range p.Listeners {
+		for _, h := range l.Hosts {
+			at := strconv.Itoa(int(p.Port)) + "|" + h.Hostname
+			all = append(all, Row{at, at})
+			seen := map[string]bool{}
+			for _, e := range h.Entries {
+				m := e.Match()
+				key, length := "/"+at+"|"+m.Path.Value, len(m.Path.Value)
+				if m.Path.Kind == ir.Exact {
+					key = "=" + at + "|" + m.Path.Value
+				} else if m.Path.Value != "/" {
+					key += "/"
+				}
+				if !seen[key] {
+					seen[key] = true
+					all = append(all, Row{key, c.target0(e) + "|" + tag(e.Rule.Origin) + "|" + strconv.Itoa(length)})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// target0 is the section that serves a rule's first backend.
+func (c *Config) target0(e order.Entry) string {
+	if e.Rule.Refused != "" || len(e.Rule.Backends) == 0 || e.Rule.Backends[0].Backend == nil {
+		return c.answer(500)
+	}
+	return c.section(e.Route, e.Rule, &e.Rule.Backends[0])
+}

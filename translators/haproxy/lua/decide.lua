@@ -1,0 +1,2 @@
+-- Decides what rows cannot: matches on methods, headers and queries, regular
+-- expressions and weights. It holds no text of users: rows do.

@@ -1,0 +1,27 @@
+package haproxy
+
+import (
+	"fmt"
+	"strings"
+)
+
+// quote writes a text as exactly one argument of a directive, whatever it holds but
+// NUL, which the front end refuses wherever text of users comes from.
+func quote(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"' || c == '\\' || c == '$' || c < ' ' || c == 0x7f:
+			_, _ = fmt.Fprintf(&b, `\x%02x`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// format writes a text as one argument that HAProxy reads as a log format, and that
+// says the text itself.
+func format(text string) string { return quote(strings.ReplaceAll(text, "%", "%%")) }

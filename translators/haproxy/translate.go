@@ -1,0 +1,65 @@
+package haproxy
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
+)
+
+// Translate writes a unit for HAProxy. Last is what was made of the same owner's unit
+// before, or nil: sections and files whose parts have not changed are taken over from
+// it by pointer.
+func Translate(unit *ir.Unit, to Target, last *Config) *Config {
+	if last == nil || last.target != to {
+		last = &Config{}
+	}
+	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
+	c.made = parts{sections: map[string]*Section{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey()}
+	c.Sections = append(c.Sections, c.global(), c.defaults())
+	for _, p := range c.ports {
+		c.Sections = append(c.Sections, c.frontends(p)...)
+		c.Rows = append(c.Rows, c.rows(p)...)
+	}
+	c.Sections = append(c.Sections, c.backends()...)
+	c.Files = c.files()
+	slices.SortFunc(c.Rows, func(a, b Row) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(c.Files, func(a, b *File) int { return cmp.Compare(a.Name, b.Name) })
+	c.kept = parts{}
+	return c
+}
+
+// parts are what one translation hands to the next.
+type parts struct {
+	// sections are those of backends by name. A name says the content.
+	sections  map[string]*Section
+	backends  map[ir.BackendKey]*ir.Backend
+	endpoints map[ir.EndpointsKey]*ir.Endpoints
+}
+
+func (c *Config) backendsByKey() map[ir.BackendKey]*ir.Backend {
+	by := map[ir.BackendKey]*ir.Backend{}
+	for _, b := range c.unit.Proxy.Backends {
+		by[b.Key] = b
+	}
+	return by
+}
+
+func (c *Config) endpointsByKey() map[ir.EndpointsKey]*ir.Endpoints {
+	by := map[ir.EndpointsKey]*ir.Endpoints{}
+	for _, e := range c.unit.Endpoints {
+		by[e.Key] = e
+	}
+	return by
+}
+
+// backends returns the sections that rows lead to.
+func (c *Config) backends() []*Section {
+	var all []*Section
+	for _, s := range c.made.sections {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b *Section) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
