@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/mirror"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/mirror"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

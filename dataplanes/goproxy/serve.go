@@ -8,12 +8,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/accesslog"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
 )
 
 // trail is what a unit leaves on the requests that it sends, to know them again:

@@ -28,6 +28,8 @@ var rooms = []room{
 	{"dataplanes/*", []string{"ir", "dataplanes", "translators"}},
 	{"dataplanes/provision", []string{"ir", "api", "dataplanes"}},
 	{"dataplanes/goproxy", []string{"ir", "dataplanes", "translators/goproxy"}},
+	// What several dataplanes need knows none of them.
+	{"dataplanes/internal", []string{"ir"}},
 
 	{"operator/resources", nil},
 	{"operator/findings", []string{"operator/resources", "ir"}},
