@@ -52,7 +52,9 @@ var rooms = []room{
 	{"tools", nil},
 
 	{"test/arch", nil},
-	{"test/envoy", nil},
+	{"test/program", nil},
+	{"test/envoy", []string{"test/program"}},
+	{"test/haproxy", []string{"test/program"}},
 	{"test/load", nil},
 	{"test/tally", nil},
 	{"test/cluster", nil},
@@ -111,7 +113,7 @@ func checkFileImports(f *GoFile, r room) []string {
 	if f.Test {
 		// A test may use its half of the house: to read YAML, to see a status. And it
 		// may ask for the real program, and for the clients of real load.
-		r.may = append(slices.Clone(r.may), strings.Split(f.Dir, "/")[0], "test/envoy", "test/load")
+		r.may = append(slices.Clone(r.may), strings.Split(f.Dir, "/")[0], "test/envoy", "test/haproxy", "test/load")
 	}
 	var broken []string
 	for _, imported := range f.Imports() {
