@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"fmt"
-	"net/http"
 	"strconv"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -23,10 +22,23 @@ const (
 	varTo = "txn.to"
 )
 
+// The statuses of the proxy's own answers.
+const (
+	badRequest    = 400
+	notFound      = 404
+	internalError = 500
+)
+
+// texts are what clients are told beside a status: nothing of what is behind the
+// proxy.
+var texts = map[int]string{
+	badRequest: "Bad Request", notFound: "Not Found", internalError: "Internal Server Error",
+}
+
 // answer returns the name of the section that answers with a status, and makes it.
 func (c *Config) answer(status int) string {
 	flag := "refused_rule"
-	if status == http.StatusNotFound {
+	if status == notFound {
 		flag = "no_route"
 	}
 	return c.keep(answerName(strconv.Itoa(status)), ir.Origin{}, func(name string) *Section {
@@ -36,7 +48,7 @@ func (c *Config) answer(status int) string {
 
 // says answers with an error of the proxy's own.
 func says(status int, flag string) []string {
-	return saysIf(reply{status: status, text: http.StatusText(status), flag: flag}, "")
+	return saysIf(reply{status: status, text: texts[status], flag: flag}, "")
 }
 
 // reply is an answer of the proxy's own.

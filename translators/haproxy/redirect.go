@@ -63,7 +63,7 @@ func (w *walk) locate(redirect *ir.Redirect) {
 	w.down("http-request set-var-fmt(txn.location_host) %[var(" + varHost + ")]")
 	w.down("http-request set-var-fmt(txn.location_host) [%[var(" + varHost + ")]] if " + bare)
 	const named = "{ var(txn.location_host) -m len gt 0 }"
-	w.down(saysIf(reply{400, "The request's host cannot be redirected.", "filter"}, named+" !{ var(txn.location_host) -m reg "+quote(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$`)+" }")...)
+	w.down(saysIf(reply{badRequest, "The request's host cannot be redirected.", "filter"}, named+" !{ var(txn.location_host) -m reg "+quote(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$`)+" }")...)
 	w.down(origin + quote(scheme+"%[var(txn.location_host)]"+port) + " if " + named)
 }
 

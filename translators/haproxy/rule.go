@@ -118,7 +118,7 @@ func (c *Config) asked(w *walk, e order.Entry, _ *ir.BackendUse) []string {
 func (c *Config) ending(w *walk, rule *ir.Rule) string {
 	lines := w.request
 	if !w.answered {
-		lines = append(slices.Clone(lines), says(500, "no_backend")...)
+		lines = append(slices.Clone(lines), says(internalError, "no_backend")...)
 	}
 	lines = slices.Concat(lines, w.responses())
 	return c.keep(answerName(digest(lines)), rule.Origin, func(name string) *Section {
@@ -127,7 +127,7 @@ func (c *Config) ending(w *walk, rule *ir.Rule) string {
 }
 
 // refused returns the name of the section of rules that cannot be served.
-func (c *Config) refused() string { return c.answer(500) }
+func (c *Config) refused() string { return c.answer(internalError) }
 
 // keep makes a section unless it is there: its name says its content.
 func (c *Config) keep(name string, origin ir.Origin, build func(name string) *Section) string {
