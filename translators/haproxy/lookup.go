@@ -14,7 +14,8 @@ var decide string
 const decideScript = "decide.lua"
 
 // lookup finds the row of a request, in txn.to: the section that serves it, a bar, the
-// rule's tag, a bar, and the length of the path prefix that matched.
+// rule's tag, a bar, and the length of the path prefix that matched, without a slash at
+// its end; nothing where the match was no prefix match.
 func (c *Config) lookup(p *order.Port) []string {
 	port := strconv.Itoa(int(p.Port))
 	return []string{
@@ -37,26 +38,20 @@ func (c *Config) rows(p *order.Port) []Row {
 			seen := map[string]bool{}
 			for _, e := range h.Entries {
 				m := e.Match()
-				key, length := "/"+at+"|"+m.Path.Value, len(m.Path.Value)
+				key, length := "/"+at+"|"+m.Path.Value, strconv.Itoa(len(m.Path.Value))
 				if m.Path.Kind == ir.Exact {
-					key = "=" + at + "|" + m.Path.Value
+					key, length = "="+at+"|"+m.Path.Value, ""
 				} else if m.Path.Value != "/" {
 					key += "/"
+				} else {
+					length = "0"
 				}
 				if !seen[key] {
 					seen[key] = true
-					all = append(all, Row{key, c.target0(e) + "|" + tag(e.Rule.Origin) + "|" + strconv.Itoa(length)})
+					all = append(all, Row{key, c.shares(p, e)[0].section + "|" + tag(e.Rule.Origin) + "|" + length})
 				}
 			}
 		}
 	}
 	return all
-}
-
-// target0 is the section that serves a rule's first backend.
-func (c *Config) target0(e order.Entry) string {
-	if e.Rule.Refused != "" || len(e.Rule.Backends) == 0 || e.Rule.Backends[0].Backend == nil {
-		return c.answer(500)
-	}
-	return c.section(e.Route, e.Rule, &e.Rule.Backends[0])
 }
