@@ -116,7 +116,3 @@ type File struct {
 	Secret  ir.Secret
 	Origins []ir.Origin
 }
-
-// Detours are what passes through the agent, because HAProxy cannot do it: mirrors,
-// external authorization, UDP, and the verification of URIs in certificates.
-type Detours struct{}

@@ -42,6 +42,9 @@ func (c *Config) share(p *order.Port, e order.Entry) []share {
 	if e.Rule.Refused != "" {
 		return []share{{c.refused(), 1}}
 	}
+	if anyDetour(e.Rule) {
+		return c.passing(p, e)
+	}
 	if err := objection(p, e.Rule); err != nil {
 		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
 		return []share{{c.refused(), 1}}
