@@ -112,7 +112,7 @@ conformance: ## Run Gateway API's suite in a test cluster. DATAPLANE=haproxy CHA
 # unit where there is a C compiler.
 .PHONY: allocations
 allocations: ## Run the tests that fail where a request allocates more than it may.
-	go test -run '(?i)alloc|CostsNothing' ./dataplanes/goproxy/...
+	go test -run '(?i)alloc|CostsNothing' ./dataplanes/goproxy/... ./dataplanes/internal/...
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Run golangci-lint over every module of the repository.

@@ -53,7 +53,8 @@ type PodParameters struct {
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 	// Image is that of the proxy: of sluice-proxy for the built-in Go proxy, which
-	// runs it, and of Envoy itself for classes of Envoy, as a user that is not root.
+	// runs it, and of Envoy or HAProxy itself for classes of those, as a user that is
+	// not root.
 	// A GatewayClass's alone. Default: the one that the operator was released with.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

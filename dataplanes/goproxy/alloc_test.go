@@ -5,7 +5,7 @@ import (
 	"net"
 	"testing"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wire/rawconn"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

@@ -4,9 +4,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/datagram"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/datagram"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

@@ -1,8 +1,8 @@
 package goproxy
 
 import (
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/mirror"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/errand"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -56,60 +56,5 @@ func (t *transaction) mirror(backends []ir.BackendKey) {
 	if len(backends) == 0 {
 		return
 	}
-	pools := t.generation.pools
-	sends := make([]mirror.Send, 0, len(backends))
-	for _, backend := range backends {
-		sends = append(sends, func(ctx context.Context, r *exchange.Request) {
-			reply, err := pools.Do(ctx, upstream.Call{Backend: backend, Request: r})
-			if err == nil {
-				discard(reply.Response)
-			}
-		})
-	}
-	t.endMirrors = t.shared.mirrors.Copy(t.in.Request, sends)
-}
-
-// discard reads what a mirror answers, so that its connection can be used
-// again, but no more of it than a page.
-func discard(r *exchange.Response) {
-	if r.Tunnel != nil {
-		r.Tunnel.Close()
-	}
-	if r.Body == nil {
-		return
-	}
-	defer r.Body.Close()
-	page := make([]byte, 16<<10)
-	for read := 0; read < len(page); {
-		n, err := r.Body.Read(page[read:])
-		if read += n; err != nil {
-			return
-		}
-	}
-}
-
-// asker asks external authorization servers through the unit's own pools.
-type asker struct {
-	pools    *upstream.Pools
-	trail    trail
-	deadline time.Time
-}
-
-var _ filter.Asker = (*asker)(nil)
-
-// Ask bounds the answer to ten seconds: an authorization server that hangs
-// refuses its requests and does not collect them.
-func (a *asker) Ask(ctx context.Context, backend ir.BackendKey, r *exchange.Request) (*exchange.Response, error) {
-	a.trail.mark(&r.Header)
-	reply, err := a.pools.Do(ctx, upstream.Call{Backend: backend, Request: r, Deadline: a.deadline, PerTry: 10 * time.Second})
-	if err != nil {
-		return nil, err
-	}
-	if reply.Response.Tunnel != nil {
-		reply.Response.Tunnel.Close()
-		return nil, errors.New("the authorization server changed the protocol")
-	}
-	// What it says is for the client's request, which outlives this answer.
-	reply.Response.Header = reply.Response.Header.Clone()
-	return reply.Response, nil
+	t.endMirrors = t.shared.mirrors.Copy(t.in.Request, errand.Copies(t.generation.pools, backends))
 }

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 	translator "github.com/sluice-gateway/sluice/translators/goproxy"

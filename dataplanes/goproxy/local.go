@@ -11,12 +11,12 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/mirror"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/accesslog"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/mirror"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

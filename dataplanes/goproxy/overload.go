@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
 )
 
 // newGuard returns the process's guard, which watches the memory until the

@@ -11,7 +11,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/park"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wire/park"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

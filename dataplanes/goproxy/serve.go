@@ -8,12 +8,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/accesslog"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/errand"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/trail"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -21,7 +23,7 @@ import (
 // generation from its beginning to its end.
 type transaction struct {
 	shared     *shared
-	trail      trail
+	trail      trail.Trail
 	generation *generation
 	in         exchange.Incoming
 	began      time.Time
@@ -39,7 +41,7 @@ type transaction struct {
 	deadline time.Time
 	// exchange and asker are the filters'.
 	exchange filter.Exchange
-	asker    asker
+	asker    errand.Asker
 	entry    accesslog.Entry
 	// endMirrors gives up copies of a body that was not read to its end; nil where
 	// there are none.
@@ -115,7 +117,7 @@ func (t *transaction) answer(ctx context.Context) *exchange.Response {
 		// OPTIONS of the server as a whole (RFC 9110, section 9.3.7).
 		return &exchange.Response{Status: http.StatusOK}
 	}
-	if t.trail.crossed(t.in.Request.Header) {
+	if t.trail.Crossed(t.in.Request.Header) {
 		return t.refuse(http.StatusLoopDetected, "loop")
 	}
 	port := t.generation.table.Port(t.in.Conn.Port)
@@ -188,7 +190,7 @@ func (t *transaction) serve(ctx context.Context) *exchange.Response {
 		return t.refuse(http.StatusInternalServerError, "refused_rule")
 	}
 	t.bound(rule.Timeouts.Request, t.settings().Timeouts.Request)
-	t.asker = asker{t.generation.pools, t.trail, t.deadline}
+	t.asker = errand.Asker{Pools: t.generation.pools, Trail: t.trail, Deadline: t.deadline}
 	x := &t.exchange
 	*x = filter.Start(t.in.Request, t.hit.Prefix, rand.Uint64())
 	x.Ask, x.GRPC = &t.asker, t.in.Request.GRPC
@@ -223,7 +225,7 @@ func (t *transaction) useBackend(ctx context.Context, x *filter.Exchange) *excha
 	if response != nil {
 		t.flag = "filter"
 	} else {
-		t.trail.mark(&t.in.Request.Header)
+		t.trail.Mark(&t.in.Request.Header)
 		t.mirror(x.Mirrors)
 		response = t.forward(ctx, session)
 	}

@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/proxyproto"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/relay"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/table"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/relay"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/pace"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/upstream"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/h3"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/pace"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/trail"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wire"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wire/h3"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 	"github.com/sluice-gateway/sluice/ir/requestpath"
@@ -30,7 +31,7 @@ import (
 // of exchange.Handler.
 type unit struct {
 	shared  *shared
-	trail   trail
+	trail   trail.Trail
 	current atomic.Pointer[generation]
 	sockets *listen.Sockets
 	// requests are those under way, tapes what is kept of their bodies.
@@ -82,7 +83,7 @@ func (p *portServers) replace(next *wire.Server) {
 
 func newUnit(s *shared) *unit {
 	return &unit{
-		shared: s, trail: newTrail(), sockets: listen.NewSockets(s.door, s.guard), tapes: upstream.NewTapes(s.metrics.TapeFull),
+		shared: s, trail: trail.New(), sockets: listen.NewSockets(s.door, s.guard), tapes: upstream.NewTapes(s.metrics.TapeFull),
 		servers: map[netip.AddrPort]*portServers{}, datagrams: map[netip.AddrPort]*datagrams{},
 	}
 }

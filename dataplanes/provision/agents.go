@@ -12,6 +12,10 @@ type Agent struct {
 	Dataplane string
 	// Image is the proxy's own, where parameters name no other.
 	Image string
+	// User is the number of the image's user, where the image has its name: of a
+	// name, a kubelet cannot tell that it is not root. 0 where the image has the
+	// number.
+	User int64
 }
 
 // programDir is where the init container puts our program, and runDir where the
@@ -26,6 +30,9 @@ func (a Agent) runIn(c *corev1.Container, in *Input) {
 	c.Image = orDefault(in.Pods.Image, a.Image)
 	c.Command = []string{programDir + "/sluice-proxy"}
 	c.Args = append([]string{"agent", "--dataplane", a.Dataplane, "--run-dir", runDir}, c.Args[1:]...)
+	if a.User != 0 {
+		c.SecurityContext.RunAsUser = &a.User
+	}
 	c.VolumeMounts = append(c.VolumeMounts,
 		corev1.VolumeMount{Name: "program", MountPath: programDir, ReadOnly: true},
 		corev1.VolumeMount{Name: "run", MountPath: runDir},

@@ -38,8 +38,11 @@ func read(t *testing.T, path string) *Input {
 }
 
 var site = &Site{
-	Image:    "ghcr.io/sluice-gateway/sluice-proxy:1.2.3",
-	Agents:   map[string]Agent{"sluice.dev/envoy": {Dataplane: "envoy", Image: "docker.io/envoyproxy/envoy:distroless-v1.2.3"}},
+	Image: "ghcr.io/sluice-gateway/sluice-proxy:1.2.3",
+	Agents: map[string]Agent{
+		"sluice.dev/envoy":   {Dataplane: "envoy", Image: "docker.io/envoyproxy/envoy:distroless-v1.2.3"},
+		"sluice.dev/haproxy": {Dataplane: "haproxy", Image: "docker.io/library/haproxy:1.2", User: 99},
+	},
 	Delivery: "sluice-operator.sluice-system.svc:9443", CA: []byte("-----BEGIN CERTIFICATE-----\n"),
 }
 

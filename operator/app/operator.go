@@ -25,7 +25,9 @@ type operatorFlags struct {
 	identity   string
 	namespaces []string
 	proxyImage string
-	envoyImage string
+	// The images of proxies that others make.
+	envoyImage   string
+	haproxyImage string
 
 	delivery string
 	host     string
@@ -43,6 +45,13 @@ const proxyImage = "ghcr.io/sluice-gateway/sluice-proxy"
 // envoyImage is Envoy's own, of the version that translators/envoy writes for. The
 // distroless one runs as a user that is not root, by its number.
 const envoyImage = "docker.io/envoyproxy/envoy:distroless-v1.40.0"
+
+// haproxyImage is HAProxy's own, of the branch that translators/haproxy writes for,
+// and haproxyUser the number of the user "haproxy" in it.
+const (
+	haproxyImage = "docker.io/library/haproxy:3.0"
+	haproxyUser  = 99
+)
 
 func newOperator(streams Streams) *cobra.Command {
 	f := &operatorFlags{}
@@ -63,6 +72,7 @@ func newOperator(streams Streams) *cobra.Command {
 	flags.StringSliceVar(&f.namespaces, "watch-namespaces", nil, "namespaces to look after (default: all)")
 	flags.StringVar(&f.proxyImage, "proxy-image", envOr("SLUICE_PROXY_IMAGE", proxyImage+":"+release.Version()), "image of sluice-proxy: the built-in Go proxy, and what is beside the others")
 	flags.StringVar(&f.envoyImage, "envoy-image", envOr("SLUICE_ENVOY_IMAGE", envoyImage), "Envoy's own image, for classes of sluice.dev/envoy")
+	flags.StringVar(&f.haproxyImage, "haproxy-image", envOr("SLUICE_HAPROXY_IMAGE", haproxyImage), "HAProxy's own image, for classes of sluice.dev/haproxy")
 	flags.StringVar(&f.delivery, "delivery", ":9443", "address at which the pods of Gateways ask for what they are to run")
 	flags.StringVar(&f.host, "delivery-host", "", "host and port by which pods find that address (default: sluice-operator.NAMESPACE.svc:9443)")
 	flags.StringVar(&f.metrics, "metrics", ":8080", "address of /metrics (0 turns it off)")
@@ -106,7 +116,7 @@ func runOperator(ctx context.Context, streams Streams, f *operatorFlags) error {
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "version", release.Version(), "namespace", f.namespace, "proxyImage", f.proxyImage, "envoyImage", f.envoyImage, "watchNamespaces", f.namespaces)
+	log.Info("starting", "version", release.Version(), "namespace", f.namespace, "proxyImage", f.proxyImage, "envoyImage", f.envoyImage, "haproxyImage", f.haproxyImage, "watchNamespaces", f.namespaces)
 	return o.run(ctx)
 }
 

@@ -115,7 +115,10 @@ func (o *operation) provisioner(config *rest.Config, live client.Client, p *part
 
 // agents are the proxies that run in images of their own.
 func (f *operatorFlags) agents() map[string]provision.Agent {
-	return map[string]provision.Agent{"sluice.dev/envoy": {Dataplane: "envoy", Image: f.envoyImage}}
+	return map[string]provision.Agent{
+		"sluice.dev/envoy":   {Dataplane: "envoy", Image: f.envoyImage},
+		"sluice.dev/haproxy": {Dataplane: "haproxy", Image: f.haproxyImage, User: haproxyUser},
+	}
 }
 
 // admit says which unit a pod was made for.

@@ -28,6 +28,8 @@ var rooms = []room{
 	{"dataplanes/*", []string{"ir", "dataplanes", "translators"}},
 	{"dataplanes/provision", []string{"ir", "api", "dataplanes"}},
 	{"dataplanes/goproxy", []string{"ir", "dataplanes", "translators/goproxy"}},
+	// What several dataplanes need knows none of them.
+	{"dataplanes/internal", []string{"ir"}},
 
 	{"operator/resources", nil},
 	{"operator/findings", []string{"operator/resources", "ir"}},
@@ -50,7 +52,9 @@ var rooms = []room{
 	{"tools", nil},
 
 	{"test/arch", nil},
-	{"test/envoy", nil},
+	{"test/program", nil},
+	{"test/envoy", []string{"test/program"}},
+	{"test/haproxy", []string{"test/program"}},
 	{"test/load", nil},
 	{"test/tally", nil},
 	{"test/cluster", nil},
@@ -109,7 +113,7 @@ func checkFileImports(f *GoFile, r room) []string {
 	if f.Test {
 		// A test may use its half of the house: to read YAML, to see a status. And it
 		// may ask for the real program, and for the clients of real load.
-		r.may = append(slices.Clone(r.may), strings.Split(f.Dir, "/")[0], "test/envoy", "test/load")
+		r.may = append(slices.Clone(r.may), strings.Split(f.Dir, "/")[0], "test/envoy", "test/haproxy", "test/load")
 	}
 	var broken []string
 	for _, imported := range f.Imports() {

@@ -64,10 +64,10 @@ func checkClock(f *GoFile) []string {
 	return broken
 }
 
-// codecFree are the parts of the Go proxy that meet every codec, or are one.
+// codecFree are the parts of our own proxies that meet every codec, or are one.
 var codecFree = []string{
-	"dataplanes/goproxy/exchange", "dataplanes/goproxy/table", "dataplanes/goproxy/filter", "dataplanes/goproxy/upstream",
-	"dataplanes/goproxy/wire/h1", "dataplanes/goproxy/wire/h2",
+	"dataplanes/internal/exchange", "dataplanes/goproxy/table", "dataplanes/internal/filter", "dataplanes/internal/upstream",
+	"dataplanes/internal/wire/h1", "dataplanes/internal/wire/h2",
 }
 
 func checkCodecFree(t *Tree) []string {

@@ -56,7 +56,7 @@ type world struct {
 
 func boot(t *testing.T, o options) *world {
 	t.Helper()
-	r, err := rig.Boot(t.Context(), rig.Options{Nodes: 1, Channel: o.channel, Keep: o.keep, Envoy: o.dataplane == "envoy"})
+	r, err := rig.Boot(t.Context(), rig.Options{Nodes: 1, Channel: o.channel, Keep: o.keep, Dataplanes: []string{o.dataplane}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +67,8 @@ func boot(t *testing.T, o options) *world {
 			}
 		})
 	}
-	if o.dataplane == "envoy" && !r.HasEnvoy() {
-		t.Fatal("there is no Envoy to run: make envoy says why")
+	if !r.Has(o.dataplane) {
+		t.Fatalf("there is no %[1]s to run: make %[1]s says why", o.dataplane)
 	}
 	r.Apply(t, o.dataplane, class)
 	w := &world{Rig: r, options: o}

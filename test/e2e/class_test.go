@@ -33,9 +33,7 @@ func ownClass(t testing.TB, ns string, replicas int, more string) {
 // classOf is ownClass for another dataplane.
 func classOf(t testing.TB, ns, dataplane string, replicas int, more string) {
 	t.Helper()
-	if dataplane == "envoy" {
-		sluice.NeedsEnvoy(t)
-	}
+	sluice.Needs(t, dataplane)
 	sluice.Apply(t, ns, fmt.Sprintf(parameters, dataplane, replicas, more))
 	t.Cleanup(func() { dropClass(t, ns) })
 }

@@ -22,7 +22,7 @@ func TestTheDataplaneChanges(t *testing.T) {
 	delete(b.records, "Deployments")
 	delete(b.records, "PodDisruptionBudgets")
 	other := b.ns + "-envoy"
-	sluice.NeedsEnvoy(t)
+	sluice.Needs(t, "envoy")
 	sluice.Apply(t, b.ns, strings.NewReplacer("name: $NS}", "name: "+other+"}", "name: params", "name: other").Replace(fmt.Sprintf(parameters, "envoy", 2, "proxy: {http3: {enabled: true}}")))
 	t.Cleanup(func() { dropClass(t, other) })
 	for _, class := range []string{other, b.ns} {

@@ -21,7 +21,7 @@ var sluice *rig.Rig
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(rig.Main(m, rig.Options{Nodes: 2, Envoy: true, Keep: *keep}, func(r *rig.Rig) { sluice = r }, neverForbidden))
+	os.Exit(rig.Main(m, rig.Options{Nodes: 2, Dataplanes: []string{"envoy", "haproxy"}, Keep: *keep}, func(r *rig.Rig) { sluice = r }, neverForbidden))
 }
 
 // neverForbidden looks, when everything was done, for what the operator was not

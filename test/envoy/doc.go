@@ -2,7 +2,7 @@
 // (Program), whether it accepts resources (Validate), and whether messages keep
 // to the rules that their own definitions state (Check).
 //
-// It knows no configuration of ours and imports nothing of the house, so that
-// every test may use it. Where there is no Envoy, a test that asks for it is
-// skipped, in words that `make test` counts.
+// It knows no configuration of ours and imports nothing of the house but
+// test/program, so that every test may use it. Where there is no Envoy, a test that
+// asks for it is skipped, in words that `make test` counts.
 package envoy

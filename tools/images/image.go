@@ -22,10 +22,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// user is who programs run as: a number, so that a kubelet sees that it is not
-// root.
-const user = "65532:65532"
-
 // source is where the images say that they come from.
 const source = "https://github.com/sluice-gateway/sluice"
 
@@ -44,28 +40,29 @@ type content struct {
 	// folder is "/" where it is empty.
 	folder string
 	// libraries says that the program is not static: the image has what it loads,
-	// which is this machine's.
+	// which is this machine's, or that of the system whose files are in root.
 	libraries bool
+	root      string
+	// user is who the program runs as; the one of the product where it is empty.
+	user account
 	// version is a label's; empty for none.
 	version string
 	arch    string
 }
 
-// image holds the program and nothing that it does not load: no shell, no passwd,
-// and no CA certificates: sluice-proxy brings its own.
+// image holds the program and nothing that it does not load: no shell, no passwd
+// but for a user with a name, and no CA certificates: sluice-proxy brings its own.
 func (c content) image() (v1.Image, error) {
 	file := path.Join("/", c.folder, filepath.Base(c.program))
-	files := map[string]string{file: c.program}
+	executables := map[string]string{file: c.program}
 	if c.libraries {
-		loaded, err := libraries(c.program)
+		loaded, err := system(c.root).libraries(c.program)
 		if err != nil {
 			return nil, err
 		}
-		for _, library := range loaded {
-			files[library] = library
-		}
+		maps.Copy(executables, loaded)
 	}
-	archive, err := pack(files)
+	archive, err := pack(executables, c.user.files())
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +88,7 @@ func (c content) configured(img v1.Image, entrypoint string) (v1.Image, error) {
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", c.arch
 	config.Created = v1.Time{Time: epoch}
-	config.Config = v1.Config{User: user, Entrypoint: []string{entrypoint}, WorkingDir: "/", Labels: c.labels(path.Base(entrypoint))}
+	config.Config = v1.Config{User: c.user.String(), Entrypoint: []string{entrypoint}, WorkingDir: "/", Labels: c.labels(path.Base(entrypoint))}
 	if c.folder != "" {
 		config.Config.Env = []string{searched}
 	}
@@ -110,9 +107,20 @@ func (c content) labels(title string) map[string]string {
 	}
 }
 
-// pack returns a layer with executables, by their paths in the image, and the
-// folders that they are in.
-func pack(files map[string]string) ([]byte, error) {
+// pack returns a layer with executables, which are files of this machine by their
+// paths in the image, with texts, and with the folders that they are in.
+func pack(executables, texts map[string]string) ([]byte, error) {
+	files := map[string]entry{}
+	for name, file := range executables {
+		data, err := os.ReadFile(file) //nolint:gosec // The caller says what is packed.
+		if err != nil {
+			return nil, err
+		}
+		files[name] = entry{mode: 0o755, data: data}
+	}
+	for name, text := range texts {
+		files[name] = entry{mode: 0o644, data: []byte(text)}
+	}
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	for _, dir := range folders(files) {
@@ -121,22 +129,29 @@ func pack(files map[string]string) ([]byte, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		data, err := os.ReadFile(files[name])
-		if err != nil {
+		f := files[name]
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: f.mode, Size: int64(len(f.data)), Typeflag: tar.TypeReg, ModTime: epoch}); err != nil {
 			return nil, err
 		}
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(data)), Typeflag: tar.TypeReg, ModTime: epoch}); err != nil {
-			return nil, err
-		}
-		if _, err := w.Write(data); err != nil {
+		if _, err := w.Write(f.data); err != nil {
 			return nil, err
 		}
 	}
-	return archive.Bytes(), w.Close()
+	// Closing writes the archive's end.
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return archive.Bytes(), nil
+}
+
+// entry is a file of a layer.
+type entry struct {
+	mode int64
+	data []byte
 }
 
 // folders are those of files, but for the root, those above others first.
-func folders(files map[string]string) []string {
+func folders(files map[string]entry) []string {
 	all := map[string]bool{}
 	for name := range files {
 		for dir := path.Dir(name); dir != "/"; dir = path.Dir(dir) {

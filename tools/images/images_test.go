@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -50,6 +51,17 @@ func TestAnImageIsAProgramAndItsUser(t *testing.T) {
 	}
 }
 
+// Some programs do not read an archive that has no end.
+func TestALayerHasItsEnd(t *testing.T) {
+	archive, err := pack(map[string]string{"/server": program(t, "ELF")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasSuffix(archive, make([]byte, 1024)) || len(archive)%512 != 0 {
+		t.Errorf("%d bytes, and the last are not two blocks of zeros", len(archive))
+	}
+}
+
 // files returns what the image's only layer holds, and fails where that depends
 // on when or where it was made.
 func files(t *testing.T, img v1.Image) map[string]string {
@@ -72,7 +84,11 @@ func files(t *testing.T, img v1.Image) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if header.Mode != 0o755 || !header.ModTime.Equal(epoch) || header.Uid != 0 {
+		mode := int64(0o755)
+		if header.Typeflag == tar.TypeReg && path.Dir(header.Name) == "/etc" {
+			mode = 0o644
+		}
+		if header.Mode != mode || !header.ModTime.Equal(epoch) || header.Uid != 0 {
 			t.Errorf("%s: mode %o, time %s, owner %d", header.Name, header.Mode, header.ModTime, header.Uid)
 		}
 		if header.Typeflag == tar.TypeDir {
@@ -104,6 +120,12 @@ func TestAProgramWithItsLibraries(t *testing.T) {
 	if err != nil || config.Config.Entrypoint[0] != "/usr/local/bin/sh" || !strings.Contains(strings.Join(config.Config.Env, " "), "/usr/local/bin") {
 		t.Errorf("got %+v, %v", config, err)
 	}
+	runsThere(t, unpacked(t, img))
+}
+
+// unpacked writes what an image holds into a folder.
+func unpacked(t *testing.T, img v1.Image) string {
+	t.Helper()
 	root := t.TempDir()
 	for name, data := range files(t, img) {
 		file := filepath.Join(root, name)
@@ -114,6 +136,12 @@ func TestAProgramWithItsLibraries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return root
+}
+
+// runsThere runs the shell of another root.
+func runsThere(t *testing.T, root string) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("it takes root to run a program in another root")
 	}
@@ -121,6 +149,53 @@ func TestAProgramWithItsLibraries(t *testing.T) {
 	cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Chroot: root}
 	if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "it runs" {
 		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// Packages that were unpacked into a folder are a system without the links of an
+// installed one: what /lib leads to there is in /usr/lib alone. The image has that
+// system's files where its loader looks for them, and nothing of this machine.
+func TestAProgramOfAnotherSystem(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("this machine has no shell")
+	}
+	loaded, err := system("").libraries(shell)
+	if err != nil || len(loaded) == 0 {
+		t.Skipf("this machine's shell is static, or no program of Linux: %v", err)
+	}
+	other := t.TempDir()
+	for name, file := range loaded {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(other, "usr", strings.TrimPrefix(name, "/usr"))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, data, 0o700)); err != nil { //nolint:gosec // A program of the test's own.
+			t.Fatal(err)
+		}
+	}
+	who := account{name: "shell", number: 99}
+	img, err := content{program: shell, folder: "/usr/local/bin", libraries: true, root: other, user: who, arch: runtime.GOARCH}.image()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config, err := img.ConfigFile(); err != nil || config.Config.User != "shell" {
+		t.Errorf("got %+v, %v", config, err)
+	}
+	has := files(t, img)
+	if !strings.Contains(has["/etc/passwd"], "\nshell:x:99:99:") || !strings.Contains(has["/etc/group"], "\nshell:x:99:") {
+		t.Errorf("the users are %q, the groups %q", has["/etc/passwd"], has["/etc/group"])
+	}
+	if len(has) != len(loaded)+3 {
+		t.Errorf("%d files, want the shell, %d that it loads, and two of its user", len(has), len(loaded))
+	}
+	runsThere(t, unpacked(t, img))
+	if err := os.RemoveAll(filepath.Join(other, "usr")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (content{program: shell, libraries: true, root: other}).image(); err == nil || !strings.Contains(err.Error(), other) {
+		t.Errorf("without its libraries: %v, want an error that names the folder", err)
 	}
 }
 
@@ -168,6 +243,7 @@ func TestWhatCannotBePackedIsSaid(t *testing.T) {
 		"is no image name": {"pack", "-out", out, "-ref", "Not A Name", program(t, "ELF")},
 		"no such file":     {"pack", "-out", out, "-ref", "localhost/a:dev", "/nowhere/server"},
 		"no program of":    {"pack", "-libraries", "-out", out, "-ref", "localhost/a:dev", program(t, "text")},
+		"and not root":     {"pack", "-user", "root:0", "-out", out, "-ref", "localhost/a:dev", program(t, "ELF")},
 		"usage":            {"pack", "-ref", "localhost/a:dev", "x"},
 	} {
 		if err := run(arguments); err == nil || !strings.Contains(err.Error(), want) {

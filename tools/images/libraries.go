@@ -4,33 +4,51 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
-// libraries are the files of this machine that a program loads, its loader
-// included, at the paths where the loader looks for them. They are found as the
-// loader does without a cache: in the folders that are its own.
-func libraries(program string) ([]string, error) {
+// system is the folder with the files of a system of Linux; empty is this machine.
+type system string
+
+// libraries are the files that a program loads, its loader included, by the paths
+// at which the loader looks for them. They are found as the loader does without a
+// cache: in the folders that are its own.
+func (s system) libraries(program string) (map[string]string, error) {
 	of, err := loads(program)
 	if err != nil || of.loader == "" {
 		return nil, err
 	}
-	found := []string{of.loader}
+	found := map[string]string{of.loader: s.file(of.loader)}
+	known := map[string]bool{filepath.Base(of.loader): true}
 	for needs := of.needs; len(needs) > 0; needs = needs[1:] {
-		if slices.ContainsFunc(found, func(file string) bool { return filepath.Base(file) == needs[0] }) {
+		if known[needs[0]] {
 			continue
 		}
-		library, err := locate(needs[0], of.machine)
+		known[needs[0]] = true
+		library, err := s.locate(needs[0], of.machine)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", program, err)
 		}
-		found = append(found, library.file)
+		found[strings.TrimPrefix(library.file, string(s))] = library.file
 		needs = append(needs, library.needs...)
 	}
-	slices.Sort(found)
 	return found, nil
+}
+
+// file is where a path of the system is on this machine. Packages have in /usr what
+// a link of the installed system leads to.
+func (s system) file(path string) string {
+	if file := string(s) + path; exists(file) {
+		return file
+	}
+	return string(s) + "/usr" + path
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // executable is a program or a library.
@@ -65,9 +83,9 @@ func loads(file string) (executable, error) {
 
 // locate finds a library in the loader's own folders: Debian's by architecture,
 // and everybody else's. One of another architecture is passed over.
-func locate(name string, machine elf.Machine) (executable, error) {
+func (s system) locate(name string, machine elf.Machine) (executable, error) {
 	for _, pattern := range []string{"/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"} {
-		files, err := filepath.Glob(filepath.Join(pattern, name))
+		files, err := filepath.Glob(string(s) + filepath.Join(pattern, name))
 		if err != nil {
 			return executable{}, err
 		}
@@ -77,5 +95,12 @@ func locate(name string, machine elf.Machine) (executable, error) {
 			}
 		}
 	}
-	return executable{}, fmt.Errorf("this machine has no %s", name)
+	return executable{}, fmt.Errorf("%s has no %s", s, name)
+}
+
+func (s system) String() string {
+	if s == "" {
+		return "this machine"
+	}
+	return string(s)
 }

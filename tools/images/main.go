@@ -10,8 +10,9 @@ import (
 
 const usage = `usage:
   images [-version V] [-out DIR] [-arch amd64,arm64]   build and pack the product's programs
-  images pack -out FILE.tar -ref NAME:TAG[,...] [-folder DIR] [-libraries] PROGRAM
-      pack one program of this machine's architecture: a static one, or with the libraries that it loads here`
+  images pack -out FILE.tar -ref NAME:TAG[,...] [-folder DIR] [-libraries [-root DIR]] [-user NAME:NUMBER] PROGRAM
+      pack one program of this machine's architecture: a static one, or with the libraries that it loads here, or in
+      the system whose files are in -root. It runs as the user, or as a number that has no name`
 
 func main() {
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -40,11 +41,19 @@ func runPack(flags *flag.FlagSet, arguments []string) error {
 	references := flags.String("ref", "", "")
 	folder := flags.String("folder", "", "")
 	libraries := flags.Bool("libraries", false, "")
+	root := flags.String("root", "", "")
+	user := flags.String("user", "", "")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
 	if *out == "" || *references == "" || flags.NArg() != 1 {
 		return errors.New(usage)
 	}
-	return packOne(*out, strings.Split(*references, ","), content{program: flags.Arg(0), folder: *folder, libraries: *libraries})
+	as, err := readAccount(*user)
+	if err != nil {
+		return err
+	}
+	return packOne(*out, strings.Split(*references, ","), content{
+		program: flags.Arg(0), folder: *folder, libraries: *libraries, root: strings.TrimRight(*root, "/"), user: as,
+	})
 }

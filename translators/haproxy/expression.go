@@ -68,9 +68,9 @@ func (h *hosting) expression(pattern string) (name string, ok bool) {
 	return h.text(e.text), true
 }
 
-// objection is why a rule cannot be served: the first expression that cannot be read
-// or is too large. Nil where there is none.
-func (c *Config) objection(rule *ir.Rule) error {
+// unreadable is the first expression of a rule that cannot be read or is too large; nil
+// where there is none.
+func (c *Config) unreadable(rule *ir.Rule) error {
 	for i := range rule.Matches {
 		m := &rule.Matches[i]
 		at := fmt.Sprintf("matches[%d].", i)

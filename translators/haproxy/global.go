@@ -1,5 +1,7 @@
 package haproxy
 
+import "slices"
+
 // The sockets that HAProxy makes in its folder, for its parent alone.
 const (
 	// AdminSocket takes the commands of the runtime API.
@@ -18,10 +20,9 @@ func (c *Config) global() *Section {
 }
 
 func (c *Config) defaults() *Section {
-	return &Section{Kind: "defaults", Lines: []string{
+	return &Section{Kind: "defaults", Lines: slices.Concat([]string{
 		"mode http",
 		"timeout connect 5s",
 		"timeout client 60s",
-		"timeout server 60s",
-	}}
+	}, unbounded(), reconnects())}
 }

@@ -85,7 +85,7 @@ func (r *portRows) host(l *ir.Listener, h *order.Host) {
 	if r.owner(h.Hostname) != l {
 		return
 	}
-	a := attached{port: r.port.Port, host: h, listener: listenerName(l.Key), next: r.around(l, h.Hostname, true)}
+	a := attached{port: r.port, host: h, listener: listenerName(l.Key), next: r.around(l, h.Hostname, true)}
 	made := r.config.hosting(a)
 	if strings.HasPrefix(h.Hostname, order.AnyHost) {
 		r.wide[wideHost{l, h.Hostname}] = made.place()
@@ -132,7 +132,10 @@ func (c *Config) single(row Row) *Block {
 
 // refusal is the row of all hosts of refused listeners.
 func (c *Config) refusal() *Block {
-	return c.single(Row{"/" + refusedPlace + "|", c.answer(500) + "||0"})
+	name := c.keep(answerName("refused_listener"), ir.Origin{}, func(name string) *Section {
+		return &Section{Kind: "backend", Name: name, Lines: says(internalError, "refused_listener")}
+	})
+	return c.single(Row{"/" + refusedPlace + "|", name + "||"})
 }
 
 // labels is how many labels the longest wildcard of a port has.

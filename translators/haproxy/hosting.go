@@ -16,14 +16,14 @@ type hosting struct {
 	asked  attached
 	// expressive is true where it has path expressions.
 	expressive bool
-	served     []*served
+	leads      []*leads
 	texts      []text
 	block      *Block
 }
 
 // attached is a hostname of a port, and what its rows say beyond its routes.
 type attached struct {
-	port uint16
+	port *order.Port
 	host *order.Host
 	// listener is its listener's name, as metrics have it.
 	listener string
@@ -33,7 +33,12 @@ type attached struct {
 }
 
 // where is how rows name the hostname.
-func (a attached) where() string { return strconv.Itoa(int(a.port)) + "/" + a.host.Hostname }
+func (a attached) where() string { return strconv.Itoa(int(a.port.Port)) + "/" + a.host.Hostname }
+
+// equal reports whether nothing that rows say differs.
+func (a attached) equal(b attached) bool {
+	return a.port.Port == b.port.Port && a.host == b.host && a.listener == b.listener && a.next == b.next
+}
 
 // place is what one hostname that leads to another says of it, and what a host's row
 // begins and ends with: how rows name it, and whether it has path expressions.
@@ -47,13 +52,13 @@ func (h *hosting) place() string {
 // hosting returns the rows of a hostname, made or taken over: nothing is written again
 // where its routes lead where they led.
 func (c *Config) hosting(a attached) *hosting {
-	led := make([]*served, len(a.host.Routes))
+	led := make([]*leads, len(a.host.Routes))
 	for i, route := range a.host.Routes {
-		led[i] = c.serve(route)
+		led[i] = c.leadsOf(a.port, route)
 	}
 	h := c.kept.hostings[a.host]
-	if h == nil || h.asked != a || !slices.Equal(h.served, led) {
-		h = &hosting{config: c, asked: a, served: led}
+	if h == nil || !h.asked.equal(a) || !slices.Equal(h.leads, led) {
+		h = &hosting{config: c, asked: a, leads: led}
 		h.write()
 		h.config = nil
 	}
@@ -85,19 +90,19 @@ func (h *hosting) write() {
 	at := h.asked.where() + "|"
 	rows := []Row{h.bottom("/" + at)}
 	for path, entries := range whole {
-		rows = append(rows, h.row("="+at+path, "=", 0, entries))
+		rows = append(rows, h.row("="+at+path, "=", entries))
 	}
 	for prefix, entries := range h.config.underPrefixes(expressions) {
 		if len(entries) > 0 {
 			h.expressive = true
-			rows = append(rows, h.row("~"+at+prefix, "~", 0, entries))
+			rows = append(rows, h.row("~"+at+prefix, "~", entries))
 		}
 	}
 	for prefix, entries := range beginnings {
 		key := strings.TrimSuffix(prefix, "/") + "/"
-		rows = append(rows, h.row("/"+at+key, stageOf(len(key)), len(prefix), entries))
+		rows = append(rows, h.row("/"+at+key, stageOf(len(key)), entries))
 	}
-	rows = append(rows, hostRow(h.asked.port, h.asked.host.Hostname, h.asked.listener, h.place()))
+	rows = append(rows, hostRow(h.asked.port.Port, h.asked.host.Hostname, h.asked.listener, h.place()))
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Key, b.Key) })
 	h.block = &Block{Rows: rows}
 }
@@ -106,16 +111,16 @@ func (h *hosting) write() {
 // serves the request.
 func (h *hosting) bottom(key string) Row {
 	if h.asked.next == "" {
-		return Row{key, h.config.answer(404) + "||0"}
+		return Row{key, h.config.answer(notFound) + "||"}
 	}
 	return Row{key, "?" + stageOf(0) + ":>^" + h.asked.next}
 }
 
 // row is that of one path: without a condition it is what the request is led by.
-func (h *hosting) row(key, stage string, length int, entries []order.Entry) Row {
-	w := program{tree: h}
+func (h *hosting) row(key, stage string, entries []order.Entry) Row {
+	w := question{tree: h}
 	for i, e := range entries {
-		to := h.config.made.served[e.Route].rules[e.RuleIndex] + "|" + tag(e.Rule.Origin) + "|" + strconv.Itoa(length)
+		to := h.config.leadsOf(h.asked.port, e.Route).rules[e.RuleIndex] + "|" + tag(e.Rule.Origin) + "|" + prefixLength(e.Match())
 		if i == 0 && unconditional(e.Match()) && !strings.Contains(to, "*") {
 			return Row{key, to}
 		}
@@ -127,4 +132,13 @@ func (h *hosting) row(key, stage string, length int, entries []order.Entry) Row 
 // unconditional reports whether a match asks for nothing but a path that is looked up.
 func unconditional(m *ir.Match) bool {
 	return m.Path.Kind != ir.Regex && m.Method == "" && len(m.Headers) == 0 && len(m.Query) == 0
+}
+
+// prefixLength is how much of a path a match's prefix is, without a slash at its end;
+// empty for a match of another kind.
+func prefixLength(m *ir.Match) string {
+	if m.Path.Kind != ir.Prefix {
+		return ""
+	}
+	return strconv.Itoa(len(strings.TrimSuffix(order.Literal(m.Path), "/")))
 }

@@ -30,7 +30,7 @@ func decideText() string { return automatonSource + decideSource }
 // the script then begins again. What the script cannot do, an error or what nobody has
 // foreseen, is answered with 500, never by a wrong backend.
 func (c *Config) lookup(p *order.Port) []string {
-	answer := c.answer(500)
+	_, answer := c.answer(notFound), c.answer(internalError)
 	lines := c.belongs(p, "txn.host", "txn.at")
 	return append(lines,
 		"http-request set-var(txn.where) var(txn.at),field(1,|)",
@@ -39,7 +39,7 @@ func (c *Config) lookup(p *order.Port) []string {
 		"http-request set-var(txn.to) str(~),concat(,txn.where,|),concat(,txn.path),map_beg("+RoutesMap+") if !{ var(txn.to) -m found } { var(txn.at),field(3,|) -m str ~ }",
 		"http-request set-var(txn.to) str(/),concat(,txn.where,|),concat(,txn.path,/),map_beg("+RoutesMap+") if { var(txn.where) -m found } !{ var(txn.to) -m found }",
 		fmt.Sprintf("http-request lua.decide %d if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }", p.Port),
-		"http-request set-var(txn.to) str("+answer+"||0) if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }",
+		"http-request set-var(txn.to) str("+answer+"||) if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }",
 		"use_backend %[var(txn.to),field(1,|)]",
 		"default_backend "+answer,
 	)

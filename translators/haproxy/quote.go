@@ -12,7 +12,7 @@ func quote(text string) string {
 	b.WriteByte('"')
 	for i := range len(text) {
 		switch c := text[i]; {
-		case c == '"' || c == '\\' || c == '$' || c < ' ' || c == 0x7f:
+		case c == '"' || c == '\\' || c == '$' || c < ' ' || c >= 0x7f:
 			_, _ = fmt.Fprintf(&b, `\x%02x`, c)
 		default:
 			b.WriteByte(c)
@@ -24,4 +24,14 @@ func quote(text string) string {
 
 // format writes a text as one argument that HAProxy reads as a log format, and that
 // says the text itself.
-func format(text string) string { return quote(strings.ReplaceAll(text, "%", "%%")) }
+func format(text string) string { return formatted(text, "") }
+
+// formatted is a text and what a sample expression says, as one argument that
+// HAProxy reads as a log format. The expression is no text of users.
+func formatted(text, expression string) string {
+	text = strings.ReplaceAll(text, "%", "%%")
+	if expression != "" {
+		text += "%[" + expression + "]"
+	}
+	return quote(text)
+}

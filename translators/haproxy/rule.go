@@ -1,40 +1,144 @@
 package haproxy
 
 import (
-	"strconv"
+	"cmp"
+	"fmt"
+	"slices"
 
 	"github.com/haproxytech/client-native/v5/models"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
 )
 
-// section returns the name of the section that does what a rule asks of its share of
-// requests, and makes it.
-func (c *Config) section(route *ir.Route, rule *ir.Rule, use *ir.BackendUse) string {
-	lines := c.asked(route, rule, use)
-	return c.keep(sectionName(*use.Backend, lines), func(name string) *Section {
+// share is the part of a rule's requests that one section serves.
+type share struct {
+	section string
+	// weight is relative to the sum of the rule's shares; it is above 0.
+	weight int
+}
+
+// shares returns what serves the requests that an entry's rule won at a port: one
+// section, or one for each use of a backend that takes traffic.
+//
+// A rule of which anything cannot be served is refused as a whole: half of its
+// filters could let through what the other half keeps out.
+func (c *Config) shares(p *order.Port, e order.Entry) []share {
+	key := ruleKey{e.Rule, p.Port}
+	if known, ok := c.made.shares[key]; ok {
+		return known
+	}
+	made := c.share(p, e)
+	c.made.shares[key] = made
+	return made
+}
+
+// ruleKey is what a rule's sections follow from, beside the unit's settings.
+type ruleKey struct {
+	rule *ir.Rule
+	port uint16
+}
+
+func (c *Config) share(p *order.Port, e order.Entry) []share {
+	if e.Rule.Refused != "" {
+		return []share{{c.refused(), 1}}
+	}
+	if err := cmp.Or(objection(p, e.Rule), c.unreadable(e.Rule)); err != nil {
+		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
+		return []share{{c.refused(), 1}}
+	}
+	uses := weighed(e.Rule)
+	first := newWalk(p)
+	_ = first.run(e.Rule.Filters)
+	if len(uses) == 0 || first.answered {
+		return []share{{c.ending(first, e.Rule), 1}}
+	}
+	all := make([]share, 0, len(uses))
+	for _, use := range uses {
+		all = append(all, share{c.section(p, e, use), use.Weight})
+	}
+	return all
+}
+
+// weighed are the uses that take traffic.
+func weighed(rule *ir.Rule) []*ir.BackendUse {
+	var uses []*ir.BackendUse
+	for i := range rule.Backends {
+		if use := &rule.Backends[i]; use.Weight > 0 {
+			uses = append(uses, use)
+		}
+	}
+	return uses
+}
+
+// objection is why a rule cannot be served; nil where it can. The filters of
+// backends without a share are read too.
+func objection(p *order.Port, rule *ir.Rule) error {
+	if err := newWalk(p).run(rule.Filters); err != nil {
+		return err
+	}
+	for i := range rule.Backends {
+		if err := newWalk(p).run(rule.Backends[i].Filters); err != nil {
+			return fmt.Errorf("backends[%d].%w", i, err)
+		}
+	}
+	return objectionToRetry(rule.Retry)
+}
+
+// section returns the name of the section that does what a rule asks of one use's
+// share of requests, and makes it.
+func (c *Config) section(p *order.Port, e order.Entry, use *ir.BackendUse) string {
+	w := newWalk(p)
+	_ = w.run(e.Rule.Filters)
+	if use.Backend == nil {
+		return c.ending(w, e.Rule)
+	}
+	_ = w.run(use.Filters)
+	if w.answered {
+		return c.ending(w, e.Rule)
+	}
+	lines := c.asked(w, e, use)
+	return c.keep(sectionName(*use.Backend, lines), e.Rule.Origin, func(name string) *Section {
 		return &Section{Kind: "backend", Name: name, Lines: lines, Pool: c.pool(*use.Backend)}
 	})
 }
 
 // asked is what is done with requests that a rule leads to one of its backends.
-func (c *Config) asked(*ir.Route, *ir.Rule, *ir.BackendUse) []string {
-	return []string{"balance roundrobin"}
+func (c *Config) asked(w *walk, e order.Entry, _ *ir.BackendUse) []string {
+	return slices.Concat(
+		[]string{"balance roundrobin"},
+		c.timeouts(e.Rule),
+		c.retries(e.Rule),
+		w.request,
+		w.responses(),
+	)
 }
 
-// answer returns the name of the section that answers with a status, and makes it.
-func (c *Config) answer(status int) string {
-	return c.keep(answerName(strconv.Itoa(status)), func(name string) *Section {
-		return &Section{Kind: "backend", Name: name, Lines: []string{
-			"http-request return status " + strconv.Itoa(status),
-		}}
+// ending returns the name of the section of requests that no backend sees: a
+// filter answers them, or nobody does, which is 500.
+func (c *Config) ending(w *walk, rule *ir.Rule) string {
+	lines := w.request
+	if !w.answered {
+		lines = append(slices.Clone(lines), says(internalError, "no_backend")...)
+	}
+	lines = slices.Concat(lines, w.responses())
+	return c.keep(answerName(digest(lines)), rule.Origin, func(name string) *Section {
+		return &Section{Kind: "backend", Name: name, Lines: lines}
 	})
 }
 
+// refused returns the name of the section of rules that cannot be served.
+func (c *Config) refused() string { return c.answer(internalError) }
+
 // keep makes a section unless it is there: its name says its content.
-func (c *Config) keep(name string, build func(name string) *Section) string {
-	if c.made.sections[name] == nil {
-		c.made.sections[name] = build(name)
+func (c *Config) keep(name string, origin ir.Origin, build func(name string) *Section) string {
+	s := c.made.sections[name]
+	if s == nil {
+		s = build(name)
+		c.made.sections[name] = s
+	}
+	if origin.Kind != "" && !slices.Contains(s.Origins, origin) {
+		s.Origins = append(s.Origins, origin)
 	}
 	return name
 }

@@ -16,7 +16,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
-	c.made = parts{tree: newTree(), sections: map[string]*Section{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey()}
+	c.made = parts{tree: newTree(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey()}
 	c.Sections = append(c.Sections, c.global(), c.defaults())
 	for _, p := range c.ports {
 		c.Sections = append(c.Sections, c.frontends(p)...)
@@ -34,7 +34,9 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 // parts are what one translation hands to the next.
 type parts struct {
 	// sections are those of backends by name. A name says the content.
-	sections  map[string]*Section
+	sections map[string]*Section
+	// shares are what serves the requests of a rule.
+	shares    map[ruleKey][]share
 	backends  map[ir.BackendKey]*ir.Backend
 	endpoints map[ir.EndpointsKey]*ir.Endpoints
 	tree

@@ -4,13 +4,12 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
 // tree is what rows are made of, for the next translation.
 type tree struct {
-	served   map[*ir.Route]*served
+	leads    map[leadsKey]*leads
 	hostings map[*order.Host]*hosting
 	// expressions are by pattern, texts by name.
 	expressions map[string]*expression
@@ -20,7 +19,7 @@ type tree struct {
 
 func newTree() tree {
 	return tree{
-		served: map[*ir.Route]*served{}, hostings: map[*order.Host]*hosting{}, expressions: map[string]*expression{},
+		leads: map[leadsKey]*leads{}, hostings: map[*order.Host]*hosting{}, expressions: map[string]*expression{},
 		texts: map[string]*Block{}, singles: map[Row]*Block{},
 	}
 }

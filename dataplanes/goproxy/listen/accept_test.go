@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
 )
 
 // starved is a listener of a system that has no descriptors for a while.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
 )
 
 // dial opens a connection that the test closes.

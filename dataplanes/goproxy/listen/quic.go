@@ -13,9 +13,9 @@ import (
 
 	"github.com/quic-go/quic-go"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/wire/rawconn"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/wire/rawconn"
 )
 
 // quicSocket is the UDP side of one address.

@@ -19,8 +19,8 @@ import (
 
 	"github.com/quic-go/quic-go"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
 )
 
 // patience bounds every wait.

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
 )
 
 // socket is one bound address.

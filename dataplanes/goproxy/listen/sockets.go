@@ -4,7 +4,7 @@ import (
 	"maps"
 	"net/netip"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/guard"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
 )
 
 // Sockets are the bound addresses of one unit. Its methods are called by one

@@ -3,7 +3,7 @@ package table
 import (
 	"strings"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
 	"github.com/sluice-gateway/sluice/ir"
 )
 

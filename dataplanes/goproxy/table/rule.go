@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 
-	"github.com/sluice-gateway/sluice/dataplanes/goproxy/filter"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/filter"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )

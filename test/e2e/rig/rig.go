@@ -43,8 +43,9 @@ type Options struct {
 	Nodes int
 	// Channel of Gateway API's CRDs: "experimental" (default) or "standard".
 	Channel string
-	// Envoy gives the nodes Envoy's image, where this machine has an Envoy.
-	Envoy bool
+	// Dataplanes are those whose proxies' own images the nodes are given, where this
+	// machine has the proxy: "envoy", "haproxy".
+	Dataplanes []string
 	// Keep leaves the cluster running when the program ends.
 	Keep bool
 }
@@ -83,7 +84,7 @@ func (r *Rig) prepare(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Nodes > 0 {
-		if err := r.loadImages(ctx, o.Envoy); err != nil {
+		if err := r.loadImages(ctx, o.Dataplanes); err != nil {
 			return err
 		}
 		if err := r.install(ctx); err != nil {
@@ -136,7 +137,7 @@ func (r *Rig) installCRDs(ctx context.Context, channel string) error {
 
 // loadImages builds the product's images for this machine and gives them to the
 // nodes.
-func (r *Rig) loadImages(ctx context.Context, envoy bool) error {
+func (r *Rig) loadImages(ctx context.Context, dataplanes []string) error {
 	out := filepath.Join(r.Root, ".bin", "images-e2e")
 	if _, err := r.output(ctx, r.Plan().Program("images"), "-version", version, "-out", out, "-arch", runtime.GOARCH); err != nil {
 		return err
@@ -145,10 +146,10 @@ func (r *Rig) loadImages(ctx context.Context, envoy bool) error {
 	if err != nil {
 		return err
 	}
-	if err := r.LoadImage(ctx, archives...); err != nil || !envoy {
+	if err := r.LoadImage(ctx, archives...); err != nil {
 		return err
 	}
-	return r.loadEnvoy(ctx, filepath.Join(out, "envoy-"+runtime.GOARCH+".tar"))
+	return r.loadProxies(ctx, dataplanes, out)
 }
 
 // Image is the name of the image with the program sluice.

@@ -363,12 +363,12 @@ end
 -- again looks everything up as of now.
 local function again(r, port)
   local row = belongs(port, r.txn:get_var("txn.host") or "")
-  if row == nil then return "answer_404||0" end
+  if row == nil then return "answer_404||" end
   local where, listener, flags = string.match(row, "^([^|]*)|([^|]*)|(.*)$")
   r.where, r.flags = where, flags
   r.txn:set_var("txn.at", row)
   r.txn:set_var("txn.listener", listener)
-  if where == "" then return "answer_404||0" end
+  if where == "" then return "answer_404||" end
   return follow(r, first(r))
 end
 
@@ -385,7 +385,7 @@ local function decide(txn, port)
     if to ~= nil then break end
     to = again(r, port)
   end
-  txn:set_var("txn.to", to or "answer_500||0")
+  txn:set_var("txn.to", to or "answer_500||")
 end
 
 core.register_action("decide", { "http-req" }, decide, 1)

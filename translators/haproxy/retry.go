@@ -1,0 +1,86 @@
+package haproxy
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// mostConnects bounds how many more endpoints a request looks for a connection at,
+// where its rule says nothing of retries.
+const mostConnects = 3
+
+// retriable are the statuses that HAProxy tries again.
+var retriable = []int{401, 403, 404, 408, 421, 425, 429, 500, 501, 502, 503, 504}
+
+// objectionToRetry is nil where HAProxy can do what is asked.
+func objectionToRetry(r *ir.Retry) error {
+	if r == nil {
+		return nil
+	}
+	for _, code := range r.Codes {
+		if !slices.Contains(retriable, code) {
+			return fmt.Errorf("retry.codes: HAProxy cannot retry status %d; it can %s", code, listed(retriable, ", "))
+		}
+	}
+	return nil
+}
+
+func listed(numbers []int, by string) string {
+	var texts []string
+	for _, n := range numbers {
+		texts = append(texts, strconv.Itoa(n))
+	}
+	return strings.Join(texts, by)
+}
+
+// reconnects are the directives of all sections that have a request go to another
+// endpoint where no connection could be made, whatever its method, so that an
+// endpoint that goes away costs none.
+func reconnects() []string {
+	return []string{"option redispatch 1", "retries " + strconv.Itoa(mostConnects), "retry-on conn-failure empty-response"}
+}
+
+// retries are what a rule says of all else.
+func (c *Config) retries(rule *ir.Rule) []string {
+	if rule.Retry == nil {
+		// A backend may close an idle connection while a request is on its way: what
+		// may be made twice, and has no content, is made again.
+		return []string{"http-request disable-l7-retry unless METH_GET or METH_OPTIONS"}
+	}
+	lines := []string{
+		"retries " + strconv.Itoa(c.attempts(rule)),
+		"retry-on " + strings.Join(failures(rule), " "),
+	}
+	if c.bound(rule) == 0 {
+		lines = append(lines, waitForBody(time.Duration(c.unit.Proxy.Settings.Timeouts.Stall)))
+	}
+	return lines
+}
+
+// attempts are the tries after the first. Those that run out of their time must
+// have run out together before the request's time has.
+func (c *Config) attempts(rule *ir.Rule) int {
+	attempts, whole, try := rule.Retry.Attempts, c.bound(rule), time.Duration(rule.Timeouts.BackendRequest)
+	if whole > 0 && try > 0 {
+		attempts = min(attempts, max(0, int(whole/try)-1))
+	}
+	return attempts
+}
+
+// failures are what counts as one, in HAProxy's words. A try that has no bound of
+// its own runs out of the request's time, of which none is left then.
+func failures(rule *ir.Rule) []string {
+	all := []string{"conn-failure", "empty-response", "junk-response"}
+	if rule.Timeouts.BackendRequest > 0 {
+		all = append(all, "response-timeout")
+	}
+	for _, code := range rule.Retry.Codes {
+		all = append(all, strconv.Itoa(code))
+	}
+	return all
+}

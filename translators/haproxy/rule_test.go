@@ -1,0 +1,244 @@
+package haproxy
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// served runs HAProxy with a configuration, and returns where its port 80 is.
+func served(t *testing.T, c *Config) string {
+	t.Helper()
+	path := program(t)
+	dir := t.TempDir()
+	for _, f := range c.Files {
+		write(t, filepath.Join(dir, f.Name), f.Content+string(f.Secret))
+	}
+	write(t, filepath.Join(dir, RoutesMap), c.Map())
+	write(t, filepath.Join(dir, "haproxy.cfg"), c.Text())
+	cmd := exec.CommandContext(t.Context(), path, "-db", "-C", dir, "-f", "haproxy.cfg") //nolint:gosec // Whoever runs the tests says which.
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	at := c.address(80).String()
+	for {
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", at)
+		if err == nil {
+			_ = connection.Close()
+			return at
+		}
+		select {
+		case <-ended:
+			t.Fatalf("HAProxy has ended: %s\n%s", said.String(), c.Text())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// free is the offset of a port 80 that nobody listens at.
+func free(t *testing.T) int {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port - 80 //nolint:errcheck,forcetypeassert // It is one of TCP.
+}
+
+// echo answers with what it was asked.
+func echo(w http.ResponseWriter, r *http.Request) {
+	for name, values := range r.Header {
+		for _, value := range values {
+			w.Header().Add("Got-"+name, value)
+		}
+	}
+	w.Header().Set("Got-Path", r.URL.RequestURI())
+	w.Header().Set("Got-Host", r.Host)
+	w.Header().Set("Vary", "Accept")
+	w.Header().Set("X-Remove", "backend")
+	_, _ = io.WriteString(w, "echo")
+}
+
+// ruled is a unit of one HTTP listener whose routes have one rule under each path.
+func ruled(t *testing.T, rules map[string]*ir.Rule) *Config {
+	t.Helper()
+	backend := httptest.NewServer(http.HandlerFunc(echo))
+	t.Cleanup(backend.Close)
+	at := netip.MustParseAddrPort(backend.Listener.Addr().String())
+	key := ir.EndpointsKey{Namespace: "shop", Service: "one", Port: 80}
+	backendKey := ir.BackendKey{EndpointsKey: key, Protocol: ir.BackendHTTP1}
+	listener := ir.ListenerKey{Section: "http"}
+	unit := &ir.Unit{
+		Proxy: &ir.Proxy{
+			Listeners: []*ir.Listener{{Key: listener, Port: 80, Protocol: ir.HTTP, Hostname: "*"}},
+			Backends:  []*ir.Backend{{Key: backendKey}},
+		},
+		Endpoints: []*ir.Endpoints{{Key: key, Endpoints: []ir.Endpoint{{Address: at.Addr().String(), Port: at.Port()}}}},
+	}
+	route := &ir.Route{
+		Origin: ir.Object{Kind: "HTTPRoute", Namespace: "shop", Name: "r"}, Kind: ir.HTTPRoute,
+		Attachments: []ir.Attachment{{Listener: listener, Hostnames: []string{"*"}}},
+	}
+	for path, rule := range rules {
+		rule.Origin = ir.Origin{Object: route.Origin, Rule: len(route.Rules)}
+		rule.Matches = []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: path}}}
+		for i := range rule.Backends {
+			if rule.Backends[i].Backend == nil && rule.Backends[i].Weight == 0 {
+				rule.Backends[i].Backend, rule.Backends[i].Weight = &backendKey, 1
+			}
+		}
+		route.Rules = append(route.Rules, rule)
+	}
+	unit.Proxy.Routes = []*ir.Route{route}
+	return Translate(unit, Target{Address: netip.MustParseAddr("127.0.0.1"), PortOffset: free(t)}, nil)
+}
+
+// ask sends a request without following redirects. Fields are "Name: value".
+func ask(t *testing.T, method, url string, fields ...string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "a.example"
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, ": ")
+		if r.Header.Add(name, value); name == "Host" {
+			r.Host = value
+		}
+	}
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	return answer
+}
+
+// nasty holds all that could mean something to HAProxy.
+const nasty = `100% %[src] %{+Q}o ${HOME} $1 "a" 'b' \x41 \n # { } if unless [ ] ( ) , ; | & <>` + "\t\u00fc"
+
+func TestFiltersMeanWhatTheySay(t *testing.T) {
+	full, empty, prefix := "/a%20$1%251", "", "/xyz"
+	one := []ir.BackendUse{{}}
+	edit := &ir.HeaderEdit{
+		Set: []ir.Header{{Name: "X-Set", Value: nasty}, {Name: "x_a-$#'`|", Value: "1"}}, Add: []ir.Header{{Name: "X-Add", Value: "rule"}}, Remove: []string{"X-Remove"},
+	}
+	c := ruled(t, map[string]*ir.Rule{
+		"/edit": {Filters: []ir.Filter{{RequestHeaders: edit}, {ResponseHeaders: edit}}, Backends: []ir.BackendUse{{
+			Filters: []ir.Filter{{RequestHeaders: &ir.HeaderEdit{Add: []ir.Header{{Name: "x-add", Value: "use"}}}}, {ResponseHeaders: &ir.HeaderEdit{Add: []ir.Header{{Name: "x-add", Value: "use"}}}}},
+		}}},
+		"/full":     {Filters: []ir.Filter{{Rewrite: &ir.Rewrite{Hostname: "new.example", Path: &ir.PathEdit{Full: &full}}}}, Backends: one},
+		"/empty":    {Filters: []ir.Filter{{Rewrite: &ir.Rewrite{Path: &ir.PathEdit{Prefix: &empty}}}}, Backends: []ir.BackendUse{{}}},
+		"/prefix":   {Filters: []ir.Filter{{Rewrite: &ir.Rewrite{Path: &ir.PathEdit{Prefix: &prefix}}}}, Backends: []ir.BackendUse{{}}},
+		"/redirect": {Filters: []ir.Filter{{ResponseHeaders: edit}, {Redirect: &ir.Redirect{Scheme: "https", Status: 308, Path: &ir.PathEdit{Prefix: &prefix}}}}},
+		"/nobody":   {Filters: []ir.Filter{{ResponseHeaders: edit}}},
+		"/nothing":  {Backends: []ir.BackendUse{{Weight: 1}}},
+		"/refused":  {Refused: "something", Backends: nil},
+		"/invalid":  {Filters: []ir.Filter{{RequestHeaders: &ir.HeaderEdit{Remove: []string{"Host"}}}}, Backends: []ir.BackendUse{{}}},
+	})
+	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Message, "filters[0].requestHeaders: remove") {
+		t.Errorf("Problems are %v; want one, of what removes Host", c.Problems)
+	}
+	at := served(t, c)
+	for _, step := range []struct {
+		path   string
+		status int
+		want   map[string]string
+		fields []string
+	}{
+		{"/edit", 200, map[string]string{
+			"Got-X-Set": nasty, "Got-X-Add": "client rule use", "Got-X-Remove": "", "Got-X_remove": "", "X-Set": nasty, "X-Add": "use rule", "X-Remove": "", "Got-Host": "a.example",
+		}, []string{"X-Set: client", "X_set: client", "X-Add: client", "X-Remove: client", "X_remove: client", "x.remove: client"}},
+		{"/full/x?a=%31$1", 200, map[string]string{"Got-Path": full + "?a=%31$1", "Got-Host": "new.example"}, nil},
+		{"/empty", 200, map[string]string{"Got-Path": "/"}, nil},
+		{"/empty/", 200, map[string]string{"Got-Path": "/"}, nil},
+		{"/empty/a?b", 200, map[string]string{"Got-Path": "/a?b"}, nil},
+		{"/prefix", 200, map[string]string{"Got-Path": "/xyz"}, nil},
+		{"/prefix/", 200, map[string]string{"Got-Path": "/xyz/"}, nil},
+		{"/prefix/a/b", 200, map[string]string{"Got-Path": "/xyz/a/b"}, nil},
+		{"/redirect/a?b=%32&c", 308, map[string]string{"Location": "https://a.example/xyz/a?b=%32&c", "X-Add": "rule"}, nil},
+		{"/redirect?", 308, map[string]string{"Location": "https://a.example/xyz?"}, nil},
+		{"/redirect", 400, nil, []string{"Host: a*example"}},
+		{"/nobody", 500, map[string]string{"X-Add": "rule", "Content-Type": "text/plain; charset=utf-8"}, nil},
+		{"/nothing", 500, nil, nil},
+		{"/refused", 500, nil, nil},
+		{"/invalid", 500, nil, nil},
+	} {
+		got := ask(t, http.MethodGet, "http://"+at+step.path, step.fields...)
+		if got.StatusCode != step.status {
+			t.Errorf("%s: status %d, want %d", step.path, got.StatusCode, step.status)
+		}
+		for name, want := range step.want {
+			if value := strings.Join(got.Header.Values(name), " "); value != want {
+				t.Errorf("%s: %s is %q, want %q", step.path, name, value, want)
+			}
+		}
+	}
+	if t.Failed() {
+		t.Log(c.Text())
+	}
+}
+
+func TestCrossOriginRequests(t *testing.T) {
+	spec := func(credentials bool, origins ...string) *ir.Rule {
+		return &ir.Rule{Filters: []ir.Filter{{CORS: &ir.CORS{
+			AllowOrigins: origins, AllowMethods: []string{"*"}, AllowHeaders: []string{"*"}, ExposeHeaders: []string{"X-Seen"}, AllowCredentials: credentials, MaxAge: 5,
+		}}}, Backends: []ir.BackendUse{{}}}
+	}
+	at := served(t, ruled(t, map[string]*ir.Rule{
+		"/any": spec(false, "*"), "/trusted": spec(true, "*"), "/none": spec(false),
+		"/some":  spec(false, "https://a.example", "http://*.b.example:8080", "https://[2001:db8::1]"),
+		"/hosts": spec(false, "https://*"),
+	}))
+	for _, step := range []struct{ path, origin, want string }{
+		{"/any", "https://x.example", "*"},
+		{"/any", "null", "*"},
+		{"/trusted", "https://x.example", "https://x.example"},
+		{"/none", "https://a.example", ""},
+		{"/some", "https://a.example", "https://a.example"},
+		{"/some", "HTTPS://A.Example:443", "HTTPS://A.Example:443"},
+		{"/some", "https://aXexample", ""},
+		{"/some", "https://a.example.evil", ""},
+		{"/some", "https://a.example/path", ""},
+		{"/some", "https://[2001:db8::1]", "https://[2001:db8::1]"},
+		{"/some", "http://x.y.b.example:8080", "http://x.y.b.example:8080"},
+		{"/some", "http://.b.example:8080", ""},
+		{"/some", "http://*.b.example:8080", ""},
+		{"/some", "http://x.b.example", ""},
+		{"/hosts", "https://x", "https://x"},
+		{"/hosts", "https://x:444", ""},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodOptions} {
+			got := ask(t, method, "http://"+at+step.path, "Origin: "+step.origin, "Access-Control-Request-Method: PUT")
+			if value := strings.Join(got.Header.Values("Access-Control-Allow-Origin"), " "); got.StatusCode != 200 || value != step.want {
+				t.Errorf("%s %s from %s: %d and %q, want 200 and %q", method, step.path, step.origin, got.StatusCode, value, step.want)
+			}
+			if reached := got.Header.Get("Got-Host") != ""; reached != (method == http.MethodGet) {
+				t.Errorf("%s %s from %s: reached the backend: %v", method, step.path, step.origin, reached)
+			}
+		}
+	}
+	for path, want := range map[string]string{"/any": "* * ", "/trusted": "PUT X-A Origin"} {
+		got := ask(t, http.MethodOptions, "http://"+at+path, "Origin: https://x.example", "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: X-A")
+		if said := fmt.Sprintf("%s %s %s", got.Header.Get("Access-Control-Allow-Methods"), got.Header.Get("Access-Control-Allow-Headers"), got.Header.Get("Vary")); said != want {
+			t.Errorf("%s: methods, headers and Vary are %q, want %q", path, said, want)
+		}
+	}
+}
