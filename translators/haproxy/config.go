@@ -29,8 +29,8 @@ type Config struct {
 	// Sections are the text of the configuration, in its order: global, defaults,
 	// frontends by port, backends by name. Each name stands once among its kind.
 	Sections []*Section
-	// Rows are those of RoutesMap, ordered by key, each key once.
-	Rows []Row
+	// Blocks are the rows of RoutesMap. Each key stands in one block.
+	Blocks []*Block
 	// Files are what sections name, ordered by name, each once. RoutesMap is not
 	// among them.
 	Files []*File
@@ -87,6 +87,11 @@ type Server struct {
 // Row is one row of the map: its value is what the text after the key's first space
 // says.
 type Row struct{ Key, Value string }
+
+// Block is the rows that one thing makes, ordered by key: a hostname, or a long text
+// that others name. It is immutable, and two equal pointers mean that nothing has
+// changed.
+type Block struct{ Rows []Row }
 
 // RoutesMap is the one map of a unit, so that one commit changes all of it at once.
 const RoutesMap = "routes.map"

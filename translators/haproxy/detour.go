@@ -127,10 +127,6 @@ func marshal(filters []ir.Filter) string {
 // passing returns what serves the requests of a rule that the agent has to do with.
 // What it does is all of their filters: HAProxy goes on as for a rule without any.
 func (c *Config) passing(p *order.Port, e order.Entry) []share {
-	if err := objectionToPassing(p, e.Rule); err != nil {
-		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
-		return []share{{c.refused(), 1}}
-	}
 	bare := *e.Rule
 	bare.Filters = nil
 	then := e
