@@ -16,7 +16,7 @@ func (u *upstream) balance() {
 	case ir.ConsistentHash:
 		u.weight = ringWeight
 		// Places on the ring go by the address, so that every proxy has the same.
-		u.params.HashKey = "addr-port"
+		u.ring = " hash-key addr-port"
 		u.lines = append(u.lines, "balance hash "+u.hashed(), "hash-type consistent")
 	case ir.LeastRequest:
 		// The least busy of all: two of two at random would be one twice for every
@@ -39,7 +39,8 @@ func (u *upstream) hashed() string {
 			return "req.fhdr(" + key.Name + ")" + someKey
 		case ir.HashCookie:
 			return "req.cook(" + key.Name + ")" + someKey
-		case ir.HashClientIP:
+		}
+		if u.hops {
 			return "var(" + varPeer + ")"
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 // files are what sections name.
 func (c *Config) files() []*File {
-	return []*File{{Name: decideScript, Kind: Constant, Content: decideText()}}
+	return append(c.upstreamFiles(), &File{Name: decideScript, Kind: Constant, Content: decideText()})
 }
 
 // Text is the configuration as HAProxy reads it.

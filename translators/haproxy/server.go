@@ -92,9 +92,9 @@ func (p *Pool) said() string {
 	if p.says != "" {
 		return p.says
 	}
-	return written(p.Params)
+	return wordsOf(p.Params)
 }
 
-func written(with models.ServerParams) string {
+func wordsOf(with models.ServerParams) string {
 	return strings.TrimSpace(params.ServerOptionsString(configuration.SerializeServerParams(with)))
 }

@@ -2,6 +2,8 @@ package haproxy
 
 import (
 	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/haproxytech/client-native/v5/models"
@@ -13,6 +15,8 @@ import (
 type upstream struct {
 	backend *ir.Backend
 	connect ir.Duration
+	// hops is true where others tell who the client is.
+	hops bool
 	// client is the certificate that is shown; nil for none.
 	client *ir.Certificate
 
@@ -21,6 +25,9 @@ type upstream struct {
 	// serves is false where nobody may be spoken to: every request is answered 503.
 	serves bool
 	params models.ServerParams
+	// ring is how the places of a consistent hash are named, which the parameters know
+	// no word for.
+	ring string
 	// says are params as HAProxy reads them.
 	says string
 	// weight is what each endpoint has.
@@ -28,8 +35,11 @@ type upstream struct {
 	files  []*File
 }
 
-// digested is what a section's name has to tell of its backend.
-func (u *upstream) digested() []string { return append(u.lines[:len(u.lines):len(u.lines)], u.says) }
+// section is the name of the backend's section with such lines. It tells the servers'
+// parameters too.
+func (u *upstream) section(lines []string) string {
+	return sectionName(u.backend.Key, append(lines[:len(lines):len(lines)], u.says, strconv.FormatBool(u.serves)))
+}
 
 // upstream returns what sections say of a backend. What has not changed is the last
 // translation's.
@@ -41,7 +51,8 @@ func (c *Config) upstream(key ir.BackendKey) *upstream {
 	if b == nil {
 		b = &ir.Backend{Key: key}
 	}
-	u := &upstream{backend: b, connect: c.unit.Proxy.Settings.Timeouts.Connect, client: c.clientCertificate(b)}
+	settings := &c.unit.Proxy.Settings
+	u := &upstream{backend: b, connect: settings.Timeouts.Connect, hops: settings.ClientIP.TrustedHops > 0, client: c.clientCertificate(b)}
 	if last := c.kept.upstreams[key]; last != nil && last.alike(u) {
 		u = last
 	} else {
@@ -52,7 +63,7 @@ func (c *Config) upstream(key ir.BackendKey) *upstream {
 }
 
 func (u *upstream) alike(with *upstream) bool {
-	return u.connect == with.connect && same(u.backend, with.backend) && same(u.client, with.client)
+	return u.connect == with.connect && u.hops == with.hops && same(u.backend, with.backend) && same(u.client, with.client)
 }
 
 // same says whether two parts of a unit say the same; mostly they are one.
@@ -66,7 +77,7 @@ func (u *upstream) make() {
 	u.balance()
 	u.eject()
 	u.serves = u.secure()
-	u.says = written(u.params)
+	u.says = strings.TrimSpace(wordsOf(u.params) + u.ring)
 }
 
 // pool returns where the servers of a backend's sections come from; nil where there
