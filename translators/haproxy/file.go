@@ -4,7 +4,10 @@ import "strings"
 
 // files are what sections name.
 func (c *Config) files() []*File {
-	return []*File{{Name: decideScript, Kind: Constant, Content: decide}}
+	return []*File{
+		{Name: decideScript, Kind: Constant, Content: decide},
+		{Name: sessionFile, Kind: Constant, Content: session},
+	}
 }
 
 // Text is the configuration as HAProxy reads it.

@@ -18,14 +18,17 @@ const decideScript = "decide.lua"
 // its end; nothing where the match was no prefix match.
 func (c *Config) lookup(p *order.Port) []string {
 	port := strconv.Itoa(int(p.Port))
-	return []string{
+	lines := []string{
 		"http-request set-var(txn.at) str(" + port + "),concat(|,txn.host,),map_str(" + RoutesMap + ")",
 		"http-request set-var(txn.at) str(" + port + "|*),map_str(" + RoutesMap + ") if !{ var(txn.at) -m found }",
 		"http-request set-var(txn.to) str(=),concat(,txn.at,|),concat(,txn.path,),map_str(" + RoutesMap + ") if { var(txn.at) -m found }",
 		"http-request set-var(txn.to) str(/),concat(,txn.at,|),concat(,txn.path,/),map_beg(" + RoutesMap + ") if { var(txn.at) -m found } !{ var(txn.to) -m found }",
-		"use_backend %[var(txn.to),field(1,|)] if { var(txn.to) -m found }",
-		"default_backend " + c.answer(404),
 	}
+	lines = append(lines, c.stay(p)...)
+	return append(lines,
+		"use_backend %[var(txn.to),field(1,|)] if { var(txn.to) -m found }",
+		"default_backend "+c.answer(404),
+	)
 }
 
 // rows are what requests of a port are led by.

@@ -16,11 +16,11 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
-	c.made = parts{sections: map[string]*Section{}, shares: map[ruleKey][]share{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey()}
+	c.made = parts{sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey()}
 	c.Sections = append(c.Sections, c.global(), c.defaults())
 	for _, p := range c.ports {
-		c.Sections = append(c.Sections, c.frontends(p)...)
 		c.Rows = append(c.Rows, c.rows(p)...)
+		c.Sections = append(c.Sections, c.frontends(p)...)
 	}
 	c.Sections = append(c.Sections, c.backends()...)
 	c.Files = c.files()
@@ -35,7 +35,9 @@ type parts struct {
 	// sections are those of backends by name. A name says the content.
 	sections map[string]*Section
 	// shares are what serves the requests of a rule.
-	shares    map[ruleKey][]share
+	shares map[ruleKey][]share
+	// several are the ports with rules whose sessions choose among sections.
+	several   map[uint16]bool
 	backends  map[ir.BackendKey]*ir.Backend
 	endpoints map[ir.EndpointsKey]*ir.Endpoints
 }
