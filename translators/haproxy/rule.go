@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -45,9 +46,22 @@ func (c *Config) share(p *order.Port, e order.Entry) []share {
 	if e.Rule.Refused != "" {
 		return []share{{section: c.refused(), weight: 1}}
 	}
-	if err := objection(p, e.Rule); err != nil {
+	object := objection
+	if anyDetour(e.Rule) {
+		object = objectionToPassing
+	}
+	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule)); err != nil {
 		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
 		return []share{{section: c.refused(), weight: 1}}
+	}
+	all := c.shared(p, e)
+	c.several(p, e.Rule, all)
+	return all
+}
+
+func (c *Config) shared(p *order.Port, e order.Entry) []share {
+	if anyDetour(e.Rule) {
+		return c.passing(p, e)
 	}
 	uses := weighed(e.Rule)
 	first := newWalk(p)
@@ -59,7 +73,6 @@ func (c *Config) share(p *order.Port, e order.Entry) []share {
 	for _, use := range uses {
 		all = append(all, c.section(p, e, use))
 	}
-	c.several(p, e.Rule, all)
 	return all
 }
 
