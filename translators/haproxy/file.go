@@ -1,10 +1,13 @@
 package haproxy
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
 // files are what sections name.
 func (c *Config) files() []*File {
-	return []*File{{Name: decideScript, Kind: Constant, Content: decide}}
+	return []*File{{Name: decideScript, Kind: Constant, Content: decideText()}}
 }
 
 // Text is the configuration as HAProxy reads it.
@@ -33,8 +36,21 @@ func (s *Section) write(b *strings.Builder) {
 // Map is the text of RoutesMap.
 func (c *Config) Map() string {
 	var b strings.Builder
-	for _, r := range c.Rows {
+	for r := range c.Rows() {
 		b.WriteString(r.Key + " " + r.Value + "\n")
 	}
 	return b.String()
+}
+
+// Rows yields all rows of RoutesMap.
+func (c *Config) Rows() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for _, b := range c.Blocks {
+			for _, r := range b.Rows {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
 }

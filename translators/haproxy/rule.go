@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -42,9 +43,16 @@ func (c *Config) share(p *order.Port, e order.Entry) []share {
 	if e.Rule.Refused != "" {
 		return []share{{c.refused(), 1}}
 	}
-	if err := objection(p, e.Rule); err != nil {
+	object := objection
+	if anyDetour(e.Rule) {
+		object = objectionToPassing
+	}
+	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule)); err != nil {
 		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
 		return []share{{c.refused(), 1}}
+	}
+	if anyDetour(e.Rule) {
+		return c.passing(p, e)
 	}
 	uses := weighed(e.Rule)
 	first := newWalk(p)
