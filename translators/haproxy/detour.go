@@ -20,6 +20,8 @@ type Detours struct {
 	HTTP []*Detour
 	// Datagrams are the ports of UDP, ascending.
 	Datagrams []*order.Port
+	// Openings are ordered by socket, each once.
+	Openings []Opening
 	// Trail is the target's.
 	Trail string
 }
@@ -233,7 +235,7 @@ func (c *Config) comeBack() []*Section {
 
 // detours are what the agent needs to know.
 func (c *Config) detours() Detours {
-	d := Detours{Trail: c.target.Trail}
+	d := Detours{Trail: c.target.Trail, Openings: c.openings()}
 	for _, one := range c.made.detours {
 		d.HTTP = append(d.HTTP, one)
 	}
