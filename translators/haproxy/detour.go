@@ -180,6 +180,7 @@ func anyDetour(rule *ir.Rule) bool {
 // detourLines send requests to the agent, and take its word for what became of them.
 func (c *Config) detourLines(d *Detour) []string {
 	lines := []string{
+		"http-request del-header " + DetourPrefix + " -m beg",
 		"http-request set-header " + DetourClient + " %[src]:%[src_port]",
 		"http-request set-header " + DetourScheme + " %[ssl_fc,iif(https,http)]",
 	}
