@@ -166,7 +166,7 @@ func (c *Config) keep(name string, origin ir.Origin, build func(name string) *Se
 
 // pool returns where a backend's servers come from.
 func (c *Config) pool(key ir.BackendKey) *Pool {
-	p := &Pool{Endpoints: key.EndpointsKey, Params: models.ServerParams{}}
+	p := &Pool{Endpoints: key.EndpointsKey, Through: c.through(key), Params: models.ServerParams{}}
 	p.Servers = servers(c.made.endpoints[key.EndpointsKey])
 	return p
 }
