@@ -19,9 +19,15 @@ func (u *upstream) secure() bool {
 	if t == nil {
 		return true
 	}
-	name, named := verifiedName(t)
-	anchors := u.anchors(t)
-	if t.Invalid != "" || !named || anchors == "" || !isHostname(t.Hostname) {
+	if t.Invalid != "" {
+		return false
+	}
+	if beyondHAProxy(t.SANs) {
+		// The agent opens it, and verifies.
+		return true
+	}
+	name, anchors := verifiedName(t), u.anchors(t)
+	if anchors == "" || !isHostname(name) || !isHostname(t.Hostname) {
 		return false
 	}
 	p := &u.params
@@ -95,22 +101,12 @@ func certificates(text string) string {
 	}
 }
 
-// verifiedName is the one name that a backend's certificate must be for; false where
-// HAProxy cannot say what the certificate must be for.
-func verifiedName(t *ir.BackendTLS) (string, bool) {
-	switch {
-	case needsAgent(t):
-		return "", false
-	case len(t.SANs) == 1:
-		return t.SANs[0].DNS, true
+// verifiedName is the one name that a backend's certificate must be for.
+func verifiedName(t *ir.BackendTLS) string {
+	if len(t.SANs) == 1 {
+		return t.SANs[0].DNS
 	}
-	return t.Hostname, true
-}
-
-// needsAgent says whether it takes the agent to check a backend's certificate:
-// HAProxy compares one name with those of the certificate, and no URI.
-func needsAgent(t *ir.BackendTLS) bool {
-	return t != nil && (len(t.SANs) > 1 || len(t.SANs) == 1 && !isHostname(t.SANs[0].DNS))
+	return t.Hostname
 }
 
 // isHostname says whether a text is a name of DNS and nothing else, so that it can

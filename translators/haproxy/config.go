@@ -80,6 +80,9 @@ type Pool struct {
 	// Params are what every server of the pool has, but for its address, its weight
 	// and whether it is a backup. They are part of the section's name.
 	Params models.ServerParams
+	// Through is what the agent's sockets begin with that endpoints are reached
+	// through; empty where they are reached at their addresses.
+	Through string
 	// Servers are ordered by name, each once. They are not part of what makes two
 	// sections equal: a running HAProxy takes them one by one.
 	Servers []Server

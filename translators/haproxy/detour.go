@@ -20,6 +20,8 @@ type Detours struct {
 	HTTP []*Detour
 	// Datagrams are the ports of UDP, ascending.
 	Datagrams []*order.Port
+	// Openings are ordered by socket, each once.
+	Openings []Opening
 	// Trail is the target's.
 	Trail string
 }
@@ -135,19 +137,20 @@ func (c *Config) passing(p *order.Port, e order.Entry) []share {
 	uses := weighed(e.Rule)
 	if len(uses) == 0 {
 		d.Next = c.ending(newWalk(p), &bare)
-		return []share{{c.detour(d, e.Rule.Origin), 1}}
+		return []share{{section: c.detour(d, e.Rule.Origin), weight: 1}}
 	}
 	all := make([]share, 0, len(uses))
 	for _, use := range uses {
 		if !detoured(e.Rule, use) {
-			all = append(all, share{c.section(p, e, use), use.Weight})
+			all = append(all, c.section(p, e, use))
 			continue
 		}
 		one, bareUse := d, *use
 		bareUse.Filters = nil
-		one.Use, one.Next = use.Filters, c.section(p, then, &bareUse)
+		next := c.section(p, then, &bareUse)
+		one.Use, one.Next = use.Filters, next.section
 		one.H2 = use.Backend != nil && (use.Backend.Protocol == ir.BackendH2 || use.Backend.Protocol == ir.BackendH2C)
-		all = append(all, share{c.detour(one, e.Rule.Origin), use.Weight})
+		all = append(all, share{section: c.detour(one, e.Rule.Origin), pool: next.pool, weight: use.Weight})
 	}
 	return all
 }
@@ -178,6 +181,7 @@ func anyDetour(rule *ir.Rule) bool {
 // detourLines send requests to the agent, and take its word for what became of them.
 func (c *Config) detourLines(d *Detour) []string {
 	lines := []string{
+		"http-request del-header " + DetourPrefix + " -m beg",
 		"http-request set-header " + DetourClient + " %[src]:%[src_port]",
 		"http-request set-header " + DetourScheme + " %[ssl_fc,iif(https,http)]",
 	}
@@ -233,7 +237,7 @@ func (c *Config) comeBack() []*Section {
 
 // detours are what the agent needs to know.
 func (c *Config) detours() Detours {
-	d := Detours{Trail: c.target.Trail}
+	d := Detours{Trail: c.target.Trail, Openings: c.openings()}
 	for _, one := range c.made.detours {
 		d.HTTP = append(d.HTTP, one)
 	}

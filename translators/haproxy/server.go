@@ -73,7 +73,7 @@ func (p *Pool) Line(s Server) string {
 // Options are what follows a server's name.
 func (p *Pool) Options(s Server) string {
 	var b strings.Builder
-	b.WriteString(s.Address.String())
+	b.WriteString(p.address(s))
 	b.WriteString(" weight ")
 	b.WriteString(strconv.Itoa(s.Weight))
 	if s.Backup {

@@ -16,11 +16,11 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
-	c.made = parts{tree: newTree(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
+	c.made = parts{tree: newTree(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
 	c.Sections = append(c.Sections, c.global(), c.defaults())
 	for _, p := range c.ports {
-		c.Sections = append(c.Sections, c.frontends(p)...)
 		c.Blocks = append(c.Blocks, c.rows(p)...)
+		c.Sections = append(c.Sections, c.frontends(p)...)
 	}
 	c.Blocks = append(c.Blocks, c.refusal())
 	c.Blocks = append(c.Blocks, c.texts()...)
@@ -39,6 +39,8 @@ type parts struct {
 	sections map[string]*Section
 	// shares are what serves the requests of a rule.
 	shares map[ruleKey][]share
+	// several are the ports with rules whose sessions choose among sections.
+	several map[uint16]bool
 	// detours are by the names of their sections.
 	detours   map[string]*Detour
 	backends  map[ir.BackendKey]*ir.Backend
