@@ -48,7 +48,7 @@ func Unit(t *rapid.T) *ir.Unit {
 	proxy := &ir.Proxy{Owner: owner, Certificates: []*ir.Certificate{{Key: Certificate}}}
 	proxy.Listeners = append(listeners(t, Plain, ir.HTTP), listeners(t, Secure, ir.HTTPS)...)
 	for i := range rapid.IntRange(1, 6).Draw(t, "routes") {
-		proxy.Routes = append(proxy.Routes, route(t, i, proxy.Listeners))
+		proxy.Routes = append(proxy.Routes, Route(t, i, proxy.Listeners))
 	}
 	return &ir.Unit{Proxy: proxy}
 }
@@ -72,7 +72,9 @@ func listeners(t *rapid.T, port uint16, protocol ir.Protocol) []*ir.Listener {
 	return all
 }
 
-func route(t *rapid.T, index int, listeners []*ir.Listener) *ir.Route {
+// Route draws a route that is attached to some of a unit's listeners. Its name is of
+// its index.
+func Route(t *rapid.T, index int, listeners []*ir.Listener) *ir.Route {
 	route := &ir.Route{
 		Origin:  ir.Object{Kind: "HTTPRoute", Namespace: "n", Name: fmt.Sprintf("r%d", index)},
 		Kind:    ir.HTTPRoute,
@@ -150,4 +152,24 @@ func Request(t *rapid.T, hosts, paths []string) order.Request {
 		})
 	}
 	return r
+}
+
+// Edit changes, adds or takes away a route, or changes what all routes read.
+func Edit(t *rapid.T, unit *ir.Unit) *ir.Unit {
+	proxy := *unit.Proxy
+	proxy.Routes = slices.Clone(proxy.Routes)
+	at := rapid.IntRange(0, len(proxy.Routes)-1).Draw(t, "at")
+	switch rapid.IntRange(0, 3).Draw(t, "edit") {
+	case 0:
+		proxy.Routes[at] = Route(t, at, proxy.Listeners)
+	case 1:
+		proxy.Routes = append(proxy.Routes, Route(t, len(proxy.Routes), proxy.Listeners))
+	case 2:
+		if len(proxy.Routes) > 1 {
+			proxy.Routes = slices.Delete(proxy.Routes, at, at+1)
+		}
+	case 3:
+		proxy.Settings.Timeouts.Request++
+	}
+	return &ir.Unit{Proxy: &proxy}
 }
