@@ -68,6 +68,9 @@ type Pool struct {
 	Endpoints ir.EndpointsKey
 	// Params are what every server of the pool has, but for its address and weight.
 	Params models.ServerParams
+	// Through is what the agent's sockets begin with that endpoints are reached
+	// through; empty where they are reached at their addresses.
+	Through string
 	// Servers are ordered by name, each once. They are not part of what makes two
 	// sections equal: a running HAProxy takes them one by one.
 	Servers []Server
@@ -121,7 +124,3 @@ type File struct {
 	Secret  ir.Secret
 	Origins []ir.Origin
 }
-
-// Detours are what passes through the agent, because HAProxy cannot do it: mirrors,
-// external authorization, UDP, and the verification of URIs in certificates.
-type Detours struct{}

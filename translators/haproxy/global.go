@@ -16,6 +16,7 @@ func (c *Config) global() *Section {
 		"expose-experimental-directives",
 		"limited-quic",
 		"lua-load-per-thread " + decideScript,
+		"lua-load-per-thread " + sessionFile,
 	}}
 }
 

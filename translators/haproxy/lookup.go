@@ -32,7 +32,7 @@ func decideText() string { return automatonSource + decideSource }
 func (c *Config) lookup(p *order.Port) []string {
 	_, answer := c.answer(notFound), c.answer(internalError)
 	lines := c.belongs(p, "txn.host", "txn.at")
-	return append(lines,
+	lines = append(lines,
 		"http-request set-var(txn.where) var(txn.at),field(1,|)",
 		"http-request set-var(txn.listener) var(txn.at),field(2,|)",
 		"http-request set-var(txn.to) str(=),concat(,txn.where,|),concat(,txn.path),map_str("+RoutesMap+") if { var(txn.where) -m found }",
@@ -40,6 +40,9 @@ func (c *Config) lookup(p *order.Port) []string {
 		"http-request set-var(txn.to) str(/),concat(,txn.where,|),concat(,txn.path,/),map_beg("+RoutesMap+") if { var(txn.where) -m found } !{ var(txn.to) -m found }",
 		fmt.Sprintf("http-request lua.decide %d if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }", p.Port),
 		"http-request set-var(txn.to) str("+answer+"||) if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }",
+	)
+	lines = append(lines, c.stay(p)...)
+	return append(lines,
 		"use_backend %[var(txn.to),field(1,|)]",
 		"default_backend "+answer,
 	)

@@ -42,5 +42,5 @@ func (p *Pool) Options(s Server) string {
 	if s.Backup {
 		with.Backup = "enabled"
 	}
-	return strings.TrimSpace(s.Address.String() + " " + params.ServerOptionsString(configuration.SerializeServerParams(with)))
+	return strings.TrimSpace(p.address(s) + " " + params.ServerOptionsString(configuration.SerializeServerParams(with)))
 }
