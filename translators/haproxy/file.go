@@ -1,10 +1,17 @@
 package haproxy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // files are what sections name.
 func (c *Config) files() []*File {
-	return []*File{{Name: decideScript, Kind: Constant, Content: decide}}
+	all := []*File{
+		{Name: decideScript, Kind: Constant, Content: decide},
+		{Name: doorScript, Kind: Constant, Content: door},
+	}
+	return slices.Concat(all, c.certificateFiles(), c.anchorsFiles(), c.lists())
 }
 
 // Text is the configuration as HAProxy reads it.

@@ -16,6 +16,9 @@ func (c *Config) global() *Section {
 		"expose-experimental-directives",
 		"limited-quic",
 		"lua-load-per-thread " + decideScript,
+		"lua-load-per-thread " + doorScript,
+		// What is cached is found again by every listener of a socket. Tickets do without.
+		"tune.ssl.cachesize 0",
 	}}
 }
 

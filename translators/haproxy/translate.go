@@ -16,11 +16,13 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
-	c.made = parts{sections: map[string]*Section{}, shares: map[ruleKey][]share{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey()}
+	c.made = parts{sections: map[string]*Section{}, shares: map[ruleKey][]share{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), doors: newDoors()}
+	c.made.leaves = c.readLeaves()
+	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults())
 	for _, p := range c.ports {
 		c.Sections = append(c.Sections, c.frontends(p)...)
-		c.Rows = append(c.Rows, c.rows(p)...)
+		c.Rows = slices.Concat(c.Rows, c.rows(p), c.doorRows(p), c.streamRows(p))
 	}
 	c.Sections = append(c.Sections, c.backends()...)
 	c.Files = c.files()
@@ -38,6 +40,7 @@ type parts struct {
 	shares    map[ruleKey][]share
 	backends  map[ir.BackendKey]*ir.Backend
 	endpoints map[ir.EndpointsKey]*ir.Endpoints
+	doors
 }
 
 func (c *Config) backendsByKey() map[ir.BackendKey]*ir.Backend {
