@@ -15,6 +15,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/unbound"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
@@ -177,16 +178,11 @@ func (u *unit) bindMessage(l *ir.Listener, s socket, err error) string {
 	if s.udp && l.Protocol != ir.UDP {
 		return http3Message(l.Port, s, err)
 	}
-	switch {
-	case errors.Is(err, errNoPort):
-		return fmt.Sprintf("port %d with an offset of %d is not a port between 1 and 65535: choose another offset", l.Port, u.assigned.PortOffset)
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("port %d cannot be bound at %s: another program or another Gateway has it; stop that program, or choose another port", l.Port, s.at)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Sprintf("port %d cannot be bound at %s: this user may not bind ports that low; choose a higher port or an offset", l.Port, s.at)
-	default:
-		return fmt.Sprintf("port %d cannot be bound at %s: %v", l.Port, s.at, bindCause(err))
+	port := unbound.Port{Number: l.Port, Offset: u.assigned.PortOffset, At: s.at}
+	if errors.Is(err, errNoPort) {
+		port.At = netip.AddrPort{}
 	}
+	return unbound.Message(port, err)
 }
 
 func http3Message(port uint16, s socket, err error) string {
@@ -194,15 +190,7 @@ func http3Message(port uint16, s socket, err error) string {
 		return fmt.Sprintf("HTTP/3 is not served at port %d, as the UDP port of %s is taken: another program or another Gateway has it; "+
 			"stop that program, or turn http3 off. HTTPS over TCP is served", port, s.at)
 	}
-	return fmt.Sprintf("HTTP/3 is not served at port %d: the UDP port of %s cannot be bound: %v. HTTPS over TCP is served", port, s.at, bindCause(err))
-}
-
-func bindCause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
+	return fmt.Sprintf("HTTP/3 is not served at port %d: the UDP port of %s cannot be bound: %v. HTTPS over TCP is served", port, s.at, unbound.Cause(err))
 }
 
 // listenersAt returns those of a listener resource, "tcp/443".

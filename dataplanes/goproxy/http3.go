@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy/listen"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/unbound"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wire/h3"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -101,6 +102,6 @@ func (u *unit) http3Message(p *order.Port, addr netip.AddrPort) string {
 		return fmt.Sprintf("HTTP/3 is not served at port %d, as the UDP port of %s is taken: another program or another Gateway has it; "+
 			"stop that program, or turn http3 off. HTTPS over TCP is served", p.Port, addr)
 	default:
-		return fmt.Sprintf("HTTP/3 is not served at port %d: the UDP port of %s cannot be bound: %v. HTTPS over TCP is served", p.Port, addr, cause(err))
+		return fmt.Sprintf("HTTP/3 is not served at port %d: the UDP port of %s cannot be bound: %v. HTTPS over TCP is served", p.Port, addr, unbound.Cause(err))
 	}
 }

@@ -2,15 +2,11 @@ package goproxy
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
@@ -19,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/pace"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/trail"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/unbound"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wire"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wire/h3"
@@ -318,30 +315,11 @@ func aboutAll(listeners []*ir.Listener, message string) []ir.Problem {
 }
 
 func (u *unit) bindMessage(p *order.Port, addr netip.AddrPort, offset int) string {
-	port, err := p.Port, u.failed[addr]
+	err := u.failed[addr]
 	if p.Protocol == ir.UDP {
 		err = u.failedDatagrams[addr]
 	}
-	switch {
-	case !addr.IsValid():
-		return fmt.Sprintf("port %d with an offset of %d is not a port between 1 and 65535: choose another offset", port, offset)
-	case err == nil:
-		return ""
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("port %d cannot be bound at %s: another program or another Gateway has it; stop that program, or choose another port", port, addr)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Sprintf("port %d cannot be bound at %s: this user may not bind ports that low; choose a higher port or an offset", port, addr)
-	default:
-		return fmt.Sprintf("port %d cannot be bound at %s: %v", port, addr, cause(err))
-	}
-}
-
-func cause(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
+	return unbound.Message(unbound.Port{Number: p.Port, Offset: offset, At: addr}, err)
 }
 
 // forget takes the metrics of what has gone with it.

@@ -20,7 +20,7 @@ func (c *Config) address(port uint16) netip.AddrPort {
 }
 
 // The names of sockets, by which rules tell what a connection came by. Those of
-// sockets inside are hostnames, which have no capitals.
+// sockets inside are listeners, which have a slash in their names.
 const (
 	overTCP  = "TCP"
 	overQUIC = "QUIC"

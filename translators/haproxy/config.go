@@ -29,8 +29,8 @@ type Config struct {
 	// Sections are the text of the configuration, in its order: global, defaults,
 	// frontends by port, backends by name. Each name stands once among its kind.
 	Sections []*Section
-	// Rows are those of RoutesMap, ordered by key, each key once.
-	Rows []Row
+	// Blocks are the rows of RoutesMap. Each key stands in one block.
+	Blocks []*Block
 	// Files are what sections name, ordered by name, each once. RoutesMap is not
 	// among them.
 	Files []*File
@@ -88,6 +88,11 @@ type Server struct {
 // says.
 type Row struct{ Key, Value string }
 
+// Block is the rows that one thing makes, ordered by key: a hostname, or a long text
+// that others name. It is immutable, and two equal pointers mean that nothing has
+// changed.
+type Block struct{ Rows []Row }
+
 // RoutesMap is the one map of a unit, so that one commit changes all of it at once.
 const RoutesMap = "routes.map"
 
@@ -116,7 +121,3 @@ type File struct {
 	Secret  ir.Secret
 	Origins []ir.Origin
 }
-
-// Detours are what passes through the agent, because HAProxy cannot do it: mirrors,
-// external authorization, UDP, and the verification of URIs in certificates.
-type Detours struct{}

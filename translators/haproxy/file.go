@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -8,8 +9,9 @@ import (
 // files are what sections name.
 func (c *Config) files() []*File {
 	all := []*File{
-		{Name: decideScript, Kind: Constant, Content: decide},
-		{Name: doorScript, Kind: Constant, Content: door},
+		{Name: decideScript, Kind: Constant, Content: decideText()},
+		{Name: sessionFile, Kind: Constant, Content: session},
+		{Name: streamScript, Kind: Constant, Content: streamSource},
 	}
 	return slices.Concat(all, c.certificateFiles(), c.anchorsFiles(), c.lists())
 }
@@ -40,8 +42,21 @@ func (s *Section) write(b *strings.Builder) {
 // Map is the text of RoutesMap.
 func (c *Config) Map() string {
 	var b strings.Builder
-	for _, r := range c.Rows {
+	for r := range c.Rows() {
 		b.WriteString(r.Key + " " + r.Value + "\n")
 	}
 	return b.String()
+}
+
+// Rows yields all rows of RoutesMap.
+func (c *Config) Rows() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for _, b := range c.Blocks {
+			for _, r := range b.Rows {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
 }

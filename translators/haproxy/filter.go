@@ -18,6 +18,10 @@ type walk struct {
 	// upwards are those of responses, a group for each filter, in the order of the
 	// filters.
 	upwards [][]string
+	// session is what responses of a backend meet before all else.
+	session string
+	// last are directives that HAProxy wants to stand behind all others.
+	last []string
 	// host is what the last rewrite asks the backend for.
 	host string
 	// answered says that no request gets further.
@@ -78,6 +82,9 @@ func (w *walk) up(lines ...string) { w.upwards = append(w.upwards, lines) }
 // responses are the directives of responses in the order in which these meet them.
 func (w *walk) responses() []string {
 	var all []string
+	if w.session != "" && !w.answered {
+		all = append(all, w.session)
+	}
 	for _, group := range slices.Backward(w.upwards) {
 		all = append(all, group...)
 	}

@@ -16,7 +16,8 @@ func (c *Config) global() *Section {
 		"expose-experimental-directives",
 		"limited-quic",
 		"lua-load-per-thread " + decideScript,
-		"lua-load-per-thread " + doorScript,
+		"lua-load-per-thread " + sessionFile,
+		"lua-load-per-thread " + streamScript,
 		// What is cached is found again by every listener of a socket. Tickets do without.
 		"tune.ssl.cachesize 0",
 	}}

@@ -156,24 +156,15 @@ func tooMany(e *entry, n int) ir.Problem {
 			"give the listener a certificate of their algorithm", n, e.name, mostExcluded)}
 }
 
-// rows say whose TLS HAProxy has answered each server name with. There is one for
-// all other names where no wildcard can have meant them.
-func (l *list) rows(o owners) []Row {
+// rows say whose TLS HAProxy has answered each server name with.
+func (l *list) rows() []Row {
 	var all []Row
 	for name, entries := range l.by {
-		if name == order.AnyHost {
-			continue
+		whose := listenerName(entries[0].listener.Key)
+		all = append(all, Row{sniKey(l.port, name), whose})
+		if name != order.AnyHost {
+			all = append(all, Row{sniKey(l.port, name+"."), whose})
 		}
-		for _, written := range []string{name, name + "."} {
-			all = append(all, Row{sniKey(l.port, written), entries[0].listener.Hostname})
-		}
-	}
-	wild := false
-	for name := range o {
-		wild = wild || strings.HasPrefix(name, "*.")
-	}
-	if l.whole && !wild {
-		all = append(all, Row{sniKey(l.port, order.AnyHost), order.AnyHost})
 	}
 	return all
 }

@@ -2,56 +2,74 @@ package haproxy
 
 import (
 	_ "embed"
+	"fmt"
 	"strconv"
 
-	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
-//go:embed lua/decide.lua
-var decide string
+var (
+	//go:embed lua/automaton.lua
+	automatonSource string
+	//go:embed lua/decide.lua
+	decideSource string
+)
 
 const decideScript = "decide.lua"
 
+// decideText is the script that decides what rows cannot.
+func decideText() string { return automatonSource + decideSource }
+
 // lookup finds the row of a request, in txn.to: the section that serves it, a bar, the
-// rule's tag, a bar, and the length of the path prefix that matched, without a slash at
-// its end; nothing where the match was no prefix match.
+// rule's tag, a bar, and the length of the path prefix that matched. It reads txn.host
+// and txn.path, and says in txn.listener which listener the request belongs to.
+//
+// A path is looked up as a whole, and then by the longest beginning that there is a row
+// for; a slash behind both makes segments whole. Every hostname has a row that fits
+// all paths, so that finding none means that rows have changed between two look-ups:
+// the script then begins again. What the script cannot do, an error or what nobody has
+// foreseen, is answered with 500, never by a wrong backend.
 func (c *Config) lookup(p *order.Port) []string {
-	port := strconv.Itoa(int(p.Port))
-	return []string{
-		"http-request set-var(txn.at) str(" + port + "),concat(|,txn.host,),map_str(" + RoutesMap + ")",
-		"http-request set-var(txn.at) str(" + port + "|*),map_str(" + RoutesMap + ") if !{ var(txn.at) -m found }",
-		"http-request set-var(txn.to) str(=),concat(,txn.at,|),concat(,txn.path,),map_str(" + RoutesMap + ") if { var(txn.at) -m found }",
-		"http-request set-var(txn.to) str(/),concat(,txn.at,|),concat(,txn.path,/),map_beg(" + RoutesMap + ") if { var(txn.at) -m found } !{ var(txn.to) -m found }",
-		"use_backend %[var(txn.to),field(1,|)] if { var(txn.to) -m found }",
-		"default_backend " + c.answer(404),
-	}
+	_, answer := c.answer(notFound), c.answer(internalError)
+	lines := append(c.belongs(p, "txn.host", "txn.at"), "http-request set-var(txn.listener) var(txn.at),field(2,|)")
+	lines = append(lines, c.misdirection(p)...)
+	lines = append(lines,
+		"http-request set-var(txn.where) var(txn.at),field(1,|)",
+		"http-request set-var(txn.to) str(=),concat(,txn.where,|),concat(,txn.path),map_str("+RoutesMap+") if { var(txn.where) -m found }",
+		"http-request set-var(txn.to) str(~),concat(,txn.where,|),concat(,txn.path),map_beg("+RoutesMap+") if !{ var(txn.to) -m found } { var(txn.at),field(3,|) -m str ~ }",
+		"http-request set-var(txn.to) str(/),concat(,txn.where,|),concat(,txn.path,/),map_beg("+RoutesMap+") if { var(txn.where) -m found } !{ var(txn.to) -m found }",
+		fmt.Sprintf("http-request lua.decide %d if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }", p.Port),
+		"http-request set-var(txn.to) str("+answer+"||) if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }",
+	)
+	lines = append(lines, c.stay(p)...)
+	return append(lines,
+		"use_backend %[var(txn.to),field(1,|)]",
+		"default_backend "+answer,
+	)
 }
 
-// rows are what requests of a port are led by.
-func (c *Config) rows(p *order.Port) []Row {
-	var all []Row
-	for _, l := range p.Listeners {
-		for _, h := range l.Hosts {
-			at := strconv.Itoa(int(p.Port)) + "|" + h.Hostname
-			all = append(all, Row{at, at})
-			seen := map[string]bool{}
-			for _, e := range h.Entries {
-				m := e.Match()
-				key, length := "/"+at+"|"+m.Path.Value, strconv.Itoa(len(m.Path.Value))
-				if m.Path.Kind == ir.Exact {
-					key, length = "="+at+"|"+m.Path.Value, ""
-				} else if m.Path.Value != "/" {
-					key += "/"
-				} else {
-					length = "0"
-				}
-				if !seen[key] {
-					seen[key] = true
-					all = append(all, Row{key, c.shares(p, e)[0].section + "|" + tag(e.Rule.Origin) + "|" + length})
-				}
-			}
+// leastLabels is up to how many labels of wildcards are looked for where there is any
+// wildcard, so that a new one is but a row.
+const leastLabels = 4
+
+// belongs finds the row of a host, which is in one variable, and puts it into another:
+// the most specific hostname that covers it says which listener it belongs to (host.go).
+func (c *Config) belongs(p *order.Port, host, into string) []string {
+	port := strconv.Itoa(int(p.Port))
+	missing := " if !{ var(" + into + ") -m found }"
+	look := func(key, value string) string {
+		return "http-request set-var(" + into + ") str(h" + port + "|" + key + "),concat(," + value + "),map_str(" + RoutesMap + ")"
+	}
+	lines := []string{look("", host)}
+	if most := labels(p); most > 0 {
+		// A label before the first dot there must be, be it of one octet.
+		lines = append(lines, "http-request set-var(txn.parent) var("+host+"),bytes(1),field(2,.,0)"+missing)
+		for n := max(most, leastLabels); n > 0; n-- {
+			lines = append(lines,
+				"http-request set-var(txn.wild) var(txn.parent),field(-1,.,"+strconv.Itoa(n)+")"+missing,
+				look("*.", "txn.wild")+missing,
+			)
 		}
 	}
-	return all
+	return append(lines, "http-request set-var("+into+") str(h"+port+"|*),map_str("+RoutesMap+")"+missing)
 }

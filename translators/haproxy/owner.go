@@ -1,8 +1,8 @@
 package haproxy
 
 import (
-	_ "embed" // The script is a file of its own.
 	"strconv"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -34,44 +34,19 @@ func (o owners) of(hostname string) *ir.Listener {
 	return nil
 }
 
-// ownKey is the row that says that a hostname is a listener's: what the requests for
-// a host belong to is looked up by it, the most specific hostname first.
-func ownKey(port uint16, hostname string) string {
-	return "own|" + strconv.Itoa(int(port)) + "|" + hostname
-}
-
 // sniKey is the row that says whose TLS HAProxy has answered a server name with:
-// there is one for each name in its list of certificates.
+// there is one for each name in its list of certificates, and one for all others.
 func sniKey(port uint16, name string) string {
 	return "sni|" + strconv.Itoa(int(port)) + "|" + name
 }
 
-// doorRows are the hostnames of a port's listeners, and what its server names are
-// answered with.
-func (c *Config) doorRows(p *order.Port) []Row {
-	if !speaksTLS(p) {
-		return nil
-	}
-	o := ownersOf(p)
-	all := make([]Row, 0, len(o))
-	for hostname := range o {
-		all = append(all, Row{ownKey(p.Port, hostname), hostname})
-	}
-	if l := c.made.lists[p]; l != nil {
-		all = append(all, l.rows(o)...)
-	}
-	return all
-}
-
-// doorScript finds what listener a host belongs to, and what section a connection is
-// led to.
-const doorScript = "door.lua"
-
-//go:embed lua/door.lua
-var door string
+// varDoor is the listener that a connection was made with, as hosts' rows name it.
+const varDoor = "sess.door"
 
 // greeting takes note of what a connection was made with: the server name, and the
-// listener that HAProxy has answered for. Its wildcards cover one label alone.
+// listener that HAProxy has answered for. Its wildcards cover one label alone, so
+// that a name of more labels is answered for "*" though another listener has it: such
+// a connection is nobody's.
 func (c *Config) greeting(p *order.Port) []string {
 	if !speaksTLS(p) {
 		return nil
@@ -80,27 +55,45 @@ func (c *Config) greeting(p *order.Port) []string {
 	direct := overTCP
 	if len(p.Streams) > 0 {
 		direct = overQUIC
-		all = append(all, "tcp-request session set-var(sess.door) so_name if !{ so_name "+overQUIC+" }")
+		all = append(all, "tcp-request session set-var("+varDoor+") so_name if !{ so_name "+overQUIC+" }")
 	}
-	by := "{ so_name " + direct + " " + overQUIC + " } !{ var(sess.door) -m found }"
-	return append(all,
+	unknown := " if { so_name " + direct + " " + overQUIC + " } !{ var(" + varDoor + ") -m found }"
+	look := func(into, key, name string) string {
+		return "tcp-request session set-var(" + into + ") str(" + sniKey(p.Port, key) + ")" + name + ",map_str(" + RoutesMap + ")" + unknown
+	}
+	all = append(all,
 		"tcp-request session set-var(sess.labels) var(sess.sni),field(2,.,0)",
-		"tcp-request session set-var(sess.door) str("+sniKey(p.Port, "")+"),concat(,sess.sni),map_str("+RoutesMap+") if "+by,
-		"tcp-request session set-var(sess.door) str("+sniKey(p.Port, "*.")+"),concat(,sess.labels),map_str("+RoutesMap+") if "+by,
-		"tcp-request session set-var(sess.door) str("+sniKey(p.Port, order.AnyHost)+"),map_str("+RoutesMap+") if "+by,
+		look(varDoor, "", ",concat(,sess.sni)"),
+		look(varDoor, "*.", ",concat(,sess.labels)"),
+		look("sess.rest", order.AnyHost, ""),
+	)
+	ofSession := strings.NewReplacer("http-request ", "tcp-request session ", "txn.", "sess.")
+	for _, line := range c.belongs(p, "sess.sni", "sess.at") {
+		all = append(all, ofSession.Replace(line))
+	}
+	return append(all,
+		"tcp-request session set-var(sess.whose) var(sess.at),field(2,|)",
+		"tcp-request session set-var("+varDoor+") var(sess.rest)"+unknown+" { var(sess.rest),strcmp(sess.whose) eq 0 }",
 	)
 }
 
 // misdirection answers 421 to requests for hosts of other listeners than the one
-// whose handshake was made (GEP-3567), and to those of connections for which HAProxy
-// has answered with another listener than the one that the server name belongs to.
-//
-// Nearly all requests are for the name of their connection, and meet no look-up.
+// whose handshake was made (GEP-3567).
 func (c *Config) misdirection(p *order.Port) []string {
 	if !speaksTLS(p) {
 		return nil
 	}
-	return append([]string{
-		"http-request lua.door " + strconv.Itoa(int(p.Port)) + " if !{ var(" + varHost + "),strcmp(sess.sni) eq 0 } || !{ var(sess.door) -m found }",
-	}, saysIf(reply{misdirected, texts[misdirected], "misdirected"}, "{ var(txn.door) -m found }")...)
+	return saysIf(reply{misdirected, texts[misdirected], "misdirected"},
+		"{ var(txn.listener) -m found } !{ var(txn.listener),strcmp("+varDoor+") eq 0 }")
+}
+
+// doorRows are what the server names of a port are answered with.
+func (c *Config) doorRows(p *order.Port) []*Block {
+	var all []*Block
+	if l := c.made.lists[p]; l != nil {
+		for _, row := range l.rows() {
+			all = append(all, c.single(row))
+		}
+	}
+	return all
 }

@@ -29,7 +29,6 @@ func (w *walk) addRedirect(redirect *ir.Redirect) error {
 	}
 	w.locate(redirect)
 	if path == nil {
-		path = &editing.Path{}
 		w.down("http-request set-var(txn.location_path) var(" + varPath + ")")
 	} else {
 		w.down(edited(path, "http-request set-var-fmt(txn.location_path)")...)

@@ -15,7 +15,7 @@ import (
 const mostConnects = 3
 
 // retriable are the statuses that HAProxy tries again.
-var retriable = []int{401, 403, 404, 408, 421, 425, 429, 500, 501, 502, 503, 504}
+var retriable = []int{401, 403, 404, 408, 425, 429, 500, 501, 502, 503, 504}
 
 // objectionToRetry is nil where HAProxy can do what is asked.
 func objectionToRetry(r *ir.Retry) error {

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -13,6 +14,9 @@ import (
 // share is the part of a rule's requests that one section serves.
 type share struct {
 	section string
+	// pool is the section whose servers the requests get to; empty where no backend
+	// sees them.
+	pool string
 	// weight is relative to the sum of the rule's shares; it is above 0.
 	weight int
 }
@@ -40,21 +44,34 @@ type ruleKey struct {
 
 func (c *Config) share(p *order.Port, e order.Entry) []share {
 	if e.Rule.Refused != "" {
-		return []share{{c.refused(), 1}}
+		return []share{{section: c.refused(), weight: 1}}
 	}
-	if err := objection(p, e.Rule); err != nil {
+	object := objection
+	if anyDetour(e.Rule) {
+		object = objectionToPassing
+	}
+	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule)); err != nil {
 		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
-		return []share{{c.refused(), 1}}
+		return []share{{section: c.refused(), weight: 1}}
+	}
+	all := c.shared(p, e)
+	c.several(p, e.Rule, all)
+	return all
+}
+
+func (c *Config) shared(p *order.Port, e order.Entry) []share {
+	if anyDetour(e.Rule) {
+		return c.passing(p, e)
 	}
 	uses := weighed(e.Rule)
 	first := newWalk(p)
 	_ = first.run(e.Rule.Filters)
 	if len(uses) == 0 || first.answered {
-		return []share{{c.ending(first, e.Rule), 1}}
+		return []share{{section: c.ending(first, e.Rule), weight: 1}}
 	}
 	all := make([]share, 0, len(uses))
 	for _, use := range uses {
-		all = append(all, share{c.section(p, e, use), use.Weight})
+		all = append(all, c.section(p, e, use))
 	}
 	return all
 }
@@ -84,22 +101,26 @@ func objection(p *order.Port, rule *ir.Rule) error {
 	return objectionToRetry(rule.Retry)
 }
 
-// section returns the name of the section that does what a rule asks of one use's
-// share of requests, and makes it.
-func (c *Config) section(p *order.Port, e order.Entry, use *ir.BackendUse) string {
+// section returns the section that does what a rule asks of one use's share of
+// requests, and makes it.
+func (c *Config) section(p *order.Port, e order.Entry, use *ir.BackendUse) share {
 	w := newWalk(p)
 	_ = w.run(e.Rule.Filters)
 	if use.Backend == nil {
-		return c.ending(w, e.Rule)
+		return share{section: c.ending(w, e.Rule), weight: use.Weight}
+	}
+	if e.Rule.Session != nil {
+		w.keepSession(e.Rule.Session)
 	}
 	_ = w.run(use.Filters)
 	if w.answered {
-		return c.ending(w, e.Rule)
+		return share{section: c.ending(w, e.Rule), weight: use.Weight}
 	}
 	lines := c.asked(w, e, use)
-	return c.keep(sectionName(*use.Backend, lines), e.Rule.Origin, func(name string) *Section {
+	name := c.keep(sectionName(*use.Backend, lines), e.Rule.Origin, func(name string) *Section {
 		return &Section{Kind: "backend", Name: name, Lines: lines, Pool: c.pool(*use.Backend)}
 	})
+	return share{section: name, pool: name, weight: use.Weight}
 }
 
 // asked is what is done with requests that a rule leads to one of its backends.
@@ -110,6 +131,7 @@ func (c *Config) asked(w *walk, e order.Entry, _ *ir.BackendUse) []string {
 		c.retries(e.Rule),
 		w.request,
 		w.responses(),
+		w.last,
 	)
 }
 

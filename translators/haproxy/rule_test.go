@@ -3,12 +3,14 @@ package haproxy
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,7 @@ func served(t *testing.T, c *Config) string {
 	}
 	write(t, filepath.Join(dir, RoutesMap), c.Map())
 	write(t, filepath.Join(dir, "haproxy.cfg"), c.Text())
+	write(t, filepath.Join(dir, SessionKey), sessionKey)
 	cmd := exec.CommandContext(t.Context(), path, "-db", "-C", dir, "-f", "haproxy.cfg") //nolint:gosec // Whoever runs the tests says which.
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -75,38 +78,53 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "echo")
 }
 
-// ruled is a unit of one HTTP listener whose routes have one rule under each path.
-func ruled(t *testing.T, rules map[string]*ir.Rule) *Config {
+// service is a Service of endpoints that answer as a handler does.
+type service struct {
+	name      string
+	endpoints []http.HandlerFunc
+}
+
+// ruled is a unit of one HTTP listener whose route has one rule under each path.
+// Uses of backends without a weight are of the service "one", which echoes.
+func ruled(t *testing.T, rules map[string]*ir.Rule, others ...service) *Config {
 	t.Helper()
-	backend := httptest.NewServer(http.HandlerFunc(echo))
-	t.Cleanup(backend.Close)
-	at := netip.MustParseAddrPort(backend.Listener.Addr().String())
-	key := ir.EndpointsKey{Namespace: "shop", Service: "one", Port: 80}
-	backendKey := ir.BackendKey{EndpointsKey: key, Protocol: ir.BackendHTTP1}
 	listener := ir.ListenerKey{Section: "http"}
-	unit := &ir.Unit{
-		Proxy: &ir.Proxy{
-			Listeners: []*ir.Listener{{Key: listener, Port: 80, Protocol: ir.HTTP, Hostname: "*"}},
-			Backends:  []*ir.Backend{{Key: backendKey}},
-		},
-		Endpoints: []*ir.Endpoints{{Key: key, Endpoints: []ir.Endpoint{{Address: at.Addr().String(), Port: at.Port()}}}},
+	unit := &ir.Unit{Proxy: &ir.Proxy{
+		Listeners: []*ir.Listener{{Key: listener, Port: 80, Protocol: ir.HTTP, Hostname: "*"}},
+	}}
+	for _, s := range append(others, service{"one", []http.HandlerFunc{echo}}) {
+		key := keyOf(s.name)
+		e := &ir.Endpoints{Key: key.EndpointsKey}
+		for _, handler := range s.endpoints {
+			backend := httptest.NewServer(handler)
+			t.Cleanup(backend.Close)
+			at := netip.MustParseAddrPort(backend.Listener.Addr().String())
+			e.Endpoints = append(e.Endpoints, ir.Endpoint{Address: at.Addr().String(), Port: at.Port()})
+		}
+		unit.Proxy.Backends, unit.Endpoints = append(unit.Proxy.Backends, &ir.Backend{Key: key}), append(unit.Endpoints, e)
 	}
 	route := &ir.Route{
 		Origin: ir.Object{Kind: "HTTPRoute", Namespace: "shop", Name: "r"}, Kind: ir.HTTPRoute,
 		Attachments: []ir.Attachment{{Listener: listener, Hostnames: []string{"*"}}},
 	}
-	for path, rule := range rules {
+	for _, path := range slices.Sorted(maps.Keys(rules)) {
+		rule := rules[path]
 		rule.Origin = ir.Origin{Object: route.Origin, Rule: len(route.Rules)}
 		rule.Matches = []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: path}}}
 		for i := range rule.Backends {
-			if rule.Backends[i].Backend == nil && rule.Backends[i].Weight == 0 {
-				rule.Backends[i].Backend, rule.Backends[i].Weight = &backendKey, 1
+			if use := &rule.Backends[i]; use.Weight == 0 {
+				one := keyOf("one")
+				use.Backend, use.Weight = &one, 1
 			}
 		}
 		route.Rules = append(route.Rules, rule)
 	}
 	unit.Proxy.Routes = []*ir.Route{route}
 	return Translate(unit, Target{Address: netip.MustParseAddr("127.0.0.1"), PortOffset: free(t)}, nil)
+}
+
+func keyOf(name string) ir.BackendKey {
+	return ir.BackendKey{EndpointsKey: ir.EndpointsKey{Namespace: "shop", Service: name, Port: 80}, Protocol: ir.BackendHTTP1}
 }
 
 // ask sends a request without following redirects. Fields are "Name: value".

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +13,12 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
+
+//go:embed lua/stream.lua
+var streamSource string
+
+// streamScript finds what section a connection is led to.
+const streamScript = "stream.lua"
 
 // nobody is the row of a hostname whose connections are refused: it keeps them from
 // a wider one.
@@ -25,7 +32,7 @@ func streamRowsOf(port uint16) string { return "tcp|" + strconv.Itoa(int(port)) 
 
 // endedKey is the row of what takes a connection whose TLS a listener has ended.
 func endedKey(l *ir.Listener, hostname string) string {
-	return endedRowsOf(l.Port) + l.Hostname + "|" + hostname
+	return endedRowsOf(l.Port) + listenerName(l.Key) + "|" + hostname
 }
 
 func endedRowsOf(port uint16) string { return "ended|" + strconv.Itoa(int(port)) + "|" }
@@ -113,7 +120,7 @@ func innerName(l *ir.Listener) string {
 // listener demands holds for all who come by it. Who comes is said before.
 func (c *Config) innerBind(l *ir.Listener) string {
 	with := c.tlsParams(c.wholeList(l))
-	with.Name, with.Mode, with.AcceptProxy = l.Hostname, "600", true
+	with.Name, with.Mode, with.AcceptProxy = listenerName(l.Key), "600", true
 	if l.Protocol == ir.TLS {
 		// What a stream's backend speaks is not known here.
 		with.Alpn, with.NoAlpn = "", true
@@ -136,7 +143,7 @@ func (c *Config) streamIdle() string {
 }
 
 // streamRows are what connections of a port are led by.
-func (c *Config) streamRows(p *order.Port) []Row {
+func (c *Config) streamRows(p *order.Port) []*Block {
 	if p.Protocol == ir.UDP || len(p.Streams) == 0 {
 		return nil
 	}
@@ -162,9 +169,9 @@ func (c *Config) streamRows(p *order.Port) []Row {
 			}
 		}
 	}
-	all := make([]Row, 0, len(by))
+	all := make([]*Block, 0, len(by))
 	for key, value := range by {
-		all = append(all, Row{key, value})
+		all = append(all, c.single(Row{key, value}))
 	}
 	return all
 }

@@ -16,17 +16,21 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
-	c.made = parts{sections: map[string]*Section{}, shares: map[ruleKey][]share{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), doors: newDoors()}
+	c.made = parts{tree: newTree(), doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey()}
 	c.made.leaves = c.readLeaves()
 	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults())
 	for _, p := range c.ports {
+		c.Blocks = append(c.Blocks, c.rows(p)...)
 		c.Sections = append(c.Sections, c.frontends(p)...)
-		c.Rows = slices.Concat(c.Rows, c.rows(p), c.doorRows(p), c.streamRows(p))
+		c.Blocks = slices.Concat(c.Blocks, c.doorRows(p), c.streamRows(p))
 	}
+	c.Blocks = append(c.Blocks, c.refusal())
+	c.Blocks = append(c.Blocks, c.texts()...)
+	c.Sections = append(c.Sections, c.comeBack()...)
 	c.Sections = append(c.Sections, c.backends()...)
+	c.Detours = c.detours()
 	c.Files = c.files()
-	slices.SortFunc(c.Rows, func(a, b Row) int { return cmp.Compare(a.Key, b.Key) })
 	slices.SortFunc(c.Files, func(a, b *File) int { return cmp.Compare(a.Name, b.Name) })
 	c.kept = parts{}
 	return c
@@ -37,10 +41,15 @@ type parts struct {
 	// sections are those of backends by name. A name says the content.
 	sections map[string]*Section
 	// shares are what serves the requests of a rule.
-	shares    map[ruleKey][]share
+	shares map[ruleKey][]share
+	// several are the ports with rules whose sessions choose among sections.
+	several map[uint16]bool
+	// detours are by the names of their sections.
+	detours   map[string]*Detour
 	backends  map[ir.BackendKey]*ir.Backend
 	endpoints map[ir.EndpointsKey]*ir.Endpoints
 	doors
+	tree
 }
 
 func (c *Config) backendsByKey() map[ir.BackendKey]*ir.Backend {

@@ -33,11 +33,9 @@ const (
 
 // newBackend returns the connections with an endpoint.
 func (p *Pool) newBackend(e *endpoint) exchange.Backend {
-	address, alpn := e.name, ""
+	address, alpn := e.name, p.alpn()
 	switch p.backend.Key.Protocol {
-	case ir.BackendH2:
-		alpn = "h2"
-	case ir.BackendH2C:
+	case ir.BackendH2, ir.BackendH2C:
 	default:
 		return &h1.Pool{
 			Dial:    func(ctx context.Context) (net.Conn, error) { return p.connectFor(ctx, e) },
@@ -51,6 +49,14 @@ func (p *Pool) newBackend(e *endpoint) exchange.Backend {
 		Limits:      h2.Limits{HeadBytes: mostHeader, Fields: mostFields, NameBytes: mostHeader, StreamWindow: streamBuffer},
 		IdleTimeout: idleTimeout, Ping: silence,
 	}
+}
+
+// alpn is what the backend must agree on; empty for nothing.
+func (p *Pool) alpn() string {
+	if p.backend.Key.Protocol == ir.BackendH2 {
+		return "h2"
+	}
+	return ""
 }
 
 // connectTo opens a connection, over TLS where the backend asks for it.
@@ -93,6 +99,9 @@ func (p *Pool) dial(ctx context.Context, network, addr string) (net.Conn, error)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
+	}
+	if p.dialer != nil {
+		return p.dialer(ctx, network, addr)
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, network, addr)

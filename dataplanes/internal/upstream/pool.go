@@ -25,6 +25,7 @@ type Pool struct {
 	// invalid is why no request may be sent.
 	invalid error
 	connect atomic.Int64
+	dialer  Dial
 	tapes   *Tapes
 	idle    *guard.Budget
 	turn    atomic.Uint64
@@ -72,7 +73,7 @@ type roster struct {
 func newPool(b *ir.Backend, in *Input) *Pool {
 	p := &Pool{
 		backend: b, certificate: in.certificate(b), id: in.ID, naming: in.Naming, place: in.Place, watcher: in.Watcher,
-		tapes: in.Tapes, idle: in.Idle, made: time.Now(), now: time.Now, random: rand.Uint64,
+		tapes: in.Tapes, idle: in.Idle, dialer: in.Dial, made: time.Now(), now: time.Now, random: rand.Uint64,
 	}
 	p.tls, p.invalid = clientTLS(b, p.certificate)
 	p.roster.Store(&roster{policy: policyOf(b)})

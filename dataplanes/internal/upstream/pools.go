@@ -1,6 +1,8 @@
 package upstream
 
 import (
+	"context"
+	"net"
 	"reflect"
 
 	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
@@ -13,12 +15,17 @@ type Pools struct {
 	byKey map[ir.BackendKey]*Pool
 }
 
+// Dial opens a connection to an endpoint's address.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
 // Input is what a generation's pools are made of.
 type Input struct {
 	Backends     []*ir.Backend
 	Certificates map[ir.CertificateKey]*ir.Certificate
 	Endpoints    []*ir.Endpoints
 	Connect      ir.Duration
+	// Dial opens the connections to all endpoints; nil is TCP.
+	Dial Dial
 	// Place is where this proxy runs.
 	Place Place
 	// Watcher may be nil.

@@ -74,6 +74,16 @@ func (p *Pools) Open(ctx context.Context, o Opening) (*Stream, error) {
 	return s, last
 }
 
+// Reach connects to one endpoint of a backend as requests do, over TLS where the
+// backend asks for it, and whoever else chose the endpoint.
+func (p *Pools) Reach(ctx context.Context, key ir.BackendKey, addr netip.AddrPort) (net.Conn, error) {
+	pool, err := p.usable(key)
+	if err != nil {
+		return nil, err
+	}
+	return pool.connectTo(ctx, addr.String(), pool.alpn())
+}
+
 func (p *Pools) usable(key ir.BackendKey) (*Pool, error) {
 	pool := p.byKey[key]
 	switch {

@@ -1,5 +1,4 @@
--- Finds which listener a host belongs to, and which section takes a connection. It
--- holds no text of users: rows do.
+-- Finds which section takes a connection. It holds no text of users: rows do.
 
 local rows = Map.new("routes.map", Map._str)
 
@@ -25,25 +24,6 @@ local function plain(sni)
 	end
 	return (string.gsub(string.lower(sni), "%.$", ""))
 end
-
--- door says "421" where a request is for a host of another listener than the one that
--- its connection was made with.
-core.register_action("door", { "http-req" }, function(txn, port)
-	local own = "own|" .. port .. "|"
-	local made = txn:get_var("sess.door")
-	if not made then
-		-- The answer to all names that are not in the list, of which some may be another's.
-		made = "*"
-		if covering(own, plain(txn:get_var("sess.sni"))) ~= made then
-			txn:set_var("txn.door", "421")
-			return
-		end
-	end
-	local of = covering(own, txn:get_var("txn.host") or "")
-	if of and of ~= made then
-		txn:set_var("txn.door", "421")
-	end
-end, 1)
 
 -- share draws one of the sections of a row by weight: "%10;7:one;3:two".
 local function share(row)
