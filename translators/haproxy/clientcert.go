@@ -1,10 +1,6 @@
 package haproxy
 
 import (
-	"crypto/x509"
-	"encoding/pem"
-	"strings"
-
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -56,19 +52,4 @@ func (c *Config) trustAnchors(text string) string {
 		c.made.anchors[text] = read
 	}
 	return read
-}
-
-// certificates returns the certificates of a text in PEM, without what else is
-// there, which HAProxy would refuse all of it for; empty where there are none.
-func certificates(text string) string {
-	var all strings.Builder
-	for rest := []byte(text); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return all.String()
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
-			all.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
-		}
-	}
 }

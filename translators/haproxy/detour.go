@@ -20,6 +20,8 @@ type Detours struct {
 	HTTP []*Detour
 	// Datagrams are the ports of UDP, ascending.
 	Datagrams []*order.Port
+	// Openings are ordered by socket, each once.
+	Openings []Opening
 	// Trail is the target's.
 	Trail string
 }
@@ -179,6 +181,7 @@ func anyDetour(rule *ir.Rule) bool {
 // detourLines send requests to the agent, and take its word for what became of them.
 func (c *Config) detourLines(d *Detour) []string {
 	lines := []string{
+		"http-request del-header " + DetourPrefix + " -m beg",
 		"http-request set-header " + DetourClient + " %[src]:%[src_port]",
 		"http-request set-header " + DetourScheme + " %[ssl_fc,iif(https,http)]",
 	}
@@ -234,7 +237,7 @@ func (c *Config) comeBack() []*Section {
 
 // detours are what the agent needs to know.
 func (c *Config) detours() Detours {
-	d := Detours{Trail: c.target.Trail}
+	d := Detours{Trail: c.target.Trail, Openings: c.openings()}
 	for _, one := range c.made.detours {
 		d.HTTP = append(d.HTTP, one)
 	}

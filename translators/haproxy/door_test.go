@@ -139,7 +139,7 @@ func (k knock) answered(t *testing.T, at string) (string, error) {
 	}
 	defer func() { _ = connection.Close() }()
 	client := &http.Client{
-		Transport: &http.Transport{DisableKeepAlives: true, DialTLSContext: func(_ context.Context, _, _ string) (net.Conn, error) { return connection, nil }},
+		Transport:     &http.Transport{DisableKeepAlives: true, DialTLSContext: func(_ context.Context, _, _ string) (net.Conn, error) { return connection, nil }},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	host := k.host
@@ -212,4 +212,18 @@ func serveDoor(t *testing.T, c *Config) string {
 	t.Helper()
 	served(t, c)
 	return c.address(443).String()
+}
+
+// TestStreams leads connections by their server names, or by their port.
+func TestStreams(t *testing.T) {
+	cert := issued(t, "cert", "ec", "end.example")
+	end, pass, web := secure("end.example", cert), secure("*.pass.example"), secure("web.example", cert)
+	end.Protocol, pass.Protocol = ir.TLS, ir.TLS
+	pass.TLS = &ir.ListenerTLS{Mode: ir.Passthrough}
+	c := doored(t, ir.Settings{}, []*ir.Certificate{cert}, web, end, pass)
+	at := serveDoor(t, c)
+	got, err := knock{sni: "web.example"}.answered(t, at)
+	if got != "cert 302 web.example" || err != nil {
+		t.Errorf("%s, %v", got, err)
+	}
 }

@@ -13,7 +13,7 @@ func (c *Config) files() []*File {
 		{Name: sessionFile, Kind: Constant, Content: session},
 		{Name: streamScript, Kind: Constant, Content: streamSource},
 	}
-	return slices.Concat(all, c.certificateFiles(), c.anchorsFiles(), c.lists())
+	return slices.Concat(all, c.upstreamFiles(), c.certificateFiles(), c.anchorsFiles(), c.lists())
 }
 
 // Text is the configuration as HAProxy reads it.

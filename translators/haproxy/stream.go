@@ -20,6 +20,10 @@ var streamSource string
 // streamScript finds what section a connection is led to.
 const streamScript = "stream.lua"
 
+// mostStreamConnects bounds how many more endpoints a stream looks for a connection
+// at.
+const mostStreamConnects = 5
+
 // nobody is the row of a hostname whose connections are refused: it keeps them from
 // a wider one.
 const nobody = "-"
@@ -218,19 +222,27 @@ func (c *Config) streamSection(l *ir.Listener, rule *ir.Rule, use *ir.BackendUse
 	if use.Backend == nil {
 		return nobody
 	}
-	lines := []string{
-		"mode tcp", "balance roundrobin", "timeout server " + c.streamIdle(), "timeout tunnel " + c.streamIdle(),
-		"retries 5", "option redispatch 1",
-	}
-	name := sectionName(*use.Backend, append(lines[:len(lines):len(lines)], string(l.SendProxyProtocol)))
+	u := c.upstream(*use.Backend)
+	lines := slices.Concat([]string{"mode tcp"}, u.lines, []string{
+		"timeout server " + c.streamIdle(), "timeout tunnel " + c.streamIdle(), "retries " + strconv.Itoa(mostStreamConnects),
+	})
+	name := u.section(append(lines[:len(lines):len(lines)], string(l.SendProxyProtocol)))
 	return c.keep(name, rule.Origin, func(name string) *Section {
-		s := &Section{Kind: "backend", Name: name, Lines: lines, Pool: c.pool(*use.Backend)}
-		switch l.SendProxyProtocol {
-		case ir.ProxyProtocolV1:
-			s.Pool.Params.SendProxy = models.ServerParamsSendProxyEnabled
-		case ir.ProxyProtocolV2:
-			s.Pool.Params.SendProxyV2 = models.ServerParamsSendProxyV2Enabled
-		}
-		return s
+		return &Section{Kind: "backend", Name: name, Lines: lines, Pool: greeted(c.pool(*use.Backend), l.SendProxyProtocol)}
 	}) + "|" + tag(rule.Origin)
+}
+
+// greeted has servers get a PROXY header first.
+func greeted(p *Pool, version ir.ProxyProtocolVersion) *Pool {
+	if p == nil || version == "" {
+		return p
+	}
+	with := *p
+	if version == ir.ProxyProtocolV1 {
+		with.Params.SendProxy = models.ServerParamsSendProxyEnabled
+	} else {
+		with.Params.SendProxyV2 = models.ServerParamsSendProxyV2Enabled
+	}
+	with.says = wordsOf(with.Params) + strings.TrimPrefix(p.says, wordsOf(p.Params))
+	return &with
 }

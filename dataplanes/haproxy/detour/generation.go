@@ -81,6 +81,9 @@ func (g *generation) backends() []*ir.Backend {
 			}
 		}
 	}
+	for _, o := range g.in.Detours.Openings {
+		needed[o.Backend] = true
+	}
 	var all []*ir.Backend
 	for _, b := range g.in.Unit.Proxy.Backends {
 		if needed[b.Key] {

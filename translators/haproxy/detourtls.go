@@ -1,0 +1,70 @@
+package haproxy
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// Opening is a socket of the agent's behind which it speaks TLS with one endpoint, and
+// verifies the endpoint's certificate as HAProxy cannot. HAProxy speaks with the
+// endpoint through it as if there were no TLS.
+type Opening struct {
+	// Socket is relative to HAProxy's folder.
+	Socket  string
+	Backend ir.BackendKey
+	Address netip.AddrPort
+}
+
+// through is what the sockets of a backend's endpoints begin with; empty for one whose
+// endpoints HAProxy reaches itself.
+func (c *Config) through(key ir.BackendKey) string {
+	b := c.made.backends[key]
+	if b == nil || b.TLS == nil || b.TLS.Invalid != "" || !beyondHAProxy(b.TLS.SANs) {
+		return ""
+	}
+	return "tls_" + digest([]string{fmt.Sprint(key)})
+}
+
+// beyondHAProxy says whether HAProxy cannot hold a certificate to names: it looks for
+// one DNS name, which is not a wildcard, and for no URI.
+func beyondHAProxy(sans []ir.SAN) bool {
+	return len(sans) > 1 || len(sans) == 1 && (sans[0].URI != "" || strings.HasPrefix(sans[0].DNS, "*"))
+}
+
+// socket is where a server of a pool is reached that is reached through the agent. Its
+// name is short: a system that counts 108 bytes of the whole path leaves few.
+func (p *Pool) socket(s Server) string { return p.Through + "_" + digest([]string{s.Name})[:8] }
+
+// address is where HAProxy connects to a server of a pool.
+func (p *Pool) address(s Server) string {
+	if p.Through != "" {
+		return "unix@" + p.socket(s)
+	}
+	return s.Address.String()
+}
+
+// openings are those of all pools.
+func (c *Config) openings() []Opening {
+	by := map[string]Opening{}
+	for key := range c.made.backends {
+		p := c.pool(key)
+		if p == nil || p.Through == "" {
+			continue
+		}
+		for _, s := range p.Servers {
+			at := p.socket(s)
+			by[at] = Opening{Socket: at, Backend: key, Address: s.Address}
+		}
+	}
+	var all []Opening
+	for _, o := range by {
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(a, b Opening) int { return cmp.Compare(a.Socket, b.Socket) })
+	return all
+}
