@@ -11,11 +11,14 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy"
+	"github.com/sluice-gateway/sluice/dataplanes/haproxy"
 )
 
 // agents are the dataplanes whose proxy is a program of its own, which this one
 // is the parent of.
-func agents() []dataplanes.Dataplane { return []dataplanes.Dataplane{envoy.Dataplane{}} }
+func agents() []dataplanes.Dataplane {
+	return []dataplanes.Dataplane{envoy.Dataplane{}, haproxy.Dataplane{}}
+}
 
 func newAgent(streams Streams) *cobra.Command {
 	f, name := &flags{}, ""

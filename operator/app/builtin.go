@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
+	"github.com/sluice-gateway/sluice/dataplanes/haproxy"
 	"github.com/sluice-gateway/sluice/ir/feature"
 	"github.com/sluice-gateway/sluice/operator/engine"
 	"github.com/sluice-gateway/sluice/operator/gatewayapi"
@@ -19,7 +20,7 @@ import (
 
 // planes are the dataplanes that are built in.
 func planes() []dataplanes.Dataplane {
-	return []dataplanes.Dataplane{goproxy.Dataplane{}, envoy.Dataplane{}}
+	return []dataplanes.Dataplane{goproxy.Dataplane{}, envoy.Dataplane{}, haproxy.Dataplane{}}
 }
 
 // controllers are all controllerNames that are ours, whether or not their

@@ -14,10 +14,11 @@ import (
 	"github.com/sluice-gateway/sluice/operator/engine"
 	"github.com/sluice-gateway/sluice/translators/envoy"
 	"github.com/sluice-gateway/sluice/translators/goproxy"
+	"github.com/sluice-gateway/sluice/translators/haproxy"
 )
 
 // languages are what a unit can be printed in.
-var languages = []string{"ir", "goproxy", "envoy"}
+var languages = []string{"ir", "goproxy", "envoy", "haproxy"}
 
 type translateFlags struct{ to, gateway, engine string }
 
@@ -27,7 +28,7 @@ func newTranslate(streams Streams) *cobra.Command {
 		Use:   "translate DIR",
 		Short: "Print what a directory is translated to, as YAML without secrets",
 		Long: "Prints one YAML document for each Gateway: the neutral model (--to ir), or what the\n" +
-			"proxy would read (--to goproxy, --to envoy), whichever serves it. Secrets are never\n" +
+			"proxy would read (--to goproxy, envoy, haproxy), whichever serves it. Secrets are never\n" +
 			"printed.",
 		Example:           "  sluice translate examples/quickstart --to ir --gateway default/demo",
 		Args:              exactly("DIR"),
@@ -104,6 +105,8 @@ func render(u *engine.Unit, to string) ([]byte, error) {
 		return yaml.Marshal(goproxy.Translate(unit, nil))
 	case "envoy":
 		return yaml.Marshal(envoy.Translate(unit, envoy.Target{Address: netip.IPv4Unspecified(), SystemCAs: envoy.UsualCAs}, nil))
+	case "haproxy":
+		return yaml.Marshal(haproxy.Translate(unit, haproxy.Target{Address: netip.IPv4Unspecified()}, nil))
 	default:
 		return yaml.Marshal(unit)
 	}

@@ -9,8 +9,10 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
+	"github.com/sluice-gateway/sluice/dataplanes/haproxy"
 	"github.com/sluice-gateway/sluice/operator/source/dir/schema"
 	envoytest "github.com/sluice-gateway/sluice/test/envoy"
+	haproxytest "github.com/sluice-gateway/sluice/test/haproxy"
 )
 
 var (
@@ -20,7 +22,7 @@ var (
 
 // known are the dataplanes by name.
 var known = map[string]dataplanes.Dataplane{
-	"go": goproxy.Dataplane{}, "envoy": envoy.Dataplane{},
+	"go": goproxy.Dataplane{}, "envoy": envoy.Dataplane{}, "haproxy": haproxy.Dataplane{},
 }
 
 // TestParity plays every case against every dataplane.
@@ -44,8 +46,11 @@ func TestParity(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%s", name, c.Name), func(t *testing.T) {
 				t.Parallel()
-				if name == "envoy" {
+				switch name {
+				case "envoy":
 					envoytest.Program(t)
+				case "haproxy":
+					haproxytest.Program(t)
 				}
 				if err := c.Run(t.Context(), Bench{Dataplane: dataplane, Catalog: catalog}); err != nil {
 					t.Fatal(err)

@@ -7,10 +7,10 @@ import (
 
 // files are what sections name.
 func (c *Config) files() []*File {
-	return []*File{
-		{Name: decideScript, Kind: Constant, Content: decideText()},
-		{Name: sessionFile, Kind: Constant, Content: session},
-	}
+	return append(c.upstreamFiles(),
+		&File{Name: decideScript, Kind: Constant, Content: decideText()},
+		&File{Name: sessionFile, Kind: Constant, Content: session},
+	)
 }
 
 // Text is the configuration as HAProxy reads it.

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"maps"
@@ -28,8 +29,8 @@ func served(t *testing.T, c *Config) string {
 	}
 	write(t, filepath.Join(dir, RoutesMap), c.Map())
 	write(t, filepath.Join(dir, "haproxy.cfg"), c.Text())
-	write(t, filepath.Join(dir, SessionKey), sessionKey)
-	cmd := exec.CommandContext(t.Context(), path, "-db", "-C", dir, "-f", "haproxy.cfg") //nolint:gosec // Whoever runs the tests says which.
+	write(t, filepath.Join(dir, "secret.cfg"), "global\n  set-var "+SessionKey+" str("+base64.StdEncoding.EncodeToString([]byte(sessionKey))+")\n")
+	cmd := exec.CommandContext(t.Context(), path, "-db", "-C", dir, "-f", "haproxy.cfg", "-f", "secret.cfg") //nolint:gosec // Whoever runs the tests says which.
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {

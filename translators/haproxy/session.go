@@ -16,10 +16,10 @@ var session string
 
 const sessionFile = "session.lua"
 
-// SessionKey is the file with the key that the tokens of sessions are made with, in
-// HAProxy's folder. Whoever runs HAProxy writes it; it is in no Config, so that
-// nothing that shows one shows the key. A new key is in force within seconds.
-const SessionKey = "session-key"
+// SessionKey is the variable with the key that the tokens of sessions are made with, in
+// BASE64. Whoever runs HAProxy sets it; it is in no Config, so that nothing that shows
+// one shows the key.
+const SessionKey = "proc.session_key"
 
 // keepSession looks for a session's token in requests that come from a rule's own
 // filters, and makes one in responses, before any filter sees them. HAProxy's own

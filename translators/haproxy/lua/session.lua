@@ -3,18 +3,19 @@
 --   begin (8 bytes, seconds) | endpoint (16) | signature (16)
 --
 -- in base64url. The endpoint is a keyed hash, so that a token tells nobody an
--- address. The key is in a file that the proxy's parent writes; without it there are
--- no sessions. The Go proxy's tokens are the same.
+-- address. The key is in a variable of the process, which is in no configuration that
+-- anybody is shown; without it there are no sessions. The Go proxy's tokens are the
+-- same.
 
 local begin_size, id_size, sign_size = 8, 16, 16
 local text_size = 54
 -- How far ahead the clock of the proxy that made a token may be, in seconds.
 local skew = 60
 
--- The key, read again from time to time. Hashes of keys and texts are HAProxy's own.
+-- The key, as it was read last, and what hashes begin with. The hashes are HAProxy's
+-- own.
 
-local path, patience = "session-key", 5
-local secret, looked, inner, outer = nil, -patience, nil, nil
+local read, inner, outer = nil, nil, nil
 -- What is known of endpoints, by what they belong to.
 local known = {}
 
@@ -26,24 +27,16 @@ end
 
 -- Reports whether there is a key.
 local function ready(txn)
-  local now = core.now().sec
-  if now - looked >= patience or now < looked then
-    looked = now
-    local file = io.open(path, "rb")
-    local text = file and file:read("*a")
-    if file then
-      file:close()
+  local text = txn:get_var("proc.session_key")
+  if text and text ~= read then
+    local key = txn.c:b64dec(text)
+    if #key > 64 then
+      key = txn.c:sha2(key, 256)
     end
-    if text and text ~= "" and text ~= secret then
-      local key = text
-      if #key > 64 then
-        key = txn.c:sha2(key, 256)
-      end
-      key = key .. ("\0"):rep(64 - #key)
-      secret, inner, outer, known = text, padded(key, 0x36), padded(key, 0x5c), {}
-    end
+    key = key .. ("\0"):rep(64 - #key)
+    read, inner, outer, known = text, padded(key, 0x36), padded(key, 0x5c), {}
   end
-  return secret ~= nil
+  return text ~= nil
 end
 
 -- HMAC (RFC 2104).
@@ -118,7 +111,16 @@ local function open(txn, text)
 end
 
 -- Endpoints. Which Service a section sends to, and which address a server has, is in
--- their names.
+-- their names. A server that is used where no other is left has a name that ends so.
+
+local BACKUP = "_backup"
+
+local function address_of(server)
+  if server:sub(-#BACKUP) == BACKUP then
+    return server:sub(1, -#BACKUP - 1)
+  end
+  return server
+end
 
 local function id_of(txn, of, server)
   local address, port = server:match("^(.*)_(%d+)$")
@@ -151,6 +153,7 @@ end
 
 -- Returns the token's name of a server.
 local function named(txn, of, server)
+  server = address_of(server)
   local id = of.ids[server]
   if not id then
     id = id_of(txn, of, server)
@@ -179,7 +182,10 @@ local function server_of(txn, section, id)
       of.missed[id], of.count = now, of.count + 1
     end
   end
-  return server and backend.servers[server] and server
+  if not server then
+    return nil
+  end
+  return backend.servers[server] and server or backend.servers[server .. BACKUP] and server .. BACKUP
 end
 
 -- Cookies.

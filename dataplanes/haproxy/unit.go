@@ -1,0 +1,229 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/ir"
+	translator "github.com/sluice-gateway/sluice/translators/haproxy"
+)
+
+// unit serves one owner with a process of its own.
+type unit struct {
+	local *local
+	owner ir.Object
+
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu sync.Mutex
+	// asked is the last wish that is not under way yet.
+	asked *dataplanes.Assignment
+	wake  chan struct{}
+	// running is the process as others see it.
+	running atomic.Pointer[process]
+
+	// What follows belongs to run.
+	process *process
+	// assigned is what is to be in force.
+	assigned *dataplanes.Assignment
+	// last is what was translated last.
+	last *translator.Config
+	// version is the one that is in force; empty for none.
+	version string
+	// ownKey is the session key where none was given.
+	ownKey ir.Secret
+	// failed is true where the assignment is to be tried again.
+	failed bool
+}
+
+func startUnit(l *local, owner ir.Object) *unit {
+	ctx, cancel := context.WithCancel(context.Background())
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	go u.run(ctx)
+	return u
+}
+
+// apply takes note of an assignment; one that is not under way yet is forgotten.
+func (u *unit) apply(a *dataplanes.Assignment) {
+	u.mu.Lock()
+	u.asked = a
+	u.mu.Unlock()
+	u.hurry()
+}
+
+// hurry has the unit look what there is to do.
+func (u *unit) hurry() {
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+}
+
+// stop drains, and waits until the process has gone.
+func (u *unit) stop() {
+	u.cancel()
+	<-u.done
+}
+
+func (u *unit) take() *dataplanes.Assignment {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	a := u.asked
+	u.asked = nil
+	return a
+}
+
+func (u *unit) run(ctx context.Context) {
+	defer close(u.done)
+	defer u.end()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-u.wake:
+			if a := u.take(); a != nil {
+				u.assigned = a
+				u.work(ctx)
+			}
+		case <-u.fell():
+			u.local.outbox.Report(u.down())
+			u.work(ctx)
+		case <-again.C:
+			if u.failed {
+				u.work(ctx)
+			}
+		}
+	}
+}
+
+// fell receives when the process has ended by itself.
+func (u *unit) fell() <-chan struct{} {
+	if u.process == nil || u.process.child == nil {
+		return nil
+	}
+	return u.process.child.Ended()
+}
+
+// work puts what is assigned in force, and reports what became of it.
+func (u *unit) work(ctx context.Context) {
+	out, err := u.guarded(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	u.failed = err != nil
+	if err != nil {
+		out = u.everywhere(err.Error())
+	}
+	u.local.outbox.Report(out)
+	u.local.admin.SetReady(true)
+}
+
+// guarded keeps a mistake of ours about one unit from those of all others.
+func (u *unit) guarded(ctx context.Context) (out dataplanes.Outcome, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			u.last = nil
+			err = fmt.Errorf("the unit cannot be written for HAProxy, which is a mistake in this program: %s", clean(fmt.Sprint(r)))
+		}
+	}()
+	return u.force(ctx)
+}
+
+// everywhere says the same of every listener.
+func (u *unit) everywhere(message string) dataplanes.Outcome {
+	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Down: u.version == ""}
+	for _, l := range u.assigned.Unit.Proxy.Listeners {
+		out.Problems = append(out.Problems, ir.Problem{Origin: originOf(l), Message: message})
+	}
+	return out
+}
+
+func originOf(l *ir.Listener) ir.Origin {
+	return ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}
+}
+
+// down is what is true while the process is started again.
+func (u *unit) down() dataplanes.Outcome {
+	_, err := u.process.child.Starts()
+	said := ""
+	if all := alerts(u.process.said.String()); len(all) > 0 {
+		said = ". The last that it said: " + clean(all[len(all)-1])
+	}
+	out := u.everywhere(fmt.Sprintf("HAProxy has ended (%v) and is being started again; until then nothing is served%s", err, said))
+	out.Down = true
+	return out
+}
+
+func (u *unit) target() translator.Target {
+	return translator.Target{
+		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
+	}
+}
+
+// force puts what is assigned in force.
+func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
+	u.last = translator.Translate(u.assigned.Unit, u.target(), u.last)
+	if err := u.deliver(ctx, u.last); err != nil {
+		return dataplanes.Outcome{}, err
+	}
+	u.version = u.assigned.Version
+	u.local.metrics.Swapped()
+	return dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Problems: u.last.Problems}, nil
+}
+
+// deliver has HAProxy run a configuration.
+func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
+	path, err := u.local.program.find()
+	if err != nil {
+		return err
+	}
+	if u.process == nil {
+		if u.process, err = prepare(u.local.opts.Dir); err != nil {
+			return err
+		}
+	}
+	changed, err := u.process.write(u.files(c))
+	switch {
+	case err != nil:
+		return err
+	case u.process.child == nil:
+		u.process.launch(path)
+		u.running.Store(u.process)
+	case u.process.child.PID() != 0 && changed:
+		err := u.process.reload(ctx)
+		if !errors.As(err, &refusal{}) {
+			break
+		}
+		return err
+	}
+	return u.process.started(ctx)
+}
+
+// files are what HAProxy reads, by name.
+func (u *unit) files(c *translator.Config) map[string]string {
+	all := map[string]string{
+		configName: c.Text(), translator.RoutesMap: c.Map(), secretName: secretText(u.sessionKey()),
+	}
+	for _, f := range c.Files {
+		all[f.Name] = f.Content + string(f.Secret)
+	}
+	return all
+}
+
+// end closes the unit's sockets, lets what is under way come to an end, as far as
+// the settings have patience, and ends the process.
+func (u *unit) end() {
+	if u.process == nil {
+		return
+	}
+	u.process.stop()
+	u.running.Store(nil)
+}
