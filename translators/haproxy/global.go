@@ -28,5 +28,7 @@ func (c *Config) defaults() *Section {
 		"mode http",
 		"timeout connect 5s",
 		"timeout client 60s",
+		// Nobody waits for an answer to a client that has gone.
+		"option abortonclose",
 	}, unbounded(), reconnects())}
 }
