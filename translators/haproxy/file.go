@@ -10,6 +10,7 @@ import (
 func (c *Config) files() []*File {
 	all := []*File{
 		{Name: decideScript, Kind: Constant, Content: decideText()},
+		{Name: serversFile, Kind: Constant, Content: serversScript},
 		{Name: sessionFile, Kind: Constant, Content: session},
 		{Name: streamScript, Kind: Constant, Content: streamSource},
 	}

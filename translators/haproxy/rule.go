@@ -123,13 +123,16 @@ func (c *Config) section(p *order.Port, e order.Entry, use *ir.BackendUse) share
 
 // asked is what is done with requests that a rule leads to one of its backends.
 func (c *Config) asked(w *walk, e order.Entry, use *ir.BackendUse) []string {
+	u := c.upstream(*use.Backend)
 	return slices.Concat(
-		c.upstream(*use.Backend).lines,
+		u.lines,
 		c.timeouts(e.Rule),
 		c.retries(e.Rule),
 		w.request,
+		u.request,
 		w.responses(),
 		w.last,
+		u.last,
 	)
 }
 
