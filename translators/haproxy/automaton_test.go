@@ -109,7 +109,6 @@ func TestExpressionsMeanWhatGoSays(t *testing.T) {
 	}
 }
 
-
 // drawPattern puts an expression together from everything that Go's syntax has.
 func drawPattern(t *rapid.T, depth int) string {
 	leaf := func() string {
