@@ -17,6 +17,9 @@ func (c *Config) global() *Section {
 		"limited-quic",
 		"lua-load-per-thread " + decideScript,
 		"lua-load-per-thread " + sessionFile,
+		"lua-load-per-thread " + streamScript,
+		// What is cached is found again by every listener of a socket. Tickets do without.
+		"tune.ssl.cachesize 0",
 	}}
 }
 
