@@ -71,8 +71,10 @@ func needs(t *testing.T, dataplane string) {
 func onlyKnown(cases []*Case) error {
 	for _, c := range cases {
 		for i := range c.Steps {
-			if only := c.Steps[i].Only; only != "" && known[only] == nil {
-				return fmt.Errorf("%s: step %q is only for %q, which is not known", c.Name, c.Steps[i].Name, only)
+			for _, only := range c.Steps[i].planes() {
+				if only != "" && known[only] == nil {
+					return fmt.Errorf("%s: step %q is only for %q, which is not known", c.Name, c.Steps[i].Name, only)
+				}
 			}
 		}
 	}
