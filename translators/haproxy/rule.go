@@ -48,7 +48,7 @@ func (c *Config) share(p *order.Port, e order.Entry) []share {
 	if anyDetour(e.Rule) {
 		object = objectionToPassing
 	}
-	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule)); err != nil {
+	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule), c.unshowable(e.Rule)); err != nil {
 		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
 		return []share{{section: c.refused(), weight: 1}}
 	}

@@ -23,6 +23,8 @@ type upstream struct {
 	// lines are the section's first, request those that follow the rule's of requests,
 	// and last the section's last.
 	lines, request, last []string
+	// weak is why the certificate cannot be shown.
+	weak error
 	// serves is false where nobody may be spoken to: every request is answered 503.
 	serves bool
 	params models.ServerParams
