@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -95,12 +94,21 @@ func (u *unit) run(ctx context.Context) {
 			}
 		case <-u.fell():
 			u.local.outbox.Report(u.down())
+			u.process.runs = nil
 			u.work(ctx)
 		case <-again.C:
-			if u.failed {
-				u.work(ctx)
-			}
+			u.tend(ctx)
 		}
+	}
+}
+
+// tend does what time asks for.
+func (u *unit) tend(ctx context.Context) {
+	if u.failed {
+		u.work(ctx)
+	}
+	if u.process != nil {
+		u.process.dismiss(ctx)
 	}
 }
 
@@ -186,36 +194,17 @@ func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
 		return err
 	}
 	if u.process == nil {
-		if u.process, err = prepare(u.local.opts.Dir); err != nil {
+		if u.process, err = prepare(path, u.local.opts.Dir); err != nil {
 			return err
 		}
 	}
-	changed, err := u.process.write(u.files(c))
-	switch {
-	case err != nil:
-		return err
-	case u.process.child == nil:
-		u.process.launch(path)
+	next := newLayout(c, u.process.runs, time.Now())
+	next.process = u.processText()
+	err = u.process.apply(ctx, next)
+	if u.process.child != nil {
 		u.running.Store(u.process)
-	case u.process.child.PID() != 0 && changed:
-		err := u.process.reload(ctx)
-		if !errors.As(err, &refusal{}) {
-			break
-		}
-		return err
 	}
-	return u.process.started(ctx)
-}
-
-// files are what HAProxy reads, by name.
-func (u *unit) files(c *translator.Config) map[string]string {
-	all := map[string]string{
-		configName: c.Text(), translator.RoutesMap: c.Map(), secretName: secretText(u.sessionKey()),
-	}
-	for _, f := range c.Files {
-		all[f.Name] = f.Content + string(f.Secret)
-	}
-	return all
+	return err
 }
 
 // end closes the unit's sockets, lets what is under way come to an end, as far as
@@ -224,6 +213,16 @@ func (u *unit) end() {
 	if u.process == nil {
 		return
 	}
-	u.process.stop()
+	ctx, cancel := drainContext(time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain))
+	defer cancel()
+	u.process.drain(ctx)
 	u.running.Store(nil)
+	u.process.stop()
+}
+
+func drainContext(bound time.Duration) (context.Context, context.CancelFunc) {
+	if bound <= 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), bound)
 }
