@@ -63,11 +63,21 @@ type refusal struct {
 
 func (r refusal) Error() string { return objection(strings.Join(alerts(r.said), "; ")) }
 
-// started waits until a worker answers, and no longer than HAProxy ends for the second
+// answers reports whether a worker serves, and the master hears: a signal that comes
+// to it before is lost.
+func (p *process) answers(ctx context.Context) bool {
+	if _, err := p.admin.Ask(ctx, "show version"); err != nil {
+		return false
+	}
+	said, err := p.master.Ask(ctx, "show proc")
+	return err == nil && strings.Contains(said, "worker")
+}
+
+// started waits until HAProxy answers, and no longer than HAProxy ends for the second
 // time since.
 func (p *process) started(ctx context.Context, since int) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		if _, err := p.admin.Ask(ctx, "show version"); err == nil {
+		if p.answers(ctx) {
 			return nil
 		}
 		if starts, err := p.child.Starts(); starts > since+1 && err != nil {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/haproxy/detour"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/trail"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
@@ -29,12 +31,16 @@ type unit struct {
 
 	// What follows belongs to run.
 	process *process
+	// agent serves what HAProxy cannot; nil where there is no process.
+	agent *detour.Agent
 	// assigned is what is to be in force.
 	assigned *dataplanes.Assignment
 	// last is what was translated last.
 	last *translator.Config
 	// version is the one that is in force; empty for none.
 	version string
+	// trail is what requests are known again by.
+	trail trail.Trail
 	// ownKey is the session key where none was given.
 	ownKey ir.Secret
 	// failed is true where the assignment is to be tried again.
@@ -43,7 +49,7 @@ type unit struct {
 
 func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), trail: trail.New()}
 	go u.run(ctx)
 	return u
 }
@@ -102,13 +108,16 @@ func (u *unit) run(ctx context.Context) {
 	}
 }
 
-// tend does what time asks for.
+// tend does again what was to no avail.
 func (u *unit) tend(ctx context.Context) {
-	if u.failed {
-		u.work(ctx)
-	}
 	if u.process != nil {
 		u.process.dismiss(ctx)
+	}
+	switch {
+	case u.failed:
+		u.work(ctx)
+	case u.agent != nil && u.agent.Rebind():
+		u.local.outbox.Report(u.outcome())
 	}
 }
 
@@ -173,56 +182,6 @@ func (u *unit) down() dataplanes.Outcome {
 func (u *unit) target() translator.Target {
 	return translator.Target{
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
+		Trail: string(u.trail),
 	}
-}
-
-// force puts what is assigned in force.
-func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
-	u.last = translator.Translate(u.assigned.Unit, u.target(), u.last)
-	if err := u.deliver(ctx, u.last); err != nil {
-		return dataplanes.Outcome{}, err
-	}
-	u.version = u.assigned.Version
-	u.local.metrics.Swapped()
-	return dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Problems: u.last.Problems}, nil
-}
-
-// deliver has HAProxy run a configuration.
-func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
-	path, err := u.local.program.find()
-	if err != nil {
-		return err
-	}
-	if u.process == nil {
-		if u.process, err = prepare(path, u.local.opts.Dir); err != nil {
-			return err
-		}
-	}
-	next := newLayout(c, u.process.runs, time.Now())
-	next.process = u.processText()
-	err = u.process.apply(ctx, next)
-	if u.process.child != nil {
-		u.running.Store(u.process)
-	}
-	return err
-}
-
-// end closes the unit's sockets, lets what is under way come to an end, as far as
-// the settings have patience, and ends the process.
-func (u *unit) end() {
-	if u.process == nil {
-		return
-	}
-	ctx, cancel := drainContext(time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain))
-	defer cancel()
-	u.process.drain(ctx)
-	u.running.Store(nil)
-	u.process.stop()
-}
-
-func drainContext(bound time.Duration) (context.Context, context.CancelFunc) {
-	if bound <= 0 {
-		return context.WithCancel(context.Background())
-	}
-	return context.WithTimeout(context.Background(), bound)
 }

@@ -26,13 +26,14 @@ const (
 const (
 	badRequest    = 400
 	notFound      = 404
+	misdirected   = 421
 	internalError = 500
 )
 
 // texts are what clients are told beside a status: nothing of what is behind the
 // proxy.
 var texts = map[int]string{
-	badRequest: "Bad Request", notFound: "Not Found", internalError: "Internal Server Error",
+	badRequest: "Bad Request", notFound: "Not Found", misdirected: "Misdirected Request", internalError: "Internal Server Error",
 }
 
 // answer returns the name of the section that answers with a status, and makes it.

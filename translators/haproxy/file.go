@@ -2,15 +2,18 @@ package haproxy
 
 import (
 	"iter"
+	"slices"
 	"strings"
 )
 
 // files are what sections name.
 func (c *Config) files() []*File {
-	return append(c.upstreamFiles(),
-		&File{Name: decideScript, Kind: Constant, Content: decideText()},
-		&File{Name: sessionFile, Kind: Constant, Content: session},
-	)
+	all := []*File{
+		{Name: decideScript, Kind: Constant, Content: decideText()},
+		{Name: sessionFile, Kind: Constant, Content: session},
+		{Name: streamScript, Kind: Constant, Content: streamSource},
+	}
+	return slices.Concat(all, c.upstreamFiles(), c.certificateFiles(), c.anchorsFiles(), c.lists())
 }
 
 // Text is the configuration as HAProxy reads it.

@@ -17,6 +17,9 @@ func (c *Config) global() *Section {
 		"limited-quic",
 		"lua-load-per-thread " + decideScript,
 		"lua-load-per-thread " + sessionFile,
+		"lua-load-per-thread " + streamScript,
+		// What is cached is found again by every listener of a socket. Tickets do without.
+		"tune.ssl.cachesize 0",
 	}}
 }
 
@@ -25,5 +28,7 @@ func (c *Config) defaults() *Section {
 		"mode http",
 		"timeout connect 5s",
 		"timeout client 60s",
+		// Nobody waits for an answer to a client that has gone.
+		"option abortonclose",
 	}, unbounded(), reconnects())}
 }

@@ -16,11 +16,14 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
-	c.made = parts{tree: newTree(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
+	c.made = parts{tree: newTree(), doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
+	c.made.leaves = c.readLeaves()
+	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults())
 	for _, p := range c.ports {
 		c.Blocks = append(c.Blocks, c.rows(p)...)
 		c.Sections = append(c.Sections, c.frontends(p)...)
+		c.Blocks = slices.Concat(c.Blocks, c.doorRows(p), c.streamRows(p))
 	}
 	c.Blocks = append(c.Blocks, c.refusal())
 	c.Blocks = append(c.Blocks, c.texts()...)
@@ -47,6 +50,7 @@ type parts struct {
 	endpoints map[ir.EndpointsKey]*ir.Endpoints
 	upstreams map[ir.BackendKey]*upstream
 	pooled    map[ir.BackendKey]pooled
+	doors
 	tree
 }
 
