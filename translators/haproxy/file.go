@@ -8,6 +8,7 @@ import (
 // files are what sections name.
 func (c *Config) files() []*File {
 	return []*File{
+		{Name: admitScript, Kind: Constant, Content: admit},
 		{Name: decideScript, Kind: Constant, Content: decideText()},
 		{Name: sessionFile, Kind: Constant, Content: session},
 	}

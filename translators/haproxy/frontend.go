@@ -27,15 +27,3 @@ func (c *Config) address(port uint16) netip.AddrPort {
 func (c *Config) binds(p *order.Port) []string {
 	return []string{"bind " + c.address(p.Port).String()}
 }
-
-// admission is what every request meets before its rule is looked for: what is
-// malformed or too much is refused, its host and path are read.
-func (c *Config) admission(*order.Port) []string {
-	return []string{
-		"http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
-		"http-request set-var(txn.path) path",
-	}
-}
-
-// departure is what every request and response meets on its way out.
-func (c *Config) departure(*order.Port) []string { return nil }

@@ -132,6 +132,7 @@ func (c *Config) asked(w *walk, e order.Entry, _ *ir.BackendUse) []string {
 		w.request,
 		w.responses(),
 		w.last,
+		c.mark(),
 	)
 }
 
