@@ -16,7 +16,9 @@ import (
 
 // agents are the dataplanes whose proxy is a program of its own, which this one
 // is the parent of.
-func agents() []dataplanes.Dataplane { return []dataplanes.Dataplane{envoy.Dataplane{}, haproxy.Dataplane{}} }
+func agents() []dataplanes.Dataplane {
+	return []dataplanes.Dataplane{envoy.Dataplane{}, haproxy.Dataplane{}}
+}
 
 func newAgent(streams Streams) *cobra.Command {
 	f, name := &flags{}, ""

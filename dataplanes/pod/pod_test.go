@@ -25,7 +25,6 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
 
 	"github.com/sluice-gateway/sluice/dataplanes/delivery/server"
-	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 	"github.com/sluice-gateway/sluice/dataplanes/pod"
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -186,9 +185,9 @@ var lives = []struct {
 // as begins the command line with another command.
 func (w *world) as(t *testing.T, command []string) {
 	t.Helper()
-	if command[0] == "agent" {
-		if _, err := envoy.Find(); err != nil {
-			t.Skip(err)
+	for _, o := range others {
+		if slices.Contains(command, o.dataplane) {
+			o.program(t)
 		}
 	}
 	w.args = append(slices.Clone(command), w.args[1:]...)

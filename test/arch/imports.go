@@ -55,6 +55,7 @@ var rooms = []room{
 	{"test/program", nil},
 	{"test/envoy", []string{"test/program"}},
 	{"test/haproxy", []string{"test/program"}},
+	{"test/ordertest", []string{"ir"}},
 	{"test/load", nil},
 	{"test/tally", nil},
 	{"test/cluster", nil},
@@ -112,8 +113,8 @@ func checkImports(t *Tree) []string {
 func checkFileImports(f *GoFile, r room) []string {
 	if f.Test {
 		// A test may use its half of the house: to read YAML, to see a status. And it
-		// may ask for the real program, and for the clients of real load.
-		r.may = append(slices.Clone(r.may), strings.Split(f.Dir, "/")[0], "test/envoy", "test/haproxy", "test/load")
+		// may ask for the real program, for the clients of real load, and for random units.
+		r.may = append(slices.Clone(r.may), strings.Split(f.Dir, "/")[0], "test/envoy", "test/haproxy", "test/load", "test/ordertest")
 	}
 	var broken []string
 	for _, imported := range f.Imports() {

@@ -26,7 +26,7 @@ var everything string
 // Every kind of listener at the address that the load balancer gave, and a status
 // that says Programmed no sooner than the pods answer.
 func TestEverythingIsServed(t *testing.T) {
-	for _, dataplane := range []string{"go", "envoy"} {
+	for _, dataplane := range []string{"go", "envoy", "haproxy"} {
 		t.Run(dataplane, func(t *testing.T) { servesEverything(t, dataplane) })
 	}
 }

@@ -1,6 +1,11 @@
 package parity
 
-import "github.com/sluice-gateway/sluice/test/parity/pki"
+import (
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/test/parity/pki"
+)
 
 // Step is one line of a case's script. Exactly one of Request, Raw, GRPC,
 // WebSocket, Stream, Datagram, Edit and Wait is set.
@@ -23,12 +28,25 @@ type Step struct {
 	// Arrived is what backends got of this step beside the answer: mirrors and
 	// authorization servers.
 	Arrived []Arrived `json:"arrived,omitempty"`
-	// Only names the dataplane that plays the step, where the docs say that proxies
-	// differ: the other has a step of its own. Default: all.
+	// Only names the dataplanes that play the step, separated by commas, where the
+	// docs say that proxies differ: the others have steps of their own. Default: all.
 	Only string `json:"only,omitempty"`
 	// Save keeps values for later steps, which write them as ${name}: from
 	// "header:Name", or "answer:endpoint".
 	Save map[string]string `json:"save,omitempty"`
+}
+
+// players are the dataplanes that Only names; none where it names none.
+func (s *Step) players() []string {
+	if s.Only == "" {
+		return nil
+	}
+	return strings.Split(s.Only, ",")
+}
+
+// playedBy says whether a dataplane plays the step.
+func (s *Step) playedBy(plane string) bool {
+	return s.Only == "" || slices.Contains(s.players(), plane)
 }
 
 // Target says where a step connects to.

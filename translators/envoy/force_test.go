@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/test/ordertest"
 )
 
 // many routes with as many backends, on hosts of their own or on one.
@@ -16,7 +17,7 @@ const many = 5000
 
 func manyRoutes(oneHost bool) *ir.Unit {
 	owner := ir.Object{Kind: "Gateway", Namespace: "n", Name: "g"}
-	l := &ir.Listener{Key: ir.ListenerKey{Owner: owner, Section: "http"}, Port: plainPort, Protocol: ir.HTTP, Hostname: "*"}
+	l := &ir.Listener{Key: ir.ListenerKey{Owner: owner, Section: "http"}, Port: ordertest.Plain, Protocol: ir.HTTP, Hostname: "*"}
 	unit := &ir.Unit{Proxy: &ir.Proxy{Owner: owner, Listeners: []*ir.Listener{l}}}
 	for i := range many {
 		route := oneOfMany(i, oneHost, l)

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/test/ordertest"
 )
 
 // changeOne is a unit with another rule in one of its routes.
@@ -66,11 +67,11 @@ func TestKeptIsAsMadeAnew(t *testing.T) {
 
 func keptIsAsMadeAnew(t *rapid.T) {
 	var last *Config
-	unit := drawUnit(t)
+	unit := ordertest.Unit(t)
 	for range 4 {
 		last = Translate(unit, Target{}, last)
 		sameBytes(t, last, Translate(unit, Target{}, nil))
-		unit = edit(t, unit)
+		unit = ordertest.Edit(t, unit)
 	}
 }
 
@@ -80,26 +81,6 @@ func shareSooner(t *testing.T) {
 	was := mostRepeated
 	t.Cleanup(func() { mostRepeated = was })
 	mostRepeated = -1 << 30
-}
-
-// edit changes, adds or takes away a route.
-func edit(t *rapid.T, unit *ir.Unit) *ir.Unit {
-	proxy := *unit.Proxy
-	proxy.Routes = slices.Clone(proxy.Routes)
-	at := rapid.IntRange(0, len(proxy.Routes)-1).Draw(t, "at")
-	switch rapid.IntRange(0, 3).Draw(t, "edit") {
-	case 0:
-		proxy.Routes[at] = drawRoute(t, at, proxy.Listeners)
-	case 1:
-		proxy.Routes = append(proxy.Routes, drawRoute(t, len(proxy.Routes), proxy.Listeners))
-	case 2:
-		if len(proxy.Routes) > 1 {
-			proxy.Routes = slices.Delete(proxy.Routes, at, at+1)
-		}
-	case 3:
-		proxy.Settings.Timeouts.Request++
-	}
-	return &ir.Unit{Proxy: &proxy}
 }
 
 func sameBytes(t *rapid.T, a, b *Config) {

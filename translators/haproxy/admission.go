@@ -3,6 +3,7 @@ package haproxy
 import (
 	_ "embed"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -29,7 +30,7 @@ func (c *Config) admission(p *order.Port) []string {
 			// What comes in the form for proxies goes on in the usual one.
 			"http-request set-uri %[pathq] if { fc_http_major 1 } { url -m beg http:// https:// }",
 			"http-request set-var(" + varHost + ") req.hdr(host),host_only",
-			"http-request lua.admit " + c.slashes() + " " + c.trailName() + " if " + strings.Join([]string{oddMethod, oddHost, oddPath, oddNames}, " || "),
+			"http-request lua.admit " + c.slashes() + " " + c.trailName() + " " + strconv.Itoa(c.trustedHops()) + " if " + strings.Join([]string{oddMethod, oddHost, oddPath, oddNames}, " || "),
 			"http-request set-var(" + varPath + ") path",
 		},
 		c.forwarded(p),

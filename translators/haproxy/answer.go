@@ -26,6 +26,7 @@ const (
 const (
 	badRequest    = 400
 	notFound      = 404
+	misdirected   = 421
 	internalError = 500
 )
 
@@ -33,8 +34,8 @@ const (
 // proxy.
 var texts = map[int]string{
 	badRequest: "Bad Request", notFound: "Not Found", 408: "Request Timeout", 413: "Request Entity Too Large",
-	internalError: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
-	504: "Gateway Timeout",
+	misdirected: "Misdirected Request", internalError: "Internal Server Error", 501: "Not Implemented",
+	502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 }
 
 // answer returns the name of the section that answers with a status, and makes it.

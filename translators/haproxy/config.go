@@ -66,9 +66,21 @@ type Section struct {
 }
 
 // Pool is how a backend's endpoints become servers.
+//
+// HAProxy 3.0 takes every word of a server's line in "add server" as well, but for the
+// section's defaults, of which there are none. Then the server is to be enabled
+// ("enable server"), and its checks are not ("enable health"): they begin when it has
+// been left out. The balancing of all sections lets servers come and go.
+//
+// Of a server of the same name only the weight may differ from one translation to the
+// next: "set server ... weight". One that is a backup has another name than one that
+// is not, and sections whose Params differ have other names themselves. A server that
+// has gone is left alone by "set server ... state maint", and can be deleted when its
+// last connection has ended; requests that it has are not cut off.
 type Pool struct {
 	Endpoints ir.EndpointsKey
-	// Params are what every server of the pool has, but for its address and weight.
+	// Params are what every server of the pool has, but for its address, its weight
+	// and whether it is a backup. They are part of the section's name.
 	Params models.ServerParams
 	// Through is what the agent's sockets begin with that endpoints are reached
 	// through; empty where they are reached at their addresses.
@@ -76,14 +88,18 @@ type Pool struct {
 	// Servers are ordered by name, each once. They are not part of what makes two
 	// sections equal: a running HAProxy takes them one by one.
 	Servers []Server
+
+	// says are Params as HAProxy reads them.
+	says string
 }
 
 // Server is one server line.
 type Server struct {
-	// Name is made of the address: "10.0.0.7_8080".
+	// Name is made of the address and the role: "10.0.0.7_8080", and
+	// "10.0.0.7_8080_backup".
 	Name    string
 	Address netip.AddrPort
-	// Weight is 0 to 256.
+	// Weight is 0 to 256. An endpoint of weight 0 has its sessions and nothing else.
 	Weight int
 	// Backup is true for an endpoint that is used only where no other is left.
 	Backup bool

@@ -196,7 +196,6 @@ func (c *Config) detourLines(d *Detour) []string {
 		"http-response set-var("+varServed+") res.fhdr("+DetourServed+")",
 		"http-response set-var("+varFlag+") res.fhdr("+DetourFlag+") if { res.fhdr("+DetourFlag+") -m found }",
 		"http-response del-header "+DetourPrefix+" -m beg",
-		"option abortonclose",
 		"http-reuse always",
 		"timeout tunnel "+milliseconds(0),
 		"timeout server "+milliseconds(patience(d.Request)),

@@ -52,12 +52,11 @@ func (p *Pool) address(s Server) string {
 func (c *Config) openings() []Opening {
 	by := map[string]Opening{}
 	for key := range c.made.backends {
-		through := c.through(key)
-		if through == "" {
+		p := c.pool(key)
+		if p == nil || p.Through == "" {
 			continue
 		}
-		p := &Pool{Through: through}
-		for _, s := range servers(c.made.endpoints[key.EndpointsKey]) {
+		for _, s := range p.Servers {
 			at := p.socket(s)
 			by[at] = Opening{Socket: at, Backend: key, Address: s.Address}
 		}

@@ -2,16 +2,19 @@ package haproxy
 
 import (
 	"iter"
+	"slices"
 	"strings"
 )
 
 // files are what sections name.
 func (c *Config) files() []*File {
-	return []*File{
+	all := []*File{
 		{Name: admitScript, Kind: Constant, Content: admit},
 		{Name: decideScript, Kind: Constant, Content: decideText()},
 		{Name: sessionFile, Kind: Constant, Content: session},
+		{Name: streamScript, Kind: Constant, Content: streamSource},
 	}
+	return slices.Concat(all, c.upstreamFiles(), c.certificateFiles(), c.anchorsFiles(), c.lists())
 }
 
 // Text is the configuration as HAProxy reads it.

@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -10,20 +9,20 @@ import (
 
 // frontends returns the sections that take what comes in by a port.
 func (c *Config) frontends(p *order.Port) []*Section {
-	if p.Protocol != ir.HTTP {
+	switch {
+	case p.Protocol == ir.UDP:
 		return nil
+	case len(p.Streams) > 0:
+		return c.streamFrontends(p)
+	default:
+		return []*Section{c.requestFrontend(p, portName(p.Port), append(c.binds(p), c.entering(p)...))}
 	}
-	return []*Section{{Kind: "frontend", Name: portName(p.Port), Lines: slices.Concat(
-		c.binds(p), c.admission(p), c.lookup(p), c.departure(p),
-	)}}
 }
 
-// address is where a port listens.
-func (c *Config) address(port uint16) netip.AddrPort {
-	return netip.AddrPortFrom(c.target.Address, uint16(int(port)+c.target.PortOffset)) //nolint:gosec // Ports are checked where they are given.
-}
-
-// binds are the sockets of a port.
-func (c *Config) binds(p *order.Port) []string {
-	return []string{"bind " + c.address(p.Port).String()}
+// requestFrontend takes requests.
+func (c *Config) requestFrontend(p *order.Port, name string, binds []string) *Section {
+	return &Section{Kind: "frontend", Name: name, Lines: slices.Concat(
+		binds, []string{"timeout client-hs " + handshakeTimeout}, c.unproxied(p), c.greeting(p),
+		c.admission(p), c.lookup(p), c.departure(p), c.announcement(p),
+	)}
 }

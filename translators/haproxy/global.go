@@ -22,6 +22,9 @@ func (c *Config) global() *Section {
 		"lua-load-per-thread " + admitScript,
 		"lua-load-per-thread " + decideScript,
 		"lua-load-per-thread " + sessionFile,
+		"lua-load-per-thread " + streamScript,
+		// What is cached is found again by every listener of a socket. Tickets do without.
+		"tune.ssl.cachesize 0",
 		"set-var " + varLeaving + " bool(false)",
 	}
 	if n := c.target.Threads; n > 0 {
@@ -49,5 +52,7 @@ func (c *Config) waits() []string {
 		"timeout http-keep-alive " + milliseconds(time.Duration(t.Idle)),
 		// A client that sends nothing is told nothing.
 		"option http-ignore-probes",
+		// Nobody waits for an answer to a client that has gone.
+		"option abortonclose",
 	}
 }

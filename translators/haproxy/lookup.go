@@ -31,10 +31,10 @@ func decideText() string { return automatonSource + decideSource }
 // foreseen, is answered with 500, never by a wrong backend.
 func (c *Config) lookup(p *order.Port) []string {
 	_, answer := c.answer(notFound), c.answer(internalError)
-	lines := c.belongs(p, "txn.host", "txn.at")
+	lines := append(c.belongs(p, "txn.host", "txn.at"), "http-request set-var(txn.listener) var(txn.at),field(2,|)")
+	lines = append(lines, c.misdirection(p)...)
 	lines = append(lines,
 		"http-request set-var(txn.where) var(txn.at),field(1,|)",
-		"http-request set-var(txn.listener) var(txn.at),field(2,|)",
 		"http-request set-var(txn.to) str(=),concat(,txn.where,|),concat(,txn.path),map_str("+RoutesMap+") if { var(txn.where) -m found }",
 		"http-request set-var(txn.to) str(~),concat(,txn.where,|),concat(,txn.path),map_beg("+RoutesMap+") if !{ var(txn.to) -m found } { var(txn.at),field(3,|) -m str ~ }",
 		"http-request set-var(txn.to) str(/),concat(,txn.where,|),concat(,txn.path,/),map_beg("+RoutesMap+") if { var(txn.where) -m found } !{ var(txn.to) -m found }",

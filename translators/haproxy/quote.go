@@ -27,9 +27,13 @@ func quote(text string) string {
 func format(text string) string { return formatted(text, "") }
 
 // formatted is a text and what a sample expression says, as one argument that
-// HAProxy reads as a log format. The expression is no text of users.
+// HAProxy reads as a log format. The expression is no text of users. HAProxy takes an
+// empty argument for none.
 func formatted(text, expression string) string {
 	text = strings.ReplaceAll(text, "%", "%%")
+	if text == "" && expression == "" {
+		expression = "str()"
+	}
 	if expression != "" {
 		text += "%[" + expression + "]"
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/haproxytech/client-native/v5/models"
-
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
@@ -117,16 +115,16 @@ func (c *Config) section(p *order.Port, e order.Entry, use *ir.BackendUse) share
 		return share{section: c.ending(w, e.Rule), weight: use.Weight}
 	}
 	lines := c.asked(w, e, use)
-	name := c.keep(sectionName(*use.Backend, lines), e.Rule.Origin, func(name string) *Section {
+	name := c.keep(c.upstream(*use.Backend).section(lines), e.Rule.Origin, func(name string) *Section {
 		return &Section{Kind: "backend", Name: name, Lines: lines, Pool: c.pool(*use.Backend)}
 	})
 	return share{section: name, pool: name, weight: use.Weight}
 }
 
 // asked is what is done with requests that a rule leads to one of its backends.
-func (c *Config) asked(w *walk, e order.Entry, _ *ir.BackendUse) []string {
+func (c *Config) asked(w *walk, e order.Entry, use *ir.BackendUse) []string {
 	return slices.Concat(
-		[]string{"balance roundrobin"},
+		c.upstream(*use.Backend).lines,
 		c.timeouts(e.Rule),
 		c.retries(e.Rule),
 		w.request,
@@ -163,11 +161,4 @@ func (c *Config) keep(name string, origin ir.Origin, build func(name string) *Se
 		s.Origins = append(s.Origins, origin)
 	}
 	return name
-}
-
-// pool returns where a backend's servers come from.
-func (c *Config) pool(key ir.BackendKey) *Pool {
-	p := &Pool{Endpoints: key.EndpointsKey, Through: c.through(key), Params: models.ServerParams{}}
-	p.Servers = servers(c.made.endpoints[key.EndpointsKey])
-	return p
 }

@@ -3,29 +3,65 @@ package haproxy
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/haproxytech/client-native/v5/config-parser/params"
 	"github.com/haproxytech/client-native/v5/configuration"
+	"github.com/haproxytech/client-native/v5/models"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/place"
 )
 
-// servers are those of a backend's endpoints.
-func servers(e *ir.Endpoints) []Server {
-	var all []Server
+// backupSuffix ends the names of endpoints that are used only where no other is left.
+// HAProxy cannot make a running server a backup, nor a backup a server: one that
+// changes its role is another server.
+const backupSuffix = "_backup"
+
+// servers are those of a backend's endpoints. Those of the first tier that has any
+// are used, those of the next one are backups, and those of the last one, which
+// HAProxy has no rank for, are there for their sessions alone.
+func (c *Config) servers(e *ir.Endpoints, weight int) []Server {
 	if e == nil {
 		return nil
 	}
-	for _, one := range e.Endpoints {
-		addr, err := netip.ParseAddr(one.Address)
-		if err != nil {
+	all := make([]Server, 0, len(e.Endpoints))
+	rank := 0
+	for _, tier := range c.tiers(e) {
+		if len(tier) == 0 {
 			continue
 		}
-		at := netip.AddrPortFrom(addr, one.Port)
-		all = append(all, Server{Name: serverName(at), Address: at, Weight: 1, Backup: one.Draining})
+		for _, at := range tier {
+			s := Server{Name: serverName(at), Address: at, Weight: weight}
+			if rank > 0 {
+				s.Name, s.Backup = s.Name+backupSuffix, true
+			}
+			if rank > 1 {
+				s.Weight = 0
+			}
+			all = append(all, s)
+		}
+		rank++
 	}
 	slices.SortFunc(all, func(a, b Server) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// tiers sorts endpoints by how near to being chosen they are. An address that is none
+// is left out: it cannot be reached, and HAProxy would refuse all of them.
+func (c *Config) tiers(e *ir.Endpoints) [place.Tiers][]netip.AddrPort {
+	var all [place.Tiers][]netip.AddrPort
+	meant := place.Place{Zone: c.target.Zone, Node: c.target.Node}.Preference(e.Endpoints)
+	for i := range e.Endpoints {
+		one := &e.Endpoints[i]
+		ip, err := netip.ParseAddr(one.Address)
+		if err != nil || ip.Zone() != "" || one.Port == 0 {
+			continue
+		}
+		tier := meant.Tier(one)
+		all[tier] = append(all[tier], netip.AddrPortFrom(ip.Unmap(), one.Port))
+	}
 	return all
 }
 
@@ -36,11 +72,29 @@ func (p *Pool) Line(s Server) string {
 
 // Options are what follows a server's name.
 func (p *Pool) Options(s Server) string {
-	with := p.Params
-	weight := int64(s.Weight)
-	with.Weight = &weight
+	var b strings.Builder
+	b.WriteString(p.address(s))
+	b.WriteString(" weight ")
+	b.WriteString(strconv.Itoa(s.Weight))
 	if s.Backup {
-		with.Backup = "enabled"
+		b.WriteString(" backup")
 	}
-	return strings.TrimSpace(p.address(s) + " " + params.ServerOptionsString(configuration.SerializeServerParams(with)))
+	if says := p.said(); says != "" {
+		b.WriteByte(' ')
+		b.WriteString(says)
+	}
+	return b.String()
+}
+
+// said is what all servers of a pool have, as HAProxy reads it. Thousands of servers
+// have it.
+func (p *Pool) said() string {
+	if p.says != "" {
+		return p.says
+	}
+	return wordsOf(p.Params)
+}
+
+func wordsOf(with models.ServerParams) string {
+	return strings.TrimSpace(params.ServerOptionsString(configuration.SerializeServerParams(with)))
 }

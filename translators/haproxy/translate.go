@@ -16,11 +16,14 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
-	c.made = parts{tree: newTree(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey()}
+	c.made = parts{tree: newTree(), doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
+	c.made.leaves = c.readLeaves()
+	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults())
 	for _, p := range c.ports {
 		c.Blocks = append(c.Blocks, c.rows(p)...)
 		c.Sections = append(c.Sections, c.frontends(p)...)
+		c.Blocks = slices.Concat(c.Blocks, c.doorRows(p), c.streamRows(p))
 	}
 	c.Blocks = append(c.Blocks, c.refusal())
 	c.Blocks = append(c.Blocks, c.texts()...)
@@ -45,6 +48,9 @@ type parts struct {
 	detours   map[string]*Detour
 	backends  map[ir.BackendKey]*ir.Backend
 	endpoints map[ir.EndpointsKey]*ir.Endpoints
+	upstreams map[ir.BackendKey]*upstream
+	pooled    map[ir.BackendKey]pooled
+	doors
 	tree
 }
 
@@ -67,7 +73,11 @@ func (c *Config) endpointsByKey() map[ir.EndpointsKey]*ir.Endpoints {
 // backends returns the sections that rows lead to.
 func (c *Config) backends() []*Section {
 	var all []*Section
-	for _, s := range c.made.sections {
+	for name, s := range c.made.sections {
+		if last := c.kept.sections[name]; last != nil && last.Pool == s.Pool && slices.Equal(last.Origins, s.Origins) {
+			s = last
+			c.made.sections[name] = s
+		}
 		all = append(all, s)
 	}
 	slices.SortFunc(all, func(a, b *Section) int { return cmp.Compare(a.Name, b.Name) })

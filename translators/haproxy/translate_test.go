@@ -11,7 +11,7 @@ import (
 )
 
 // program is the HAProxy that tests run.
-func program(t *testing.T) string {
+func program(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("SLUICE_HAPROXY")
 	if path == "" {
@@ -35,7 +35,7 @@ func check(t *testing.T, c *Config) {
 	}
 }
 
-func write(t *testing.T, name, content string) {
+func write(t testing.TB, name, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		t.Fatal(err)

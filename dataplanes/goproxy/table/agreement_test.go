@@ -3,13 +3,13 @@ package table
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
+	"github.com/sluice-gateway/sluice/test/ordertest"
 	"github.com/sluice-gateway/sluice/translators/goproxy"
 )
 
@@ -19,16 +19,11 @@ func TestLookupAgreesWithOrder(t *testing.T) { rapid.Check(t, agree) }
 
 func FuzzLookupAgreesWithOrder(f *testing.F) { f.Fuzz(rapid.MakeFuzz(agree)) }
 
-const (
-	plainPort  = 80
-	securePort = 443
-)
-
 func agree(t *rapid.T) {
-	config := goproxy.Translate(drawUnit(t), nil)
+	config := goproxy.Translate(ordertest.Unit(t), nil)
 	compiled, _ := Compile(config, nil)
 	for range 8 {
-		r, sni := drawRequest(t), rapid.SampledFrom(hosts).Draw(t, "sni")
+		r, sni := drawRequest(t), rapid.SampledFrom(ordertest.Hosts).Draw(t, "sni")
 		for _, port := range config.Ports {
 			got := describe(compiled.Port(port.Port).Lookup(sni, r))
 			if want := slow(port, sni, r); got != want {
@@ -82,96 +77,13 @@ func describe(hit Hit) string {
 	}
 }
 
-// What is drawn from is small, so that matches meet requests often.
-var (
-	hosts    = []string{"", "a.org", "b.a.org", "c.b.a.org", "org", "b.org", "x.net"}
-	attached = []string{"*", "a.org", "b.a.org", "*.a.org", "*.org", "x.net", "*.net"}
-	paths    = []string{"/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/b", "/~a", "/a%20b", "/admin/x", "*"}
-	prefixes = []string{"/", "/a", "/a/b", "/a/b/c", "/ab", "/%7Ea", "/~a", "/b"}
-	patterns = []string{"/a.*", "/a/[bc]", ".*", "/a|/b", "/admin/(", "(", "/[ab]", "a)|(b"}
-	values   = []string{"1", "2", "1,2", "", "a b"}
-	queries  = []string{"", "p=1", "p=2&q=1", "q=a+b", "%70=1&p=2", "p", "p=%31", "&&q=%zz", "P=1", "p=a%20b&q=2"}
-)
-
-func drawUnit(t *rapid.T) *ir.Unit {
-	owner := ir.Object{Kind: "Gateway", Namespace: "n", Name: "g"}
-	proxy := &ir.Proxy{Owner: owner}
-	for _, port := range []uint16{plainPort, securePort} {
-		protocol := ir.HTTP
-		if port == securePort {
-			protocol = ir.HTTPS
-		}
-		for _, h := range rapid.SliceOfNDistinct(rapid.SampledFrom(attached), 1, 4, rapid.ID[string]).Draw(t, "listeners") {
-			proxy.Listeners = append(proxy.Listeners, &ir.Listener{
-				Key:  ir.ListenerKey{Owner: owner, Section: fmt.Sprintf("%s-%d", h, port)},
-				Port: port, Protocol: protocol, Hostname: h,
-				Refused: rapid.SampledFrom([]string{"", "", "", "a reason"}).Draw(t, "refused"),
-			})
-		}
-	}
-	for i := range rapid.IntRange(1, 6).Draw(t, "routes") {
-		proxy.Routes = append(proxy.Routes, drawRoute(t, i, proxy.Listeners))
-	}
-	return &ir.Unit{Proxy: proxy}
-}
-
-func drawRoute(t *rapid.T, index int, listeners []*ir.Listener) *ir.Route {
-	route := &ir.Route{
-		Origin:  ir.Object{Kind: "HTTPRoute", Namespace: "n", Name: fmt.Sprintf("r%d", index)},
-		Kind:    ir.HTTPRoute,
-		Created: time.Unix(rapid.Int64Range(1, 3).Draw(t, "created"), 0),
-	}
-	for _, l := range listeners {
-		names := rapid.SliceOfNDistinct(rapid.SampledFrom(attached), 0, 3, rapid.ID[string]).Draw(t, "hostnames")
-		route.Attachments = append(route.Attachments, ir.Attachment{Listener: l.Key, Hostnames: names})
-	}
-	for i := range rapid.IntRange(1, 3).Draw(t, "rules") {
-		// Now and then, long lists of matches are drawn, for the index of rows.
-		matches := rapid.SliceOfN(rapid.Custom(drawMatch), 1, rapid.SampledFrom([]int{2, 40}).Draw(t, "most")).Draw(t, "matches")
-		route.Rules = append(route.Rules, &ir.Rule{Origin: ir.Origin{Object: route.Origin, Rule: i}, Matches: matches})
-	}
-	return route
-}
-
-func drawMatch(t *rapid.T) ir.Match {
-	var m ir.Match
-	switch m.Path.Kind = rapid.SampledFrom([]ir.MatchKind{ir.Exact, ir.Prefix, ir.Regex}).Draw(t, "kind"); m.Path.Kind {
-	case ir.Exact:
-		m.Path.Value = rapid.SampledFrom(paths).Draw(t, "exact")
-	case ir.Prefix:
-		m.Path.Value = rapid.SampledFrom(prefixes).Draw(t, "prefix")
-	default:
-		m.Path.Value = rapid.SampledFrom(patterns).Draw(t, "pattern")
-	}
-	m.Method = rapid.SampledFrom([]string{"", "", "GET", "POST"}).Draw(t, "method")
-	m.Headers = drawValues(t, "x-a", "x-b")
-	m.Query = drawValues(t, "p", "q")
-	return m
-}
-
-func drawValues(t *rapid.T, names ...string) []ir.ValueMatch {
-	var all []ir.ValueMatch
-	for _, name := range names {
-		switch rapid.IntRange(0, 5).Draw(t, name) {
-		case 0:
-			all = append(all, ir.ValueMatch{Name: name, Kind: ir.Exact, Value: rapid.SampledFrom(values).Draw(t, "value")})
-		case 1:
-			pattern := rapid.SampledFrom([]string{"[0-9]", ".*", "(", "1,2"}).Draw(t, "expression")
-			all = append(all, ir.ValueMatch{Name: name, Kind: ir.Regex, Value: pattern})
-		}
-	}
-	return all
-}
-
+// drawRequest draws from the look-up's own point of view: a client may name no host,
+// and ask for "*".
 func drawRequest(t *rapid.T) *exchange.Request {
-	r := &exchange.Request{
-		Method: rapid.SampledFrom([]string{"GET", "POST"}).Draw(t, "method"),
-		Host:   rapid.SampledFrom(hosts).Draw(t, "host"),
-		Path:   rapid.SampledFrom(paths).Draw(t, "path"),
-		Query:  rapid.SampledFrom(queries).Draw(t, "query"),
-	}
-	for range rapid.IntRange(0, 3).Draw(t, "headers") {
-		r.Header.Add(rapid.SampledFrom([]string{"X-A", "x-a", "X-b", "y"}).Draw(t, "name"), rapid.SampledFrom(values).Draw(t, "value"))
+	q := ordertest.Request(t, append([]string{""}, ordertest.Hosts...), append([]string{"*"}, ordertest.Paths...))
+	r := &exchange.Request{Method: q.Method, Host: q.Host, Path: q.Path, Query: q.Query}
+	for _, h := range q.Headers {
+		r.Header.Add(h.Name, h.Value)
 	}
 	return r
 }

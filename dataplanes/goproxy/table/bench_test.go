@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/test/ordertest"
 	"github.com/sluice-gateway/sluice/translators/goproxy"
 )
 
@@ -68,7 +69,7 @@ func BenchmarkLookup100k(b *testing.B) {
 func lookup(b *testing.B, unit *ir.Unit, requests []*exchange.Request) {
 	b.Helper()
 	table, _ := compileUnit(b, unit)
-	port := table.Port(plainPort)
+	port := table.Port(ordertest.Plain)
 	for _, r := range requests {
 		if port.Lookup("", r).Outcome != Found {
 			b.Fatalf("%s%s is not found", r.Host, r.Path)

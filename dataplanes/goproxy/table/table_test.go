@@ -9,6 +9,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
+	"github.com/sluice-gateway/sluice/test/ordertest"
 	"github.com/sluice-gateway/sluice/translators/goproxy"
 )
 
@@ -36,7 +37,7 @@ func rule(kind ir.MatchKind, path string) *ir.Rule {
 func unitOf(routes ...*ir.Route) *ir.Unit {
 	return &ir.Unit{Proxy: &ir.Proxy{
 		Owner:     owner,
-		Listeners: []*ir.Listener{{Key: listener, Port: plainPort, Protocol: ir.HTTP, Hostname: "*"}},
+		Listeners: []*ir.Listener{{Key: listener, Port: ordertest.Plain, Protocol: ir.HTTP, Hostname: "*"}},
 		Routes:    routes,
 	}}
 }
@@ -47,7 +48,7 @@ func compileUnit(t testing.TB, unit *ir.Unit) (*Table, []ir.Problem) {
 }
 
 func find(table *Table, host, path string) Hit {
-	return table.Port(plainPort).Lookup("", &exchange.Request{Method: "GET", Host: host, Path: path})
+	return table.Port(ordertest.Plain).Lookup("", &exchange.Request{Method: "GET", Host: host, Path: path})
 }
 
 func TestABadExpressionCostsItsRuleAlone(t *testing.T) {
@@ -68,7 +69,7 @@ func TestABadExpressionCostsItsRuleAlone(t *testing.T) {
 		t.Errorf("/other does not reach the good rule")
 	}
 	request := &exchange.Request{Host: "a", Path: "/api", Header: exchange.Header{{Name: "X-A", Value: "1"}}}
-	if hit := table.Port(plainPort).Lookup("", request); hit.Rule == nil || hit.Rule.Refused == "" {
+	if hit := table.Port(ordertest.Plain).Lookup("", request); hit.Rule == nil || hit.Rule.Refused == "" {
 		t.Errorf("a header that a broken expression asks for fell through")
 	}
 }
@@ -123,7 +124,7 @@ func TestListenersAreChosenBySNI(t *testing.T) {
 	unit.Proxy.Listeners[0].Protocol = ir.HTTPS
 	unit.Proxy.Listeners[0].Hostname = "*.example"
 	table, _ := compileUnit(t, unit)
-	port := table.Port(plainPort)
+	port := table.Port(ordertest.Plain)
 	for sni, want := range map[string]bool{
 		"a.example": true, "A.Example.": true, "b.example": true, "example": false, "": false, "a.example..": false,
 		"\u212Aey.example": false,
@@ -165,7 +166,7 @@ func TestPickFollowsTheWeights(t *testing.T) {
 func TestAThousandHeaderMatchesOnOnePath(t *testing.T) {
 	table, _ := compileUnit(t, unitOf(wideRoute(1000)))
 	for _, i := range []int{0, 17, 999} {
-		hit := table.Port(plainPort).Lookup("", tenantRequest(i))
+		hit := table.Port(ordertest.Plain).Lookup("", tenantRequest(i))
 		if hit.Rule == nil || hit.Rule.Origin.Rule != i {
 			t.Errorf("tenant %d is served by %+v", i, hit.Rule)
 		}
@@ -196,7 +197,7 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 		newRoute("a", []string{"a.example", "*.example"}, rule(ir.Exact, "/exact"), rule(ir.Prefix, "/prefix"), withQuery),
 		wideRoute(100),
 	))
-	port := table.Port(plainPort)
+	port := table.Port(ordertest.Plain)
 	tenant := tenantRequest(42)
 	requests := []*exchange.Request{
 		{Host: "a.example", Path: "/exact"},

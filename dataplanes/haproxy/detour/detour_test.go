@@ -27,6 +27,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	for name, values := range r.Header {
 		w.Header()["Got-"+name] = values
 	}
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	w.Header().Set("Got-Path", r.URL.Path)
 	_, _ = io.Copy(w, r.Body)
 }

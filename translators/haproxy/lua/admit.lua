@@ -254,7 +254,10 @@ local function fields_of_response(txn)
   }
 end
 
-local function check(txn, slashes, trail)
+-- Takes off what a client says about itself.
+local unbelieved = {["forwarded"] = true, ["x-real-ip"] = true}
+
+local function check(txn, slashes, trail, hops)
   local status, flag = method(txn.sf:method())
   if status then
     return status, flag
@@ -269,11 +272,16 @@ local function check(txn, slashes, trail)
   if status then
     return status, flag
   end
+  if hops == "0" then
+    for name in pairs(unbelieved) do
+      fields.del(name)
+    end
+  end
   local expect = fields.value("expect"):lower()
   if expect ~= "" and expect ~= "100-continue" then
     return 417, "expectation"
   end
-  if trail ~= "" and fields.value("cdn-loop"):find(trail, 1, true) then
+  if trail ~= "-" and fields.value("cdn-loop"):find(trail, 1, true) then
     return 508, "loop"
   end
   local raw = txn.sf:path()
@@ -286,16 +294,16 @@ local function check(txn, slashes, trail)
   end
 end
 
-core.register_action("admit", {"http-req"}, function(txn, slashes, trail)
+core.register_action("admit", {"http-req"}, function(txn, slashes, trail, hops)
   if txn.sf:method() == "OPTIONS" and txn.sf:url() == "*" then
     txn:done(txn:reply({status = 200, reason = "OK"}))
     return
   end
-  local status, flag = check(txn, slashes, trail)
+  local status, flag = check(txn, slashes, trail, hops)
   if status then
     refuse(txn, status, flag)
   end
-end, 2)
+end, 3)
 
 core.register_action("refuse", {"http-req"}, function(txn, status, flag)
   refuse(txn, tonumber(status), flag)

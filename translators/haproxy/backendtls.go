@@ -1,0 +1,138 @@
+package haproxy
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// systemCAs are the authorities that the system trusts, in HAProxy's words.
+const systemCAs = "@system-ca"
+
+// secure makes connections those of TLS, where the backend asks for it. It is false
+// where the backend cannot be followed: nobody is there to speak to then, in plain
+// text least of all.
+func (u *upstream) secure() bool {
+	t := u.backend.TLS
+	if t == nil {
+		return true
+	}
+	if t.Invalid != "" {
+		return false
+	}
+	if beyondHAProxy(t.SANs) {
+		// The agent opens it, and verifies.
+		return true
+	}
+	name, anchors := verifiedName(t), u.anchors(t)
+	if anchors == "" || !isHostname(name) || !isHostname(t.Hostname) {
+		return false
+	}
+	p := &u.params
+	p.Ssl, p.Verify, p.SslCafile = "enabled", "required", anchors
+	p.Sni, p.Verifyhost = "str("+t.Hostname+")", name
+	p.SslMinVer = "TLSv1.2"
+	return u.show(t)
+}
+
+// show has a certificate of ours shown, where the backend asks for one.
+func (u *upstream) show(t *ir.BackendTLS) bool {
+	if t.ClientCertificate == nil {
+		return true
+	}
+	if u.client == nil {
+		return false
+	}
+	f := &File{
+		Name: "shown/" + u.client.Key.Namespace + "_" + u.client.Key.Name + ".pem", Kind: Certificate,
+		Secret: ir.Secret(u.client.Chain + "\n" + string(u.client.PrivateKey) + "\n"),
+	}
+	u.files = append(u.files, f)
+	u.params.SslCertificate = f.Name
+	return true
+}
+
+// clientCertificate is the certificate that a backend is shown; nil for none.
+func (c *Config) clientCertificate(b *ir.Backend) *ir.Certificate {
+	if b.TLS == nil || b.TLS.ClientCertificate == nil {
+		return nil
+	}
+	for _, one := range c.unit.Proxy.Certificates {
+		if one.Key == *b.TLS.ClientCertificate {
+			return one
+		}
+	}
+	return nil
+}
+
+// anchors names the trust anchors of a backend; empty where nothing can verify. The
+// name is the content's, so that what one set of them has let in is never taken for
+// what another would.
+func (u *upstream) anchors(t *ir.BackendTLS) string {
+	if t.CAs == "" && t.SystemCAs {
+		return systemCAs
+	}
+	content := certificates(t.CAs)
+	if content == "" {
+		return ""
+	}
+	f := &File{Name: "trusted/" + digest([]string{content}) + ".pem", Kind: Authorities, Content: content}
+	u.files = append(u.files, f)
+	return f.Name
+}
+
+// certificates returns the certificates of a text in PEM. What is none is left out:
+// HAProxy would refuse the whole of it.
+func certificates(text string) string {
+	var all strings.Builder
+	for rest := []byte(text); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return all.String()
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err == nil {
+			all.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
+		}
+	}
+}
+
+// verifiedName is the one name that a backend's certificate must be for.
+func verifiedName(t *ir.BackendTLS) string {
+	if len(t.SANs) == 1 {
+		return t.SANs[0].DNS
+	}
+	return t.Hostname
+}
+
+// isHostname says whether a text is a name of DNS and nothing else, so that it can
+// stand in a server's line as it is.
+func isHostname(text string) bool {
+	for _, c := range []byte(text) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_':
+		default:
+			return false
+		}
+	}
+	return text != ""
+}
+
+// upstreamFiles are what the servers of the unit's sections name, each once.
+func (c *Config) upstreamFiles() []*File {
+	by := map[string]*File{}
+	var all []*File
+	for _, u := range c.made.upstreams {
+		for _, f := range u.files {
+			if by[f.Name] == nil {
+				by[f.Name] = f
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}

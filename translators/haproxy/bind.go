@@ -1,0 +1,64 @@
+package haproxy
+
+import (
+	"net/netip"
+	"strconv"
+
+	"github.com/haproxytech/client-native/v5/config-parser/params"
+	"github.com/haproxytech/client-native/v5/configuration"
+	"github.com/haproxytech/client-native/v5/models"
+
+	"github.com/sluice-gateway/sluice/ir/order"
+)
+
+// handshakeTimeout bounds what comes before a connection's own bytes.
+const handshakeTimeout = "10s"
+
+// address is where a port listens.
+func (c *Config) address(port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(c.target.Address, uint16(int(port)+c.target.PortOffset)) //nolint:gosec // Ports are checked where they are given.
+}
+
+// The names of sockets, by which rules tell what a connection came by. Those of
+// sockets inside are listeners, which have a slash in their names.
+const (
+	overTCP  = "TCP"
+	overQUIC = "QUIC"
+)
+
+// bind writes one socket.
+func bind(at string, with models.BindParams) string {
+	line := configuration.SerializeBind(models.Bind{Address: at, BindParams: with})
+	return "bind " + at + " " + params.BindOptionsString(line.Params)
+}
+
+// tcpBind is the socket of a port itself. An unspecified address of IPv6 takes IPv4
+// too.
+func (c *Config) tcpBind(port uint16, with models.BindParams) string {
+	with.Name = overTCP
+	with.V4v6 = c.target.Address == netip.IPv6Unspecified()
+	return bind(c.address(port).String(), with)
+}
+
+// binds are the sockets of a port of requests.
+func (c *Config) binds(p *order.Port) []string {
+	if !speaksTLS(p) {
+		return []string{c.tcpBind(p.Port, models.BindParams{})}
+	}
+	list := c.tlsList(p)
+	if len(list.entries) == 0 {
+		// Nobody has a certificate. The port is taken all the same.
+		return []string{c.tcpBind(p.Port, models.BindParams{}), "tcp-request connection reject"}
+	}
+	return append([]string{c.tcpBind(p.Port, c.tlsParams(list))}, c.quicBinds(p)...)
+}
+
+// entering is what every connection of a port meets before anything of it is read.
+func (c *Config) entering(p *order.Port) []string {
+	var all []string
+	if most := c.unit.Proxy.Settings.Limits.Connections; most > 0 {
+		// One more is closed at once, and not left to wait for a place.
+		all = append(all, "tcp-request connection reject if { fe_conn gt "+strconv.Itoa(most)+" }")
+	}
+	return append(all, c.proxied(p)...)
+}

@@ -1,0 +1,229 @@
+package haproxy
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
+
+// issued makes a certificate that signs itself, and may sign others.
+func issued(t *testing.T, name, algorithm string, names ...string) *ir.Certificate {
+	t.Helper()
+	return issuedBy(t, nil, name, algorithm, names...)
+}
+
+func issuedBy(t *testing.T, ca *tls.Certificate, name, algorithm string, names ...string) *ir.Certificate {
+	t.Helper()
+	var key any
+	var public any
+	if algorithm == "rsa" {
+		k, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, public = k, &k.PublicKey
+	} else {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, public = k, &k.PublicKey
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: names,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: ca == nil, BasicConstraintsValid: true,
+	}
+	parent, signer := template, key
+	if ca != nil {
+		parent, signer = ca.Leaf, ca.PrivateKey
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &ir.Certificate{
+		Key:        ir.CertificateKey{Namespace: "default", Name: name},
+		Chain:      string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		PrivateKey: ir.Secret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})),
+	}
+}
+
+func pair(t *testing.T, c *ir.Certificate) *tls.Certificate {
+	t.Helper()
+	p, err := tls.X509KeyPair([]byte(c.Chain), []byte(string(c.PrivateKey)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &p
+}
+
+// secure is a listener of HTTPS at port 443.
+func secure(hostname string, certificates ...*ir.Certificate) *ir.Listener {
+	section := strings.ReplaceAll(hostname, "*", "any")
+	l := &ir.Listener{
+		Key:  ir.ListenerKey{Owner: ir.Object{Kind: "Gateway", Namespace: "default", Name: "gw"}, Section: section},
+		Port: 443, Protocol: ir.HTTPS, Hostname: hostname, TLS: &ir.ListenerTLS{Mode: ir.Terminate},
+	}
+	for _, c := range certificates {
+		l.TLS.Certificates = append(l.TLS.Certificates, c.Key)
+	}
+	return l
+}
+
+// doored is a unit of listeners, each of which answers all requests from a backend of
+// its own.
+func doored(t *testing.T, settings ir.Settings, certificates []*ir.Certificate, listeners ...*ir.Listener) *Config {
+	t.Helper()
+	plain := &ir.Listener{
+		Key:  ir.ListenerKey{Owner: ir.Object{Kind: "Gateway", Namespace: "default", Name: "gw"}, Section: "plain"},
+		Port: 80, Protocol: ir.HTTP, Hostname: "*",
+	}
+	u := &ir.Unit{Proxy: &ir.Proxy{Settings: settings, Certificates: certificates, Listeners: append([]*ir.Listener{plain}, listeners...)}}
+	u.Proxy.Settings.TLS.ALPN = []string{"h2", "http/1.1"}
+	for _, l := range listeners {
+		if l.Refused != "" {
+			continue
+		}
+		redirect := &ir.Redirect{Hostname: strings.ReplaceAll(l.Hostname, "*", "any"), Status: 302}
+		origin := ir.Object{Kind: "HTTPRoute", Namespace: "default", Name: l.Key.Section}
+		u.Proxy.Routes = append(u.Proxy.Routes, &ir.Route{
+			Origin: origin, Kind: ir.HTTPRoute, Attachments: []ir.Attachment{{Listener: l.Key, Hostnames: []string{l.Hostname}}},
+			Rules: []*ir.Rule{{
+				Origin: ir.Origin{Object: origin}, Matches: []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: "/"}}},
+				Filters: []ir.Filter{{Redirect: redirect}},
+			}},
+		})
+	}
+	return Translate(u, Target{Address: netip.MustParseAddr("127.0.0.1"), PortOffset: free(t)}, nil)
+}
+
+// knock asks for a host over a connection that was made for a server name.
+type knock struct {
+	sni, host string
+	with      *tls.Certificate
+	sessions  tls.ClientSessionCache
+	version   uint16
+}
+
+// answered says who answered a knock with what: "exact 302 a.example".
+func (k knock) answered(t *testing.T, at string) (string, error) {
+	t.Helper()
+	config := &tls.Config{ServerName: k.sni, InsecureSkipVerify: true, ClientSessionCache: k.sessions, MaxVersion: k.version} //nolint:gosec // It is looked at here.
+	if k.with != nil {
+		config.Certificates = []tls.Certificate{*k.with}
+	}
+	dialer := tls.Dialer{Config: config, NetDialer: &net.Dialer{Timeout: 5 * time.Second}}
+	connection, err := dialer.DialContext(t.Context(), "tcp", at)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = connection.Close() }()
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, DialTLSContext: func(_ context.Context, _, _ string) (net.Conn, error) { return connection, nil }},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	host := k.host
+	if host == "" {
+		host = k.sni
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+host+"/", nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, _ = io.Copy(io.Discard, response.Body)
+	shown := connection.(*tls.Conn).ConnectionState() //nolint:errcheck,forcetypeassert // It is one.
+	name := shown.PeerCertificates[0].Subject.CommonName
+	if shown.DidResume {
+		name += " again"
+	}
+	to, _ := response.Location()
+	if to == nil {
+		return name + " " + response.Status[:3], nil
+	}
+	return name + " " + response.Status[:3] + " " + to.Hostname(), nil
+}
+
+// TestServerNames holds each name to the certificate and the routes of its listener.
+func TestServerNames(t *testing.T) {
+	exact, wild, rest := issued(t, "exact", "rsa", "a.example"), issued(t, "wild", "ec", "*.example", "a.b.example", "*.c.example"), issued(t, "rest", "ec")
+	second, old := issued(t, "second", "ec", "second.org"), issued(t, "old", "rsa", "second.org")
+	closed := secure("closed.example", exact)
+	closed.Refused = "a reason"
+	c := doored(t, ir.Settings{}, []*ir.Certificate{exact, wild, rest, second, old},
+		secure("a.example", exact), secure("*.example", wild), closed, secure("*", rest, second, old))
+	at := serveDoor(t, c)
+	for _, one := range []struct {
+		knock
+		want string
+	}{
+		{knock{sni: "a.example"}, "exact 302 a.example"},
+		{knock{sni: "A.EXAMPLE", host: "a.example"}, "exact 302 a.example"},
+		{knock{sni: "b.example"}, "wild 302 any.example"},
+		{knock{sni: "a.b.example"}, "wild 302 any.example"},
+		{knock{sni: "x.c.example"}, "wild 302 any.example"},
+		// HAProxy's wildcards cover one label: what verifies nothing is answered for
+		// "*", and gets no farther.
+		{knock{sni: "x.y.example"}, "rest 421"},
+		{knock{sni: "other.org"}, "rest 302 any"},
+		{knock{sni: "second.org"}, "second 302 any"},
+		{knock{host: "other.org"}, "rest 302 any"},
+		{knock{sni: "a.example", host: "b.example"}, "exact 421"},
+		{knock{sni: "b.example", host: "a.example"}, "wild 421"},
+		{knock{sni: "b.example", host: "x.y.example"}, "wild 302 any.example"},
+		{knock{sni: "b.example", host: "closed.example"}, "wild 421"},
+		{knock{sni: "b.example", host: "other.org"}, "wild 421"},
+		{knock{sni: "other.org", host: "a.example"}, "rest 421"},
+		{knock{sni: "closed.example"}, ""},
+	} {
+		got, err := one.answered(t, at)
+		if (err != nil) != (one.want == "") || got != one.want {
+			t.Errorf("%s for %s: %q, %v, want %q", one.sni, one.host, got, err, one.want)
+		}
+	}
+}
+
+// serveDoor runs HAProxy, and returns where its port 443 is.
+func serveDoor(t *testing.T, c *Config) string {
+	t.Helper()
+	served(t, c)
+	return c.address(443).String()
+}
+
+// TestStreams leads connections by their server names, or by their port.
+func TestStreams(t *testing.T) {
+	cert := issued(t, "cert", "ec", "end.example")
+	end, pass, web := secure("end.example", cert), secure("*.pass.example"), secure("web.example", cert)
+	end.Protocol, pass.Protocol = ir.TLS, ir.TLS
+	pass.TLS = &ir.ListenerTLS{Mode: ir.Passthrough}
+	c := doored(t, ir.Settings{}, []*ir.Certificate{cert}, web, end, pass)
+	at := serveDoor(t, c)
+	got, err := knock{sni: "web.example"}.answered(t, at)
+	if got != "cert 302 web.example" || err != nil {
+		t.Errorf("%s, %v", got, err)
+	}
+}
