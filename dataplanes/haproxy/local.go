@@ -22,6 +22,7 @@ type local struct {
 	metrics *admin.Metrics
 	admin   *admin.Server
 	program program
+	detours *detours
 	// leaving is set when clients are asked to go.
 	leaving atomic.Bool
 	ending  sync.WaitGroup
@@ -40,11 +41,13 @@ func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	}
 	l.metrics.LeaveToProxy()
 	allowance.Inherit()
+	l.detours = newDetours(opts, l.metrics)
 	if opts.Admin.Port() == 0 {
 		return l, nil
 	}
 	var err error
 	if l.admin, err = admin.Listen(ctx, opts.Admin, "haproxy", l.metrics); err != nil {
+		l.detours.close()
 		l.outbox.Close()
 	}
 	return l, err
@@ -82,6 +85,7 @@ func (l *local) stop() {
 		l.end(u.owner)
 	}
 	l.ending.Wait()
+	l.detours.close()
 	l.outbox.Close()
 	l.admin.Close()
 }

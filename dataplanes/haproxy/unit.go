@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/haproxy/detour"
+	"github.com/sluice-gateway/sluice/dataplanes/internal/trail"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
@@ -30,12 +33,16 @@ type unit struct {
 
 	// What follows belongs to run.
 	process *process
+	// agent serves what HAProxy cannot; nil where there is no process.
+	agent *detour.Agent
 	// assigned is what is to be in force.
 	assigned *dataplanes.Assignment
 	// last is what was translated last.
 	last *translator.Config
 	// version is the one that is in force; empty for none.
 	version string
+	// trail is what requests are known again by.
+	trail trail.Trail
 	// ownKey is the session key where none was given.
 	ownKey ir.Secret
 	// failed is true where the assignment is to be tried again.
@@ -44,7 +51,7 @@ type unit struct {
 
 func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), trail: trail.New()}
 	go u.run(ctx)
 	return u
 }
@@ -97,10 +104,18 @@ func (u *unit) run(ctx context.Context) {
 			u.local.outbox.Report(u.down())
 			u.work(ctx)
 		case <-again.C:
-			if u.failed {
-				u.work(ctx)
-			}
+			u.tend(ctx)
 		}
+	}
+}
+
+// tend does again what was to no avail.
+func (u *unit) tend(ctx context.Context) {
+	switch {
+	case u.failed:
+		u.work(ctx)
+	case u.agent != nil && u.agent.Rebind():
+		u.local.outbox.Report(u.outcome())
 	}
 }
 
@@ -165,6 +180,7 @@ func (u *unit) down() dataplanes.Outcome {
 func (u *unit) target() translator.Target {
 	return translator.Target{
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
+		Trail: string(u.trail),
 	}
 }
 
@@ -176,7 +192,12 @@ func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
 	}
 	u.version = u.assigned.Version
 	u.local.metrics.Swapped()
-	return dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Problems: u.last.Problems}, nil
+	return u.outcome(), nil
+}
+
+// outcome is what there is to say of what is in force.
+func (u *unit) outcome() dataplanes.Outcome {
+	return dataplanes.Outcome{Owner: u.owner, Version: u.version, Problems: slices.Concat(u.last.Problems, u.agent.Problems())}
 }
 
 // deliver has HAProxy run a configuration.
@@ -186,10 +207,11 @@ func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
 		return err
 	}
 	if u.process == nil {
-		if u.process, err = prepare(u.local.opts.Dir); err != nil {
+		if err = u.prepare(); err != nil {
 			return err
 		}
 	}
+	u.detour()
 	changed, err := u.process.write(u.files(c))
 	switch {
 	case err != nil:
@@ -205,6 +227,20 @@ func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
 		return err
 	}
 	return u.process.started(ctx)
+}
+
+// prepare makes a folder for the process, and has the agent listen there.
+func (u *unit) prepare() error {
+	p, err := prepare(u.local.opts.Dir)
+	if err != nil {
+		return err
+	}
+	if u.agent, err = u.local.detours.start(p.folder.dir); err != nil {
+		p.stop()
+		return err
+	}
+	u.process = p
+	return nil
 }
 
 // files are what HAProxy reads, by name.
@@ -224,6 +260,6 @@ func (u *unit) end() {
 	if u.process == nil {
 		return
 	}
-	u.process.stop()
+	u.endDetours(u.process.stop)
 	u.running.Store(nil)
 }

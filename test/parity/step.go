@@ -28,25 +28,12 @@ type Step struct {
 	// Arrived is what backends got of this step beside the answer: mirrors and
 	// authorization servers.
 	Arrived []Arrived `json:"arrived,omitempty"`
-	// Only names the dataplanes that play the step, separated by commas, where the
-	// docs say that proxies differ: the others have steps of their own. Default: all.
+	// Only names the dataplanes that play the step, with commas between them, where the
+	// docs say that proxies differ: the others have a step of their own. Default: all.
 	Only string `json:"only,omitempty"`
 	// Save keeps values for later steps, which write them as ${name}: from
 	// "header:Name", or "answer:endpoint".
 	Save map[string]string `json:"save,omitempty"`
-}
-
-// players are the dataplanes that Only names; none where it names none.
-func (s *Step) players() []string {
-	if s.Only == "" {
-		return nil
-	}
-	return strings.Split(s.Only, ",")
-}
-
-// playedBy says whether a dataplane plays the step.
-func (s *Step) playedBy(plane string) bool {
-	return s.Only == "" || slices.Contains(s.players(), plane)
 }
 
 // Target says where a step connects to.
@@ -215,3 +202,10 @@ type Arrived struct {
 	Body *Want           `json:"body,omitempty"`
 	Got  map[string]Want `json:"got,omitempty"`
 }
+
+// plays says whether a dataplane plays the step.
+func (s *Step) plays(plane string) bool {
+	return s.Only == "" || slices.Contains(s.planes(), plane)
+}
+
+func (s *Step) planes() []string { return strings.Split(strings.ReplaceAll(s.Only, " ", ""), ",") }

@@ -82,7 +82,7 @@ type Pool struct {
 	// Params are what every server of the pool has, but for its address, its weight
 	// and whether it is a backup. They are part of the section's name.
 	Params models.ServerParams
-	// Through is what the agent's sockets begin with that endpoints are reached
+	// Through is what the agent's sockets are named by that endpoints are reached
 	// through; empty where they are reached at their addresses.
 	Through string
 	// Servers are ordered by name, each once. They are not part of what makes two

@@ -20,14 +20,14 @@ type Opening struct {
 	Address netip.AddrPort
 }
 
-// through is what the sockets of a backend's endpoints begin with; empty for one whose
-// endpoints HAProxy reaches itself.
+// through is what the sockets of a backend's endpoints are named by; empty for one
+// whose endpoints HAProxy reaches itself.
 func (c *Config) through(key ir.BackendKey) string {
 	b := c.made.backends[key]
 	if b == nil || b.TLS == nil || b.TLS.Invalid != "" || !beyondHAProxy(b.TLS.SANs) {
 		return ""
 	}
-	return "tls_" + digest([]string{fmt.Sprint(key)})
+	return digest([]string{fmt.Sprint(key)})
 }
 
 // beyondHAProxy says whether HAProxy cannot hold a certificate to names: it looks for
@@ -37,8 +37,8 @@ func beyondHAProxy(sans []ir.SAN) bool {
 }
 
 // socket is where a server of a pool is reached that is reached through the agent. Its
-// name is short: a system that counts 108 bytes of the whole path leaves few.
-func (p *Pool) socket(s Server) string { return p.Through + "_" + digest([]string{s.Name})[:8] }
+// name is short: with its whole path it has 107 bytes.
+func (p *Pool) socket(s Server) string { return "t_" + digest([]string{p.Through, s.Name})[:20] }
 
 // address is where HAProxy connects to a server of a pool.
 func (p *Pool) address(s Server) string {

@@ -101,6 +101,7 @@ func (r *rig) command(t fails, text string) string {
 		t.Fatalf("%v", err)
 	}
 	defer func() { _ = connection.Close() }()
+	_ = connection.SetDeadline(time.Now().Add(answersWithin))
 	if _, err := io.WriteString(connection, text+"\n"); err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -137,6 +138,9 @@ func (r *rig) load(t fails, config *Config) {
 	}
 }
 
+// answersWithin is when a test says that HAProxy does not answer.
+const answersWithin = 30 * time.Second
+
 // asking is one connection to a port.
 type asking struct {
 	connection net.Conn
@@ -156,6 +160,7 @@ func (r *rig) dial(t fails, port uint16) *asking {
 // that is not 200.
 func (a *asking) ask(t fails, q order.Request) string {
 	t.Helper()
+	_ = a.connection.SetDeadline(time.Now().Add(answersWithin))
 	if _, err := io.WriteString(a.connection, spelled(q)); err != nil {
 		t.Fatalf("%v", err)
 	}

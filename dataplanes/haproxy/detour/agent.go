@@ -139,14 +139,17 @@ func (a *Agent) Problems() []ir.Problem {
 	return append(all, a.openings.problems()...)
 }
 
-// Drain takes nothing new and serves what there is until it has ended or the context
-// has.
-func (a *Agent) Drain(ctx context.Context) {
-	var ends sync.WaitGroup
-	ends.Go(func() { a.sockets.drain(ctx) })
+// Drain takes no new sessions of UDP, and serves those that there are until they have
+// ended or the context has. HAProxy may drain meanwhile.
+func (a *Agent) Drain(ctx context.Context) { a.sockets.drain(ctx) }
+
+// Close ends all that is under way. HAProxy has ended before.
+func (a *Agent) Close() {
+	ended, end := context.WithCancel(context.Background())
+	end()
+	a.Drain(ended)
 	a.socket.Close()
-	a.server.Drain(ctx)
-	ends.Wait()
+	a.server.Drain(ended)
 	a.openings.close()
 	a.conns.Wait()
 	a.back.close()

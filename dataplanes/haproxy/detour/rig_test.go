@@ -60,9 +60,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		r.agent.Drain(ended)
+		r.agent.Close()
 		end()
 	})
 	r.unit.Proxy.Listeners = []*ir.Listener{{Key: listener, Port: r.port, Protocol: ir.HTTP, Hostname: "*"}}

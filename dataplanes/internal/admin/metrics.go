@@ -67,6 +67,12 @@ func (m *Metrics) LeaveToProxy() {
 	}
 }
 
+// CountDetours takes back what an agent counts that does for its proxy what that
+// cannot: copies for mirrors, and datagrams.
+func (m *Metrics) CountDetours() {
+	m.registry.MustRegister(m.mirrors, m.Streams.active, m.Streams.bytes, m.Streams.dropped)
+}
+
 // Registry is where the metrics are.
 func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 

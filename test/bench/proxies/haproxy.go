@@ -79,8 +79,30 @@ func haproxy(s Setup) (Launch, error) {
 	}
 	args, version := []string{"-db", "-f", conf}, []string{"-v"}
 	// One that is named is the one that tests run, with its own libraries.
-	if path := os.Getenv("SLUICE_HAPROXY"); path != "" {
+	if path := os.Getenv(haproxyVariable); path != "" {
 		return Launch{Args: append([]string{path}, args...), Version: append([]string{path}, version...)}, nil
 	}
 	return s.found("haproxy", args, version)
+}
+
+// haproxyVariable names the program, for this one and for Sluice.
+const haproxyVariable = "SLUICE_HAPROXY"
+
+// sluiceHAProxy is ours in front of HAProxy.
+func sluiceHAProxy(s Setup) (Launch, error) {
+	path, err := s.haproxyProgram()
+	if err != nil {
+		return Launch{}, err
+	}
+	l, err := s.sluice("sluice.dev/haproxy")
+	l.Env = append(l.Env, haproxyVariable+"="+path)
+	return l, err
+}
+
+// haproxyProgram is what SLUICE_HAPROXY names, or one that is searched for.
+func (s Setup) haproxyProgram() (string, error) {
+	if path := os.Getenv(haproxyVariable); path != "" {
+		return path, nil
+	}
+	return Find(s.Packages, "haproxy")
 }
