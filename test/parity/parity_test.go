@@ -46,17 +46,23 @@ func TestParity(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%s", name, c.Name), func(t *testing.T) {
 				t.Parallel()
-				switch name {
-				case "envoy":
-					envoytest.Program(t)
-				case "haproxy":
-					haproxytest.Program(t)
-				}
+				needs(t, name)
 				if err := c.Run(t.Context(), Bench{Dataplane: dataplane, Catalog: catalog}); err != nil {
 					t.Fatal(err)
 				}
 			})
 		}
+	}
+}
+
+// needs skips a test where a dataplane's program cannot be had.
+func needs(t *testing.T, dataplane string) {
+	t.Helper()
+	switch dataplane {
+	case "envoy":
+		envoytest.Program(t)
+	case "haproxy":
+		haproxytest.Program(t)
 	}
 }
 
