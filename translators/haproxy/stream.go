@@ -54,7 +54,7 @@ func (c *Config) streamFrontends(p *order.Port) []*Section {
 			led(),
 		))}
 	}
-	all := []*Section{c.streamFrontend(p, slices.Concat(hello(p.Port), led()))}
+	all := []*Section{c.streamFrontend(p, append(hello(p.Port), lead))}
 	var web, ended []string
 	for _, l := range p.All() {
 		switch {
@@ -88,18 +88,18 @@ func hello(port uint16) []string {
 	return []string{
 		"tcp-request inspect-delay " + handshakeTimeout,
 		"tcp-request content reject if { req.payload(0,1) -m found } !{ req.payload(0,1) -m bin 16 }",
-		"tcp-request content lua.stream " + streamRowsOf(port) + " hello if { req.ssl_hello_type 1 }",
-		"tcp-request content accept if { var(txn.to) -m found }",
-		"tcp-request content reject if { req.ssl_hello_type 1 } || WAIT_END",
+		"tcp-request content lua.stream " + streamRowsOf(port) + " hello",
+		"tcp-request content accept if { var(" + varTo + ") -m found }",
+		"tcp-request content reject if { var(txn.asked) -m found } || WAIT_END",
 	}
 }
 
-// led leads a connection to its section.
+// lead leads a connection to its section.
+const lead = "use_backend %[var(" + varTo + "),field(1,|)]"
+
+// led refuses connections that have none.
 func led() []string {
-	return []string{
-		"tcp-request content reject if !{ var(txn.to) -m found }",
-		"use_backend %[var(txn.to),field(1,|)]",
-	}
+	return []string{"tcp-request content reject if !{ var(" + varTo + ") -m found }", lead}
 }
 
 // endedFrontend ends the TLS of streams.
