@@ -22,6 +22,9 @@ CHANNEL ?= experimental
 RUN     ?=
 KEEP    ?=
 REPEAT  ?= 1
+REQUESTS ?= 100000
+SEED    ?= 1
+PLANES  ?= go,envoy,haproxy
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE_ARCH ?= amd64,arm64
 # Where the proxies are that tests run; one that cannot be had is empty.
@@ -135,6 +138,11 @@ microbench: ## Run the Go benchmarks that match BENCH (.) in PKG (./...).
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (10s).
 	hack/fuzz $(FUZZTIME)
+
+.PHONY: fuzz-parity
+fuzz-parity: ## Hold random routes and REQUESTS (100000) against all dataplanes. SEED=1, PLANES=go,haproxy.
+	export SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) SLUICE_HAPROXY=$$(hack/haproxy $(BIN)/haproxy) && \
+		go test -count=1 -v -timeout 5h -run TestTheyAnswerAlike ./test/parity -args -requests $(REQUESTS) -seed $(SEED) -most 10 -dataplanes $(PLANES)
 
 .PHONY: h2spec
 h2spec: build $(BIN)/h2spec ## Hold the Go proxy's HTTP/2 to h2spec's strict cases.

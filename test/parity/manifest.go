@@ -184,3 +184,9 @@ func qualify(name string) string {
 	}
 	return "default/" + name
 }
+
+// yamlOf writes a value as YAML.
+func yamlOf(value any) (string, error) {
+	text, err := yaml.Marshal(value)
+	return string(text), err
+}

@@ -46,12 +46,7 @@ func TestParity(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%s", name, c.Name), func(t *testing.T) {
 				t.Parallel()
-				switch name {
-				case "envoy":
-					envoytest.Program(t)
-				case "haproxy":
-					haproxytest.Program(t)
-				}
+				needs(t, name)
 				if err := c.Run(t.Context(), Bench{Dataplane: dataplane, Catalog: catalog}); err != nil {
 					t.Fatal(err)
 				}
@@ -60,13 +55,26 @@ func TestParity(t *testing.T) {
 	}
 }
 
+// needs skips a test where a dataplane's program cannot be had.
+func needs(t *testing.T, dataplane string) {
+	t.Helper()
+	switch dataplane {
+	case "envoy":
+		envoytest.Program(t)
+	case "haproxy":
+		haproxytest.Program(t)
+	}
+}
+
 // onlyKnown objects to steps for a dataplane that there is not: nobody would ever
 // play them.
 func onlyKnown(cases []*Case) error {
 	for _, c := range cases {
 		for i := range c.Steps {
-			if only := c.Steps[i].Only; only != "" && known[only] == nil {
-				return fmt.Errorf("%s: step %q is only for %q, which is not known", c.Name, c.Steps[i].Name, only)
+			for _, only := range c.Steps[i].planes() {
+				if only != "" && known[only] == nil {
+					return fmt.Errorf("%s: step %q is only for %q, which is not known", c.Name, c.Steps[i].Name, only)
+				}
 			}
 		}
 	}

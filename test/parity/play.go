@@ -44,7 +44,7 @@ func (p *play) run(ctx context.Context, steps []Step) error {
 		}
 	}
 	for i := range steps {
-		if only := steps[i].Only; only != "" && only != p.plane {
+		if !steps[i].plays(p.plane) {
 			continue
 		}
 		if err := p.step(ctx, i, &steps[i]); err != nil {

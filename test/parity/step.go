@@ -1,6 +1,11 @@
 package parity
 
-import "github.com/sluice-gateway/sluice/test/parity/pki"
+import (
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/test/parity/pki"
+)
 
 // Step is one line of a case's script. Exactly one of Request, Raw, GRPC,
 // WebSocket, Stream, Datagram, Edit and Wait is set.
@@ -23,8 +28,8 @@ type Step struct {
 	// Arrived is what backends got of this step beside the answer: mirrors and
 	// authorization servers.
 	Arrived []Arrived `json:"arrived,omitempty"`
-	// Only names the dataplane that plays the step, where the docs say that proxies
-	// differ: the other has a step of its own. Default: all.
+	// Only names the dataplanes that play the step, with commas between them, where the
+	// docs say that proxies differ: the others have a step of their own. Default: all.
 	Only string `json:"only,omitempty"`
 	// Save keeps values for later steps, which write them as ${name}: from
 	// "header:Name", or "answer:endpoint".
@@ -197,3 +202,10 @@ type Arrived struct {
 	Body *Want           `json:"body,omitempty"`
 	Got  map[string]Want `json:"got,omitempty"`
 }
+
+// plays says whether a dataplane plays the step.
+func (s *Step) plays(plane string) bool {
+	return s.Only == "" || slices.Contains(s.planes(), plane)
+}
+
+func (s *Step) planes() []string { return strings.Split(strings.ReplaceAll(s.Only, " ", ""), ",") }

@@ -20,6 +20,8 @@ import (
 type walk struct {
 	entry     order.Entry
 	listener  *ir.Listener
+	// reached is the port that the listener is reached at.
+	reached   uint16
 	upstreams map[ir.BackendKey]*upstream
 	// fallback bounds requests of rules without a time-out of their own.
 	fallback ir.Duration

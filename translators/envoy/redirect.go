@@ -57,7 +57,7 @@ func (w *walk) location(redirect *ir.Redirect) map[string]*structpb.Value {
 		host = w.host
 	}
 	if port == 0 {
-		if port = w.listener.Port; redirect.Scheme != "" {
+		if port = w.reached; redirect.Scheme != "" {
 			port = wellKnown(scheme)
 		}
 	}

@@ -42,7 +42,10 @@ func (c *Config) routesOf(e order.Entry, l *ir.Listener) []*routev3.Route {
 }
 
 func (c *Config) walk(e order.Entry, l *ir.Listener) *walk {
-	return &walk{entry: e, listener: l, upstreams: c.upstreams, fallback: c.unit.Proxy.Settings.Timeouts.Request, trail: c.target.Trail}
+	return &walk{
+		entry: e, listener: l, reached: uint16(int(l.Port) + c.target.PortOffset), //nolint:gosec // Ports are checked where they are given.
+		upstreams: c.upstreams, fallback: c.unit.Proxy.Settings.Timeouts.Request, trail: c.target.Trail,
+	}
 }
 
 // sessions are the routes of those who have a session with one of several

@@ -87,7 +87,7 @@ func comesBack(t *testing.T, d *door, values []string) {
 
 func aWalk(rule *ir.Rule) *walk {
 	rule.Matches = []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: "/"}}}
-	return &walk{entry: order.Entry{Route: &ir.Route{}, Rule: rule}, listener: &ir.Listener{Protocol: ir.HTTP, Port: 80}}
+	return &walk{entry: order.Entry{Route: &ir.Route{}, Rule: rule}, listener: &ir.Listener{Protocol: ir.HTTP, Port: 80}, reached: 80}
 }
 
 // headers are those of the answer to a request.

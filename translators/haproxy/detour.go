@@ -136,7 +136,7 @@ func (c *Config) passing(p *order.Port, e order.Entry) []share {
 	d := Detour{Filters: e.Rule.Filters, Request: c.bound(e.Rule), Port: p.Port}
 	uses := weighed(e.Rule)
 	if len(uses) == 0 {
-		d.Next = c.ending(newWalk(p), &bare)
+		d.Next = c.ending(c.newWalk(p), &bare)
 		return []share{{section: c.detour(d, e.Rule.Origin), weight: 1}}
 	}
 	all := make([]share, 0, len(uses))
@@ -160,7 +160,7 @@ func (c *Config) passing(p *order.Port, e order.Entry) []share {
 func objectionToPassing(p *order.Port, rule *ir.Rule) error {
 	for i := range rule.Backends {
 		if use := &rule.Backends[i]; !detoured(rule, use) {
-			if err := newWalk(p).run(use.Filters); err != nil {
+			if err := (&walk{port: p}).run(use.Filters); err != nil {
 				return fmt.Errorf("backends[%d].%w", i, err)
 			}
 		}

@@ -13,6 +13,8 @@ import (
 // backend. Answers, whoever makes them, go the same way backwards.
 type walk struct {
 	port *order.Port
+	// reached is the port that the listener is reached at.
+	reached uint16
 	// request are directives in the order in which requests meet them.
 	request []string
 	// upwards are those of responses, a group for each filter, in the order of the
@@ -30,7 +32,9 @@ type walk struct {
 	marks int
 }
 
-func newWalk(p *order.Port) *walk { return &walk{port: p} }
+func (c *Config) newWalk(p *order.Port) *walk {
+	return &walk{port: p, reached: c.address(p.Port).Port()}
+}
 
 // run adds filters, after those that were added before. An error says which of
 // them cannot be served, and why.

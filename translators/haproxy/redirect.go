@@ -77,7 +77,7 @@ func (w *walk) origin(redirect *ir.Redirect) (scheme, port string) {
 		}
 	}
 	if number == 0 {
-		if number = w.port.Port; redirect.Scheme != "" {
+		if number = w.reached; redirect.Scheme != "" {
 			number = wellKnown(name)
 		}
 	}

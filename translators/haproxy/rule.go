@@ -62,7 +62,7 @@ func (c *Config) shared(p *order.Port, e order.Entry) []share {
 		return c.passing(p, e)
 	}
 	uses := weighed(e.Rule)
-	first := newWalk(p)
+	first := c.newWalk(p)
 	_ = first.run(e.Rule.Filters)
 	if len(uses) == 0 || first.answered {
 		return []share{{section: c.ending(first, e.Rule), weight: 1}}
@@ -88,11 +88,11 @@ func weighed(rule *ir.Rule) []*ir.BackendUse {
 // objection is why a rule cannot be served; nil where it can. The filters of
 // backends without a share are read too.
 func objection(p *order.Port, rule *ir.Rule) error {
-	if err := newWalk(p).run(rule.Filters); err != nil {
+	if err := (&walk{port: p}).run(rule.Filters); err != nil {
 		return err
 	}
 	for i := range rule.Backends {
-		if err := newWalk(p).run(rule.Backends[i].Filters); err != nil {
+		if err := (&walk{port: p}).run(rule.Backends[i].Filters); err != nil {
 			return fmt.Errorf("backends[%d].%w", i, err)
 		}
 	}
@@ -102,7 +102,7 @@ func objection(p *order.Port, rule *ir.Rule) error {
 // section returns the section that does what a rule asks of one use's share of
 // requests, and makes it.
 func (c *Config) section(p *order.Port, e order.Entry, use *ir.BackendUse) share {
-	w := newWalk(p)
+	w := c.newWalk(p)
 	_ = w.run(e.Rule.Filters)
 	if use.Backend == nil {
 		return share{section: c.ending(w, e.Rule), weight: use.Weight}
@@ -130,6 +130,7 @@ func (c *Config) asked(w *walk, e order.Entry, use *ir.BackendUse) []string {
 		w.request,
 		w.responses(),
 		w.last,
+		c.mark(),
 	)
 }
 

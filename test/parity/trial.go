@@ -1,0 +1,182 @@
+package parity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+
+	"github.com/coder/websocket"
+)
+
+// trial is a unit made by chance, and requests to it, which every dataplane must
+// answer alike.
+type trial struct {
+	// Manifest is what no shrinking touches: services, certificates.
+	Manifest string
+	// Objects are Gateways and routes.
+	Objects  []object
+	Requests []Request
+}
+
+// difference is that two dataplanes do not agree.
+type difference struct {
+	// Request is the one that they answer differently; nil where statuses differ.
+	Request *Request
+	// Lines say who saw what.
+	Lines string
+	// First is what the first dataplane answered.
+	First *answer
+	// Between are the two.
+	Between contest
+}
+
+// contest holds dataplanes against each other: the first is who the others are
+// compared with.
+type contest []Bench
+
+// run plays a trial on every dataplane and returns the first difference, or nil.
+func (c contest) run(ctx context.Context, t *trial) (*difference, error) {
+	var sides []*side
+	defer func() {
+		for _, s := range sides {
+			s.close()
+		}
+	}()
+	for _, bench := range c {
+		s, err := open(ctx, bench, t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", bench.Dataplane.Name(), err)
+		}
+		sides = append(sides, s)
+	}
+	if d := c.compare(sides, func(s *side) (fingerprint, *answer) { return s.proxy.statuses(), nil }); d != nil {
+		return d, nil
+	}
+	for i := range t.Requests {
+		r := &t.Requests[i]
+		if d := c.compare(sides, func(s *side) (fingerprint, *answer) { return s.ask(ctx, r) }); d != nil {
+			d.Request = r
+			return d, nil
+		}
+	}
+	return nil, nil
+}
+
+// compare holds what each side says against the first.
+func (c contest) compare(sides []*side, say func(*side) (fingerprint, *answer)) *difference {
+	first, answered := say(sides[0])
+	for i, s := range sides[1:] {
+		said, _ := say(s)
+		if lines := differences(sides[0].plane, first, s.plane, said); lines != "" {
+			return &difference{Lines: lines, First: answered, Between: contest{c[0], c[i+1]}}
+		}
+	}
+	return nil
+}
+
+// side is one dataplane that serves a trial.
+type side struct {
+	*play
+	dir string
+	// clients are kept from one request to the next.
+	clients map[string]kept
+}
+
+type kept struct {
+	http.RoundTripper
+	close func()
+}
+
+// open serves a trial, and waits until what it says is in force.
+func open(ctx context.Context, bench Bench, t *trial) (*side, error) {
+	dir, err := os.MkdirTemp("", "parity")
+	if err != nil {
+		return nil, err
+	}
+	s := &side{dir: dir, clients: map[string]kept{}}
+	if err := s.serve(ctx, bench, t); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *side) serve(ctx context.Context, bench Bench, t *trial) error {
+	w, err := newWorld(s.dir, "sluice.dev/"+bench.Dataplane.Name())
+	if err != nil {
+		return err
+	}
+	s.play = &play{world: w, plane: bench.Dataplane.Name(), sockets: map[string]*websocket.Conn{}}
+	text, err := render(t.Objects)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(w.apply(t.Manifest), w.apply(string(text)), w.write()); err != nil {
+		return err
+	}
+	s.proxy, err = StartProxy(ProxyOptions{
+		Dataplane: bench.Dataplane, Controller: w.controller, Catalog: bench.Catalog,
+		Directory: s.dir, Address: w.address, Resolve: w.resolve,
+	})
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, "every object's status", func() (bool, string) { return s.proxy.settled(t.Objects) })
+}
+
+func (s *side) close() {
+	for _, client := range s.clients {
+		client.close()
+	}
+	if s.play != nil && s.proxy != nil {
+		_ = s.proxy.Stop()
+	}
+	if s.play != nil {
+		s.world.close()
+	}
+	os.RemoveAll(s.dir)
+}
+
+// ask makes one request.
+func (s *side) ask(ctx context.Context, r *Request) (fingerprint, *answer) {
+	request := s.defaults(*r)
+	client, err := s.client(&request)
+	if err != nil {
+		return fingerprint{err.Error()}, nil
+	}
+	a := s.exchange(ctx, "trial", &request, client)
+	return a.fingerprint(), a
+}
+
+// client returns the one for a request's port, protocol and SNI.
+func (s *side) client(r *Request) (http.RoundTripper, error) {
+	key := fmt.Sprint(r.Port, r.Scheme, r.Protocol)
+	if r.Scheme == "https" {
+		key += bare(r.Host)
+	}
+	if have, ok := s.clients[key]; ok {
+		return have, nil
+	}
+	l, err := s.link(r.Target, r.Host, r.Scheme == "https")
+	if err != nil {
+		return nil, err
+	}
+	transport, closing, err := r.transport(l)
+	if err == nil {
+		s.clients[key] = kept{transport, closing}
+	}
+	return transport, err
+}
+
+// names of the dataplanes, for messages.
+func (c contest) names() []string {
+	by := map[string]bool{}
+	for _, bench := range c {
+		by[bench.Dataplane.Name()] = true
+	}
+	return slices.Sorted(maps.Keys(by))
+}
