@@ -132,6 +132,7 @@ func (c *Config) asked(w *walk, e order.Entry, use *ir.BackendUse) []string {
 		u.request,
 		w.responses(),
 		w.last,
+		c.mark(),
 		u.last,
 	)
 }
