@@ -56,7 +56,7 @@ type unit struct {
 
 func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), trail: trail.New()}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: verdict.None(), lost: map[ports.Socket]error{}, trail: trail.New()}
 	go u.run(ctx)
 	return u
 }

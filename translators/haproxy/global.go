@@ -14,10 +14,6 @@ const (
 	MasterSocket = "master.sock"
 )
 
-// Leaving is the variable that is true while clients are asked to make another
-// connection for their next request: their proxy is about to end.
-const Leaving = "proc.leaving"
-
 func (c *Config) global() *Section {
 	lines := []string{
 		"stats socket unix@" + AdminSocket + " mode 600 level admin expose-fd listeners",
