@@ -37,6 +37,12 @@ func startRig(t testing.TB, ports ...uint16) *rig {
 		wild := &order.Port{Port: port, Listeners: []*order.Listener{{Listener: &ir.Listener{Hostname: "*.a"}}}}
 		text += fmt.Sprintf("frontend f%d\n  bind %s\n  http-request set-var(txn.host) req.hdr(x-host)\n  http-request set-var(txn.path) req.hdr(x-path)\n", port, r.at[port])
 		for _, line := range config.lookup(wild) {
+			// What a look-up has found may be of rows that are gone: tests say what.
+			for _, name := range []string{"at", "to"} {
+				if before := map[string]string{"at": "set-var(txn.where)", "to": "lua.decide"}[name]; strings.Contains(line, before) {
+					text += "  http-request set-var(txn." + name + ") req.hdr(x-" + name + ") if { req.hdr(x-" + name + ") -m found }\n"
+				}
+			}
 			if !strings.HasPrefix(line, "use_backend") && !strings.HasPrefix(line, "default_backend") {
 				text += "  " + line + "\n"
 			}
