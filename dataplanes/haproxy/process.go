@@ -42,8 +42,8 @@ func prepare(program, in string) (*process, error) {
 	}, nil
 }
 
-// reads is which files HAProxy reads.
-var reads = []string{"-f", processName, "-f", configName, "-f", backendsName}
+// reads is which files HAProxy reads. What is said last counts.
+var reads = []string{"-f", configName, "-f", backendsName, "-f", processName}
 
 // launch starts HAProxy with the files that are there, and keeps it running until
 // stop.

@@ -3,11 +3,8 @@ package haproxy
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
-	"runtime"
 	"strconv"
 	"strings"
-	"time"
 
 	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
@@ -18,22 +15,14 @@ func (u *unit) processText() string {
 	lines := []string{
 		"global",
 		"set-var " + translator.SessionKey + " str(" + base64.StdEncoding.EncodeToString([]byte(u.sessionKey())) + ")",
-		// What bounds this program bounds HAProxy beside it: threads that take turns on
-		// a processor cost more for each request.
-		"nbthread " + strconv.Itoa(min(runtime.GOMAXPROCS(0), mostThreads)),
 		"mworker-max-reloads " + strconv.Itoa(mostReloads),
 	}
 	if u.local.leaving.Load() {
-		lines = append(lines, "set-var "+translator.Leaving+" bool(true)")
-	}
-	if drain := time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain); drain > 0 {
-		lines = append(lines, fmt.Sprintf("hard-stop-after %dms", max(1, drain.Milliseconds())))
+		// A reload forgets what the worker was told.
+		lines = append(lines, "set-var proc.leaving bool(true)")
 	}
 	return strings.Join(lines, "\n  ") + "\n\n"
 }
-
-// mostThreads is the most that HAProxy has in one group.
-const mostThreads = 64
 
 // mostReloads is for how many a worker may outlive its time: each takes memory.
 const mostReloads = 24
@@ -48,7 +37,7 @@ func (u *unit) askToLeave(ctx context.Context) {
 	if u.process.runs.process == text {
 		return
 	}
-	err := u.process.admin.Do(ctx, []command{{line: "experimental-mode on"}, {line: "set var " + translator.Leaving + " bool(true)"}})
+	err := u.process.admin.Do(ctx, []command{{line: translator.Leave}})
 	if err != nil {
 		// A HAProxy that does not answer will be told when it has been started again.
 		return

@@ -3,6 +3,7 @@ package haproxy
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -199,9 +200,15 @@ func (u *unit) down() dataplanes.Outcome {
 	return out
 }
 
+// mostThreads is the most that HAProxy has in one group.
+const mostThreads = 64
+
 func (u *unit) target() translator.Target {
 	return translator.Target{
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
 		Trail: string(u.trail),
+		// What bounds this program bounds HAProxy beside it: threads that take turns on
+		// a processor cost more for each request.
+		Threads: min(runtime.GOMAXPROCS(0), mostThreads),
 	}
 }
