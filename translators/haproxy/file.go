@@ -9,6 +9,7 @@ import (
 // files are what sections name.
 func (c *Config) files() []*File {
 	all := []*File{
+		{Name: admitScript, Kind: Constant, Content: admit},
 		{Name: decideScript, Kind: Constant, Content: decideText()},
 		{Name: sessionFile, Kind: Constant, Content: session},
 		{Name: streamScript, Kind: Constant, Content: streamSource},

@@ -26,15 +26,3 @@ func (c *Config) requestFrontend(p *order.Port, name string, binds []string) *Se
 		c.admission(p), c.lookup(p), c.departure(p), c.announcement(p),
 	)}
 }
-
-// admission is what every request meets before its rule is looked for: what is
-// malformed or too much is refused, its host and path are read.
-func (c *Config) admission(*order.Port) []string {
-	return []string{
-		"http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
-		"http-request set-var(txn.path) path",
-	}
-}
-
-// departure is what every request and response meets on its way out.
-func (c *Config) departure(*order.Port) []string { return nil }

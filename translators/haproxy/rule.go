@@ -130,6 +130,7 @@ func (c *Config) asked(w *walk, e order.Entry, use *ir.BackendUse) []string {
 		w.request,
 		w.responses(),
 		w.last,
+		c.mark(),
 	)
 }
 
