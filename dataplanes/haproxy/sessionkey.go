@@ -3,8 +3,14 @@ package haproxy
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/sluice-gateway/sluice/ir"
+	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
 
 // sessionKey is what the tokens of the unit's sessions are made with: what all
@@ -21,9 +27,25 @@ func (u *unit) sessionKey() ir.Secret {
 	return u.ownKey
 }
 
-// secretText is the part of the configuration that nothing shows: the key of the
-// unit's sessions in BASE64, as HAProxy's hmac converter takes it, for whoever asks
-// for the variable proc.session_key.
-func secretText(key ir.Secret) string {
-	return "global\n  set-var proc.session_key str(" + base64.StdEncoding.EncodeToString([]byte(key)) + ")\n"
+// processText is the part of the configuration that is this program's. Nothing shows
+// it: it holds the key of the unit's sessions, in BASE64.
+func (u *unit) processText() string {
+	lines := []string{
+		"global",
+		"set-var " + translator.SessionKey + " str(" + base64.StdEncoding.EncodeToString([]byte(u.sessionKey())) + ")",
+		// What bounds this program bounds HAProxy beside it: threads that take turns on
+		// a processor cost more for each request.
+		"nbthread " + strconv.Itoa(min(runtime.GOMAXPROCS(0), mostThreads)),
+		"mworker-max-reloads " + strconv.Itoa(mostReloads),
+	}
+	if drain := time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain); drain > 0 {
+		lines = append(lines, fmt.Sprintf("hard-stop-after %dms", max(1, drain.Milliseconds())))
+	}
+	return strings.Join(lines, "\n  ") + "\n\n"
 }
+
+// mostThreads is the most that HAProxy has in one group.
+const mostThreads = 64
+
+// mostReloads is for how many a worker may outlive its time: each takes memory.
+const mostReloads = 24

@@ -2,9 +2,7 @@ package haproxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,6 +100,7 @@ func (u *unit) run(ctx context.Context) {
 			}
 		case <-u.fell():
 			u.local.outbox.Report(u.down())
+			u.process.runs = nil
 			u.work(ctx)
 		case <-again.C:
 			u.tend(ctx)
@@ -111,6 +110,9 @@ func (u *unit) run(ctx context.Context) {
 
 // tend does again what was to no avail.
 func (u *unit) tend(ctx context.Context) {
+	if u.process != nil {
+		u.process.dismiss(ctx)
+	}
 	switch {
 	case u.failed:
 		u.work(ctx)
@@ -182,84 +184,4 @@ func (u *unit) target() translator.Target {
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
 		Trail: string(u.trail),
 	}
-}
-
-// force puts what is assigned in force.
-func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
-	u.last = translator.Translate(u.assigned.Unit, u.target(), u.last)
-	if err := u.deliver(ctx, u.last); err != nil {
-		return dataplanes.Outcome{}, err
-	}
-	u.version = u.assigned.Version
-	u.local.metrics.Swapped()
-	return u.outcome(), nil
-}
-
-// outcome is what there is to say of what is in force.
-func (u *unit) outcome() dataplanes.Outcome {
-	return dataplanes.Outcome{Owner: u.owner, Version: u.version, Problems: slices.Concat(u.last.Problems, u.agent.Problems())}
-}
-
-// deliver has HAProxy run a configuration.
-func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
-	path, err := u.local.program.find()
-	if err != nil {
-		return err
-	}
-	if u.process == nil {
-		if err = u.prepare(); err != nil {
-			return err
-		}
-	}
-	u.detour()
-	changed, err := u.process.write(u.files(c))
-	switch {
-	case err != nil:
-		return err
-	case u.process.child == nil:
-		u.process.launch(path)
-		u.running.Store(u.process)
-	case u.process.child.PID() != 0 && changed:
-		err := u.process.reload(ctx)
-		if !errors.As(err, &refusal{}) {
-			break
-		}
-		return err
-	}
-	return u.process.started(ctx)
-}
-
-// prepare makes a folder for the process, and has the agent listen there.
-func (u *unit) prepare() error {
-	p, err := prepare(u.local.opts.Dir)
-	if err != nil {
-		return err
-	}
-	if u.agent, err = u.local.detours.start(p.folder.dir); err != nil {
-		p.stop()
-		return err
-	}
-	u.process = p
-	return nil
-}
-
-// files are what HAProxy reads, by name.
-func (u *unit) files(c *translator.Config) map[string]string {
-	all := map[string]string{
-		configName: c.Text(), translator.RoutesMap: c.Map(), secretName: secretText(u.sessionKey()),
-	}
-	for _, f := range c.Files {
-		all[f.Name] = f.Content + string(f.Secret)
-	}
-	return all
-}
-
-// end closes the unit's sockets, lets what is under way come to an end, as far as
-// the settings have patience, and ends the process.
-func (u *unit) end() {
-	if u.process == nil {
-		return
-	}
-	u.endDetours(u.process.stop)
-	u.running.Store(nil)
 }

@@ -26,6 +26,13 @@ func (c *Config) Text() string {
 	return b.String()
 }
 
+// Text is the section as HAProxy reads it.
+func (s *Section) Text() string {
+	var b strings.Builder
+	s.write(&b)
+	return b.String()
+}
+
 func (s *Section) write(b *strings.Builder) {
 	b.WriteString(strings.TrimSpace(s.Kind + " " + s.Name))
 	b.WriteByte('\n')
