@@ -37,36 +37,6 @@ func (u *upstream) secure() bool {
 	return u.show(t)
 }
 
-// show has a certificate of ours shown, where the backend asks for one.
-func (u *upstream) show(t *ir.BackendTLS) bool {
-	if t.ClientCertificate == nil {
-		return true
-	}
-	if u.client == nil {
-		return false
-	}
-	f := &File{
-		Name: "shown/" + u.client.Key.Namespace + "_" + u.client.Key.Name + ".pem", Kind: Certificate,
-		Secret: ir.Secret(u.client.Chain + "\n" + string(u.client.PrivateKey) + "\n"),
-	}
-	u.files = append(u.files, f)
-	u.params.SslCertificate = f.Name
-	return true
-}
-
-// clientCertificate is the certificate that a backend is shown; nil for none.
-func (c *Config) clientCertificate(b *ir.Backend) *ir.Certificate {
-	if b.TLS == nil || b.TLS.ClientCertificate == nil {
-		return nil
-	}
-	for _, one := range c.unit.Proxy.Certificates {
-		if one.Key == *b.TLS.ClientCertificate {
-			return one
-		}
-	}
-	return nil
-}
-
 // anchors names the trust anchors of a backend; empty where nothing can verify. The
 // name is the content's, so that what one set of them has let in is never taken for
 // what another would.
