@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -22,8 +23,13 @@ import (
 // served runs HAProxy with a configuration, and returns where its port 80 is.
 func served(t *testing.T, c *Config) string {
 	t.Helper()
+	return servedIn(t, t.TempDir(), c)
+}
+
+// servedIn runs HAProxy in a folder.
+func servedIn(t *testing.T, dir string, c *Config) string {
+	t.Helper()
 	path := program(t)
-	dir := t.TempDir()
 	for _, f := range c.Files {
 		write(t, filepath.Join(dir, f.Name), f.Content+string(f.Secret))
 	}
@@ -54,10 +60,16 @@ func served(t *testing.T, c *Config) string {
 	}
 }
 
+// ownAddress is one of this process alone, so that no other test has a port of it.
+func ownAddress() netip.Addr {
+	pid := os.Getpid()
+	return netip.AddrFrom4([4]byte{127, byte(1 + pid>>8&0x7f), byte(pid), 1}) //nolint:gosec // Bits of it will do.
+}
+
 // free is the offset of a port 80 that nobody listens at.
 func free(t *testing.T) int {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", netip.AddrPortFrom(ownAddress(), 0).String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +133,7 @@ func ruled(t *testing.T, rules map[string]*ir.Rule, others ...service) *Config {
 		route.Rules = append(route.Rules, rule)
 	}
 	unit.Proxy.Routes = []*ir.Route{route}
-	return Translate(unit, Target{Address: netip.MustParseAddr("127.0.0.1"), PortOffset: free(t)}, nil)
+	return Translate(unit, Target{Address: ownAddress(), PortOffset: free(t)}, nil)
 }
 
 func keyOf(name string) ir.BackendKey {
