@@ -79,9 +79,9 @@ func (p *play) programmed(ctx context.Context) error {
 	return nil
 }
 
-// stepWithout plays one step without the agent, where it is to do without. Who waits
-// for something that no status shows waits for the agent, and asks again without it;
-// so does who asks before the agent has done what the last edit asks for.
+// stepWithout plays one step without the agent, where it is to do without. Where that
+// fails the agent may not have done yet what the last edit asks for: it goes on until
+// the step goes well, which then must go well without it too.
 func (p *play) stepWithout(ctx context.Context, index int, s *Step) error {
 	switch {
 	case p.agent == nil:
@@ -90,13 +90,13 @@ func (p *play) stepWithout(ctx context.Context, index int, s *Step) error {
 		p.agent.Continue()
 		defer p.agent.Settle(ctx)
 		return p.step(ctx, index, s)
-	case !s.Eventually:
-		if err := p.stopped(ctx, index, s); err == nil || s.Request != nil && s.Request.Jar != "" {
-			return err
-		}
+	}
+	if p.stopped(ctx, index, s) == nil {
+		return nil
 	}
 	p.agent.Continue()
-	if err := p.step(ctx, index, s); err != nil {
+	if err := p.step(ctx, index, s); err != nil || s.Request != nil && s.Request.Jar != "" {
+		// Who has been given a cookie asks for something else the next time.
 		return err
 	}
 	if err := p.stopped(ctx, index, s); err != nil {

@@ -36,13 +36,16 @@ func needsAgent(name string) bool {
 // TestStoppedAgent plays the cases with a HAProxy whose agent is stopped (SIGSTOP)
 // while requests are made, and goes on only for what changes the unit.
 func TestStoppedAgent(t *testing.T) {
+	if !strings.Contains(*planes, "haproxy") {
+		t.Skip("HAProxy is not among -dataplanes")
+	}
 	haproxytest.Program(t)
 	cases, err := Load(".")
 	if err != nil {
 		t.Fatal(err)
 	}
 	catalog := schema.NewCatalog()
-	for _, c := range cases {
+	for _, c := range append(cases, flooded(cases)...) {
 		if !strings.Contains(c.Name, *only) || needsAgent(c.Name) {
 			continue
 		}
@@ -54,6 +57,22 @@ func TestStoppedAgent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// flooded has more requests come than anything keeps that the agent would read: lines
+// of the log, words of HAProxy's.
+func flooded(cases []*Case) []*Case {
+	var all []*Case
+	for _, c := range cases {
+		if c.Name != "http/methods" {
+			continue
+		}
+		many := *c
+		many.Name += "/many"
+		many.Steps = []Step{{Name: "many", Request: &Request{Times: 5000, Concurrency: 8}, Expect: Expect{Status: 200}}}
+		all = append(all, &many)
+	}
+	return all
 }
 
 // TestAgentIsNeeded keeps the list of cases that need the agent from growing old.
