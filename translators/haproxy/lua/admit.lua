@@ -348,7 +348,8 @@ end
 
 function limit:http_payload(txn, message)
   self.seen = self.seen + message:input()
-  if self.seen <= limit.most then
+  -- The end of a body counts as an octet, and so do trailers.
+  if self.seen <= limit.most + 1 then
     return
   end
   txn:set_var("txn.flag", "body_too_large")
