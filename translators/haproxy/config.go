@@ -91,6 +91,8 @@ type Pool struct {
 
 	// says are Params as HAProxy reads them.
 	says string
+	// ejection is what HAProxy's script has to know of leaving servers out.
+	ejection string
 }
 
 // Server is one server line.

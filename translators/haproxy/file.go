@@ -11,6 +11,7 @@ func (c *Config) files() []*File {
 	all := []*File{
 		{Name: admitScript, Kind: Constant, Content: admit},
 		{Name: decideScript, Kind: Constant, Content: decideText()},
+		{Name: serversFile, Kind: Constant, Content: serversScript},
 		{Name: sessionFile, Kind: Constant, Content: session},
 		{Name: streamScript, Kind: Constant, Content: streamSource},
 	}

@@ -22,6 +22,7 @@ func (c *Config) global() *Section {
 		"lua-load-per-thread " + admitScript,
 		"lua-load-per-thread " + decideScript,
 		"lua-load-per-thread " + sessionFile,
+		"lua-load " + serversFile,
 		"lua-load-per-thread " + streamScript,
 		// What is cached is found again by every listener of a socket. Tickets do without.
 		"tune.ssl.cachesize 0",
