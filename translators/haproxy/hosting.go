@@ -120,7 +120,7 @@ func (h *hosting) bottom(key string) Row {
 func (h *hosting) row(key, stage string, entries []order.Entry) Row {
 	w := question{tree: h}
 	for i, e := range entries {
-		to := h.config.leadsOf(h.asked.port, e.Route).rules[e.RuleIndex] + "|" + tag(e.Rule.Origin) + "|" + prefixLength(e.Match())
+		to := h.config.leadsOf(h.asked.port, e.Route).rules[e.RuleIndex] + "|" + Tag(e.Rule.Origin) + "|" + prefixLength(e.Match())
 		if i == 0 && unconditional(e.Match()) && !strings.Contains(to, "*") {
 			return Row{key, to}
 		}
