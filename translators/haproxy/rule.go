@@ -26,35 +26,26 @@ type share struct {
 // filters could let through what the other half keeps out.
 func (c *Config) shares(p *order.Port, e order.Entry) []share {
 	key := ruleKey{e.Rule, p.Port}
-	if known, ok := c.made.shares[key]; ok {
-		return known
+	if known := c.made.serves[key]; known != nil {
+		return known.shares
 	}
-	made := c.share(p, e)
-	c.made.shares[key] = made
-	return made
+	made := c.serve(p, e)
+	c.made.serves[key] = made
+	return made.shares
 }
 
-// ruleKey is what a rule's sections follow from, beside the unit's settings.
-type ruleKey struct {
-	rule *ir.Rule
-	port uint16
-}
-
-func (c *Config) share(p *order.Port, e order.Entry) []share {
+func (c *Config) serve(p *order.Port, e order.Entry) *serves {
 	if e.Rule.Refused != "" {
-		return []share{{section: c.refused(), weight: 1}}
+		return &serves{shares: []share{{section: c.refused(), weight: 1}}}
 	}
-	object := objection
-	if anyDetour(e.Rule) {
-		object = objectionToPassing
-	}
-	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule), c.unshowable(e.Rule)); err != nil {
+	s := c.served(p, e)
+	if err := cmp.Or(s.objection, c.unreadable(e.Rule), c.unshowable(e.Rule)); err != nil {
 		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
-		return []share{{section: c.refused(), weight: 1}}
+		return &serves{shares: []share{{section: c.refused(), weight: 1}}, objection: s.objection, timeouts: s.timeouts, upstreams: s.upstreams}
 	}
-	all := c.shared(p, e)
-	c.several(p, e.Rule, all)
-	return all
+	c.build(s, p, e)
+	c.several(p, e.Rule, s.shares)
+	return s
 }
 
 func (c *Config) shared(p *order.Port, e order.Entry) []share {
@@ -115,9 +106,7 @@ func (c *Config) section(p *order.Port, e order.Entry, use *ir.BackendUse) share
 		return share{section: c.ending(w, e.Rule), weight: use.Weight}
 	}
 	lines := c.asked(w, e, use)
-	name := c.keep(c.upstream(*use.Backend).section(lines), e.Rule.Origin, func(name string) *Section {
-		return &Section{Kind: "backend", Name: name, Lines: lines, Pool: c.pool(*use.Backend)}
-	})
+	name := c.take(part{c.upstream(*use.Backend).section(lines), e.Rule.Origin, lines, use.Backend})
 	return share{section: name, pool: name, weight: use.Weight}
 }
 
@@ -145,9 +134,7 @@ func (c *Config) ending(w *walk, rule *ir.Rule) string {
 		lines = append(slices.Clone(lines), says(internalError, "no_backend")...)
 	}
 	lines = slices.Concat(lines, w.responses())
-	return c.keep(answerName(digest(lines)), rule.Origin, func(name string) *Section {
-		return &Section{Kind: "backend", Name: name, Lines: lines}
-	})
+	return c.take(part{answerName(digest(lines)), rule.Origin, lines, nil})
 }
 
 // refused returns the name of the section of rules that cannot be served.
@@ -160,7 +147,8 @@ func (c *Config) keep(name string, origin ir.Origin, build func(name string) *Se
 		s = build(name)
 		c.made.sections[name] = s
 	}
-	if origin.Kind != "" && !slices.Contains(s.Origins, origin) {
+	if m := (mention{s, origin}); origin.Kind != "" && !c.made.mentions[m] {
+		c.made.mentions[m] = true
 		s.Origins = append(s.Origins, origin)
 	}
 	return name

@@ -16,7 +16,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
-	c.made = parts{tree: newTree(), doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
+	c.made = parts{tree: newTree(), doors: newDoors(), sections: map[string]*Section{}, serves: map[ruleKey]*serves{}, mentions: map[mention]bool{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
 	c.made.leaves = c.readLeaves()
 	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults())
@@ -34,7 +34,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	c.Detours = c.detours()
 	c.Files = c.files()
 	slices.SortFunc(c.Files, func(a, b *File) int { return cmp.Compare(a.Name, b.Name) })
-	c.kept = parts{}
+	c.kept, c.made.mentions = parts{}, nil
 	return c
 }
 
@@ -42,8 +42,10 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 type parts struct {
 	// sections are those of backends by name. A name says the content.
 	sections map[string]*Section
-	// shares are what serves the requests of a rule.
-	shares map[ruleKey][]share
+	// serves are what serves the requests of rules.
+	serves map[ruleKey]*serves
+	// mentions are what sections' origins hold already.
+	mentions map[mention]bool
 	// several are the ports with rules whose sessions choose among sections.
 	several map[uint16]bool
 	// detours are by the names of their sections.
