@@ -2,27 +2,78 @@ package haproxy
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
+	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
 
-// force puts what is assigned in force.
+// force puts what is assigned in force, without what HAProxy refuses of it.
 func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
-	u.last = translator.Translate(u.assigned.Unit, u.target(), u.last)
-	if err := u.deliver(ctx, u.last); err != nil {
-		return dataplanes.Outcome{}, err
+	unit := u.assigned.Unit
+	q := &inquiry{u: u, unit: unit, verdicts: u.verdicts.Still(unit)}
+	for {
+		u.last = translator.Translate(q.verdicts.Apply(unit), u.target(), u.last)
+		err := u.deliver(ctx, u.last)
+		var no refusal
+		switch {
+		case err == nil:
+			return u.succeed(q), nil
+		case !errors.As(err, &no) || no.layout == nil && !u.loses(no.said):
+			return dataplanes.Outcome{}, err
+		case no.layout == nil:
+			continue
+		}
+		news, err := q.blame(ctx, no)
+		if err != nil {
+			return dataplanes.Outcome{}, err
+		}
+		if !news {
+			return u.stay(ctx, no.Error())
+		}
 	}
-	u.version = u.assigned.Version
+}
+
+// good is what HAProxy took as a whole.
+type good struct {
+	config  *translator.Config
+	version string
+	rules   map[*ir.Rule]bool
+}
+
+// succeed takes note of what is in force.
+func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
+	u.verdicts = q.verdicts
+	u.good = good{config: u.last, version: u.assigned.Version, rules: map[*ir.Rule]bool{}}
+	for _, rule := range verdict.RulesOf(q.unit) {
+		u.good.rules[rule] = true
+	}
 	u.local.metrics.Swapped()
-	return u.outcome(), nil
+	return u.outcome()
 }
 
 // outcome is what there is to say of what is in force.
 func (u *unit) outcome() dataplanes.Outcome {
-	return dataplanes.Outcome{Owner: u.owner, Version: u.version, Problems: slices.Concat(u.last.Problems, u.agent.Problems())}
+	unit := u.assigned.Unit
+	return dataplanes.Outcome{Owner: u.owner, Version: u.good.version, Problems: slices.Concat(
+		u.bindProblems(unit), u.good.config.Problems, u.verdicts.Problems(unit), u.agent.Problems(),
+	)}
+}
+
+// stay has what was in force before go on: HAProxy takes nothing of the assignment, as
+// far as can be told.
+func (u *unit) stay(ctx context.Context, message string) (dataplanes.Outcome, error) {
+	if u.good.config == nil {
+		return dataplanes.Outcome{}, errors.New(message)
+	}
+	u.last = u.good.config
+	out := u.everywhere(message)
+	out.Version = u.good.version
+	return out, u.deliver(ctx, u.good.config)
 }
 
 // deliver has HAProxy run a configuration.
@@ -32,12 +83,17 @@ func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
 			return err
 		}
 	}
-	u.detour()
-	next := newLayout(c, u.process.runs, time.Now())
+	u.detour(c)
+	can := *c
+	can.Sections = u.claim(c.Sections)
+	next := newLayout(&can, u.process.runs, time.Now())
 	next.process = u.processText()
 	err := u.process.apply(ctx, next)
 	if u.process.child != nil {
 		u.running.Store(u.process)
+	}
+	if err == nil {
+		u.yield(can.Sections)
 	}
 	return err
 }
@@ -72,6 +128,7 @@ func (u *unit) end() {
 		u.process.drain(ctx)
 		u.running.Store(nil)
 		u.process.stop()
+		u.local.ports.Keep(u, nil)
 	})
 }
 

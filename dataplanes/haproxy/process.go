@@ -42,8 +42,8 @@ func prepare(program, in string) (*process, error) {
 	}, nil
 }
 
-// reads is which files HAProxy reads.
-var reads = []string{"-f", processName, "-f", configName, "-f", backendsName}
+// reads is which files HAProxy reads. What is said last counts.
+var reads = []string{"-f", configName, "-f", backendsName, "-f", processName}
 
 // launch starts HAProxy with the files that are there, and keeps it running until
 // stop.
@@ -140,25 +140,20 @@ func (p *process) write(files map[string]string) error {
 }
 
 // apply has HAProxy run a layout: it is told what it can be told, and reloads where it
-// cannot.
+// cannot. What it refuses leaves it as it is, as far as p.runs says.
 func (p *process) apply(ctx context.Context, next *layout) error {
 	if p.runs != nil && p.child != nil {
 		c := difference(p.runs, next, p.leaving)
-		if !c.reload && p.tell(ctx, c, next) == nil {
-			p.runs = next
-			return p.write(next.texts())
+		if !c.reload {
+			if p.tell(ctx, c, next) == nil {
+				p.runs = next
+				return p.write(next.texts())
+			}
+			// Some of it may be done.
+			p.runs = nil
 		}
 	}
-	p.runs = nil
-	if err := p.renew(ctx, next.swept(time.Now())); err != nil {
-		var no refusal
-		if errors.As(err, &no) && no.layout == nil {
-			no.layout = next
-			return no
-		}
-		return err
-	}
-	return nil
+	return p.renew(ctx, next.swept(time.Now()))
 }
 
 // tell does a change while HAProxy runs.
@@ -241,6 +236,7 @@ func (p *process) begin(ctx context.Context) error {
 		p.launch()
 		return p.started(ctx, 0)
 	}
+	p.room(ctx)
 	starts, _ := p.child.Starts()
 	p.said.Forget()
 	err := p.reload(ctx)
@@ -249,6 +245,36 @@ func (p *process) begin(ctx context.Context) error {
 	}
 	// It has ended, and is started again with the files that are there now.
 	return p.started(ctx, starts)
+}
+
+// mostOld is how many workers may be there from before, with the connections that they
+// have, before a reload waits for one of them. Each has all of the configuration.
+const mostOld = 8
+
+// room waits, for a while that grows with their number, until few enough workers are
+// there from before.
+func (p *process) room(ctx context.Context) {
+	for waited := time.Duration(0); ; waited += 50 * time.Millisecond {
+		old := p.old(ctx)
+		if old < mostOld || waited > time.Duration(old-mostOld+1)*500*time.Millisecond {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// old is how many workers are there that take no new connections.
+func (p *process) old(ctx context.Context) int {
+	said, err := p.master.Ask(ctx, "show proc")
+	if err != nil {
+		return 0
+	}
+	_, old, _ := strings.Cut(said, "# old workers")
+	return strings.Count(old, " worker ")
 }
 
 // drain has workers take no new connection, and end with their last.

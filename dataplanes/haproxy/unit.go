@@ -3,11 +3,14 @@ package haproxy
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/ports"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
 	"github.com/sluice-gateway/sluice/dataplanes/haproxy/detour"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/trail"
 	"github.com/sluice-gateway/sluice/ir"
@@ -36,9 +39,14 @@ type unit struct {
 	// assigned is what is to be in force.
 	assigned *dataplanes.Assignment
 	// last is what was translated last.
-	last *translator.Config
-	// version is the one that is in force; empty for none.
-	version string
+	last     *translator.Config
+	verdicts *verdict.Verdicts
+	// good is what is in force.
+	good good
+	// unbound are sockets that cannot be had, lost those that HAProxy could not bind
+	// though they were free.
+	unbound map[bound]error
+	lost    map[ports.Socket]error
 	// trail is what requests are known again by.
 	trail trail.Trail
 	// ownKey is the session key where none was given.
@@ -49,7 +57,7 @@ type unit struct {
 
 func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), trail: trail.New()}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: verdict.None(), lost: map[ports.Socket]error{}, trail: trail.New()}
 	go u.run(ctx)
 	return u
 }
@@ -98,6 +106,7 @@ func (u *unit) run(ctx context.Context) {
 				u.assigned = a
 				u.work(ctx)
 			}
+			u.askToLeave(ctx)
 		case <-u.fell():
 			u.local.outbox.Report(u.down())
 			u.process.runs = nil
@@ -108,16 +117,32 @@ func (u *unit) run(ctx context.Context) {
 	}
 }
 
-// tend does again what was to no avail.
+// tend does what time asks for: servers that have nothing to do any more go, and what
+// was to no avail is tried again.
 func (u *unit) tend(ctx context.Context) {
 	if u.process != nil {
 		u.process.dismiss(ctx)
 	}
 	switch {
+	case u.assigned == nil:
 	case u.failed:
+		u.lost = map[ports.Socket]error{}
 		u.work(ctx)
+	case len(u.unbound) > 0:
+		u.rebind(ctx)
 	case u.agent != nil && u.agent.Rebind():
 		u.local.outbox.Report(u.outcome())
+	}
+}
+
+// rebind tries to have the sockets that could not be had.
+func (u *unit) rebind(ctx context.Context) {
+	before := len(u.unbound)
+	u.lost = map[ports.Socket]error{}
+	out, err := u.guarded(ctx)
+	u.failed = err != nil
+	if err == nil && len(u.unbound) != before {
+		u.local.outbox.Report(out)
 	}
 }
 
@@ -156,15 +181,11 @@ func (u *unit) guarded(ctx context.Context) (out dataplanes.Outcome, err error) 
 
 // everywhere says the same of every listener.
 func (u *unit) everywhere(message string) dataplanes.Outcome {
-	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Down: u.version == ""}
+	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Down: u.good.config == nil}
 	for _, l := range u.assigned.Unit.Proxy.Listeners {
-		out.Problems = append(out.Problems, ir.Problem{Origin: originOf(l), Message: message})
+		out.Problems = append(out.Problems, ir.Problem{Origin: verdict.OriginOf(l), Message: message})
 	}
 	return out
-}
-
-func originOf(l *ir.Listener) ir.Origin {
-	return ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}
 }
 
 // down is what is true while the process is started again.
@@ -179,9 +200,15 @@ func (u *unit) down() dataplanes.Outcome {
 	return out
 }
 
+// mostThreads is the most that HAProxy has in one group.
+const mostThreads = 64
+
 func (u *unit) target() translator.Target {
 	return translator.Target{
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
 		Trail: string(u.trail),
+		// What bounds this program bounds HAProxy beside it: threads that take turns on
+		// a processor cost more for each request.
+		Threads: min(runtime.GOMAXPROCS(0), mostThreads),
 	}
 }

@@ -23,8 +23,13 @@ import (
 // served runs HAProxy with a configuration, and returns where its port 80 is.
 func served(t *testing.T, c *Config) string {
 	t.Helper()
+	return servedIn(t, t.TempDir(), c)
+}
+
+// servedIn runs HAProxy in a folder.
+func servedIn(t *testing.T, dir string, c *Config) string {
+	t.Helper()
 	path := program(t)
-	dir := t.TempDir()
 	for _, f := range c.Files {
 		write(t, filepath.Join(dir, f.Name), f.Content+string(f.Secret))
 	}
