@@ -34,7 +34,14 @@ func (u *upstream) secure() bool {
 	p.Ssl, p.Verify, p.SslCafile = "enabled", "required", anchors
 	p.Sni, p.Verifyhost = "str("+t.Hostname+")", name
 	p.SslMinVer = "TLSv1.2"
-	return u.show(t)
+	if !u.show(t) {
+		return false
+	}
+	u.loads = "ssl verify required ca-file " + anchors
+	if p.SslCertificate != "" {
+		u.loads += " crt " + p.SslCertificate
+	}
+	return true
 }
 
 // anchors names the trust anchors of a backend; empty where nothing can verify. The
@@ -90,6 +97,17 @@ func isHostname(text string) bool {
 		}
 	}
 	return text != ""
+}
+
+// load makes a section that nobody is led to, and that has HAProxy read the files that
+// servers may name which come later: a running one reads none.
+func (c *Config) load(u *upstream) {
+	if u.loads == "" {
+		return
+	}
+	c.keep("files_"+digest([]string{u.loads}), ir.Origin{}, func(name string) *Section {
+		return &Section{Kind: "backend", Name: name, Lines: []string{"server none 127.0.0.1:1 disabled " + u.loads}}
+	})
 }
 
 // upstreamFiles are what the servers of the unit's sections name, each once.

@@ -130,9 +130,9 @@ func (c *Config) asked(w *walk, e order.Entry, use *ir.BackendUse) []string {
 		c.retries(e.Rule),
 		w.request,
 		u.request,
+		c.mark(),
 		w.responses(),
 		w.last,
-		c.mark(),
 		u.last,
 	)
 }

@@ -36,6 +36,8 @@ type upstream struct {
 	// weight is what each endpoint has.
 	weight int
 	files  []*File
+	// loads are the words of servers that name files.
+	loads string
 }
 
 // section is the name of the backend's section with such lines. It tells the servers'
@@ -62,6 +64,7 @@ func (c *Config) upstream(key ir.BackendKey) *upstream {
 		u.make()
 	}
 	c.made.upstreams[key] = u
+	c.load(u)
 	return u
 }
 
