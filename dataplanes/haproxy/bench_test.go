@@ -36,7 +36,7 @@ func BenchmarkOneEdit(b *testing.B) {
 	}))
 	b.Run("weight", edit(func(rule *ir.Rule, i int) {
 		rule.Backends = to(r.unit.Proxy.Backends[2500].Key, r.unit.Proxy.Backends[2501].Key)
-		rule.Backends[0].Weight = int32(i%100 + 1) //nolint:gosec // It is small.
+		rule.Backends[0].Weight = i%100 + 1
 	}))
 	b.Run("endpoints", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
