@@ -26,26 +26,41 @@ type share struct {
 // filters could let through what the other half keeps out.
 func (c *Config) shares(p *order.Port, e order.Entry) []share {
 	key := ruleKey{e.Rule, p.Port}
-	if known := c.made.serves[key]; known != nil {
-		return known.shares
+	if known, ok := c.made.shares[key]; ok {
+		return known
 	}
-	made := c.serve(p, e)
-	c.made.serves[key] = made
-	return made.shares
+	made := c.takeOver(p, e.Rule)
+	if made == nil {
+		made = c.share(p, e)
+	}
+	c.made.shares[key] = made
+	return made
 }
 
-func (c *Config) serve(p *order.Port, e order.Entry) *serves {
+// ruleKey is what a rule's sections follow from, beside the unit's settings.
+type ruleKey struct {
+	rule *ir.Rule
+	port uint16
+}
+
+func (c *Config) share(p *order.Port, e order.Entry) []share {
 	if e.Rule.Refused != "" {
-		return &serves{shares: []share{{section: c.refused(), weight: 1}}}
+		return []share{{section: c.refused(), weight: 1}}
 	}
-	s := c.served(p, e)
-	if err := cmp.Or(s.objection, c.unreadable(e.Rule), c.unshowable(e.Rule)); err != nil {
+	object := objection
+	if anyDetour(e.Rule) {
+		object = objectionToPassing
+	}
+	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule), c.unshowable(e.Rule)); err != nil {
 		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
-		return &serves{shares: []share{{section: c.refused(), weight: 1}}, objection: s.objection, timeouts: s.timeouts, upstreams: s.upstreams}
+		return []share{{section: c.refused(), weight: 1}}
 	}
-	c.build(s, p, e)
-	c.several(p, e.Rule, s.shares)
-	return s
+	all := c.shared(p, e)
+	c.several(p, e.Rule, all)
+	if keepable(e.Rule) {
+		c.remember(p, e.Rule, all)
+	}
+	return all
 }
 
 func (c *Config) shared(p *order.Port, e order.Entry) []share {
@@ -106,7 +121,9 @@ func (c *Config) section(p *order.Port, e order.Entry, use *ir.BackendUse) share
 		return share{section: c.ending(w, e.Rule), weight: use.Weight}
 	}
 	lines := c.asked(w, e, use)
-	name := c.take(part{c.upstream(*use.Backend).section(lines), e.Rule.Origin, lines, use.Backend})
+	name := c.keep(c.upstream(*use.Backend).section(lines), e.Rule.Origin, func(name string) *Section {
+		return &Section{Kind: "backend", Name: name, Lines: lines, Pool: c.pool(*use.Backend)}
+	})
 	return share{section: name, pool: name, weight: use.Weight}
 }
 
@@ -134,7 +151,9 @@ func (c *Config) ending(w *walk, rule *ir.Rule) string {
 		lines = append(slices.Clone(lines), says(internalError, "no_backend")...)
 	}
 	lines = slices.Concat(lines, w.responses())
-	return c.take(part{answerName(digest(lines)), rule.Origin, lines, nil})
+	return c.keep(answerName(digest(lines)), rule.Origin, func(name string) *Section {
+		return &Section{Kind: "backend", Name: name, Lines: lines}
+	})
 }
 
 // refused returns the name of the section of rules that cannot be served.
@@ -147,9 +166,23 @@ func (c *Config) keep(name string, origin ir.Origin, build func(name string) *Se
 		s = build(name)
 		c.made.sections[name] = s
 	}
-	if m := (mention{s, origin}); origin.Kind != "" && !c.made.mentions[m] {
-		c.made.mentions[m] = true
-		s.Origins = append(s.Origins, origin)
-	}
+	c.attribute(s, origin)
 	return name
+}
+
+// attribution is a section that an origin asks for.
+type attribution struct {
+	section *Section
+	origin  ir.Origin
+}
+
+// attribute says of a section that an origin asks for it, once. Thousands may ask for
+// one.
+func (c *Config) attribute(s *Section, origin ir.Origin) {
+	a := attribution{s, origin}
+	if origin.Kind == "" || c.made.attributions[a] {
+		return
+	}
+	c.made.attributions[a] = true
+	s.Origins = append(s.Origins, origin)
 }
