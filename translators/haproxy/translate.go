@@ -17,7 +17,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
 	c.sameSettings = c.alikeSettings(last)
-	c.made = parts{tree: newTree(), bases: map[ruleKey]*basis{}, doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
+	c.made = parts{tree: newTree(&last.made.tree), bases: make(map[ruleKey]*basis, len(last.made.bases)), doors: newDoors(), sections: make(map[string]*Section, len(last.made.sections)), shares: make(map[ruleKey][]share, len(last.made.shares)), several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: make(map[ir.BackendKey]*upstream, len(last.made.upstreams)), pooled: make(map[ir.BackendKey]pooled, len(last.made.pooled))}
 	c.made.leaves = c.readLeaves()
 	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults())
@@ -60,7 +60,7 @@ type parts struct {
 }
 
 func (c *Config) backendsByKey() map[ir.BackendKey]*ir.Backend {
-	by := map[ir.BackendKey]*ir.Backend{}
+	by := make(map[ir.BackendKey]*ir.Backend, len(c.unit.Proxy.Backends))
 	for _, b := range c.unit.Proxy.Backends {
 		by[b.Key] = b
 	}
@@ -68,7 +68,7 @@ func (c *Config) backendsByKey() map[ir.BackendKey]*ir.Backend {
 }
 
 func (c *Config) endpointsByKey() map[ir.EndpointsKey]*ir.Endpoints {
-	by := map[ir.EndpointsKey]*ir.Endpoints{}
+	by := make(map[ir.EndpointsKey]*ir.Endpoints, len(c.unit.Endpoints))
 	for _, e := range c.unit.Endpoints {
 		by[e.Key] = e
 	}
