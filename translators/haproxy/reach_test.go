@@ -155,6 +155,7 @@ func TestTheNextTierServesWhereANearerOneIsGone(t *testing.T) {
 	draining.Draining = true
 	ejection := &ir.Ejection{Failures: 3, BaseTime: ir.Duration(time.Hour), MaxTime: ir.Duration(time.Hour), MaxPercent: 50}
 	h := reached(t, ir.Backend{Ejection: ejection}, refusing(t), refusing(t), draining)
+	waitFor(t, "the nearer ones are left out", func() bool { status, _ := heard(t, h.url); return status == http.StatusOK })
 	for range 10 {
 		if status, text := heard(t, h.url); status != http.StatusOK || text != "draining" {
 			t.Fatalf("answer: %d %q", status, text)

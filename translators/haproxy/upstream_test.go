@@ -177,3 +177,27 @@ func authority(t *testing.T) string {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
+
+func TestWhatHasNotChangedIsTakenOver(t *testing.T) {
+	u := services(3)
+	first := Translate(u, here(), nil)
+	next := &ir.Unit{Proxy: u.Proxy, Endpoints: append([]*ir.Endpoints(nil), u.Endpoints...)}
+	next.Endpoints[1] = tenOf(u.Endpoints[1].Key, 1, 1)
+	second := Translate(next, here(), first)
+	was := map[string]*Section{}
+	for _, s := range first.Sections {
+		was[s.Name] = s
+	}
+	for _, s := range second.Sections {
+		if s.Pool == nil {
+			continue
+		}
+		changed := s.Pool.Endpoints == u.Endpoints[1].Key
+		if changed == (was[s.Name] == s) {
+			t.Errorf("%s: taken over: %t", s.Name, !changed)
+		}
+		if changed && s.Pool.Servers[0].Address.Addr().String() != "10.0.1.20" {
+			t.Errorf("%s: first server %v", s.Name, s.Pool.Servers[0])
+		}
+	}
+}
