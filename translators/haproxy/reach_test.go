@@ -49,7 +49,7 @@ type running struct {
 
 func reached(t *testing.T, b ir.Backend, endpoints ...ir.Endpoint) running {
 	t.Helper()
-	c := Translate(one(b, endpoints...), Target{Address: netip.MustParseAddr("127.0.0.1"), PortOffset: free(t)}, nil)
+	c := Translate(one(b, endpoints...), somewhere(), nil)
 	dir := t.TempDir()
 	return running{c, dir, "http://" + servedIn(t, dir, c)}
 }

@@ -29,7 +29,7 @@ type rig struct {
 func startRig(t testing.TB, ports ...uint16) *rig {
 	t.Helper()
 	r := &rig{dir: t.TempDir(), at: map[uint16]netip.AddrPort{}}
-	config := Translate(&ir.Unit{Proxy: &ir.Proxy{}}, Target{Address: ownAddress()}, nil)
+	config := Translate(&ir.Unit{Proxy: &ir.Proxy{}}, somewhere(), nil)
 	text := "global\n  stats socket unix@admin.sock mode 600 level admin\n  lua-load-per-thread " + decideScript + "\n  nbthread 2\n" +
 		"defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
 	for _, port := range ports {
@@ -58,7 +58,7 @@ func startRig(t testing.TB, ports ...uint16) *rig {
 
 func loopback(t testing.TB) netip.AddrPort {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", netip.AddrPortFrom(ownAddress(), 0).String())
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", netip.AddrPortFrom(somewhere().Address, 0).String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -60,21 +60,10 @@ func servedIn(t *testing.T, dir string, c *Config) string {
 	}
 }
 
-// ownAddress is one of this process alone, so that no other test has a port of it.
-func ownAddress() netip.Addr {
-	pid := os.Getpid()
-	return netip.AddrFrom4([4]byte{127, byte(1 + pid>>8&0x7f), byte(pid), 1}) //nolint:gosec // Bits of it will do.
-}
-
-// free is the offset of a port 80 that nobody listens at.
-func free(t *testing.T) int {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", netip.AddrPortFrom(ownAddress(), 0).String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port - 80 //nolint:errcheck,forcetypeassert // It is one of TCP.
+// somewhere is an address of its own, where nobody listens.
+func somewhere() Target {
+	n := rand.Uint32()
+	return Target{Address: netip.AddrFrom4([4]byte{127, byte(n>>16)%254 + 1, byte(n >> 8), byte(n)%254 + 1}), PortOffset: 20000} //nolint:gosec // Octets are meant.
 }
 
 // echo answers with what it was asked.
@@ -133,7 +122,7 @@ func ruled(t *testing.T, rules map[string]*ir.Rule, others ...service) *Config {
 		route.Rules = append(route.Rules, rule)
 	}
 	unit.Proxy.Routes = []*ir.Route{route}
-	return Translate(unit, Target{Address: ownAddress(), PortOffset: free(t)}, nil)
+	return Translate(unit, somewhere(), nil)
 }
 
 func keyOf(name string) ir.BackendKey {
