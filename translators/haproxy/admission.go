@@ -22,7 +22,6 @@ const admitScript = "admit.lua"
 // anything is odd, and a script has a closer look at them.
 func (c *Config) admission(p *order.Port) []string {
 	return slices.Concat(
-		c.boundedConnections(),
 		[]string{"http-request set-var(" + varGRPC + ") bool(true) if { req.hdr(content-type) -m reg -i '^application/grpc(?:[+; ].*)?$' }"},
 		c.boundedRequests(),
 		c.boundedHeads(),

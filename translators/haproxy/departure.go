@@ -7,11 +7,16 @@ import (
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
-// varLeaving is true in a process that is about to end.
-const varLeaving = "proc.leaving"
+const (
+	// varLeaving is true in a process that is about to end.
+	varLeaving = "proc.leaving"
+	// varText is the text of an answer of 400.
+	varText = "txn.text"
+)
 
-// Leave is a command for AdminSocket. From then on each answer asks its client to make
-// a new connection, while new ones are still let in. It is forgotten by a reload.
+// Leave is a command for AdminSocket. From then on each answer of HTTP/1.1 asks its
+// client to make a new connection, while new ones are still let in. It is forgotten by
+// a reload. HAProxy asks clients of HTTP/2 and HTTP/3 when it stops, and no sooner.
 const Leave = "experimental-mode on; set var " + varLeaving + " bool(true)"
 
 // departure is what every response meets on its way out: fields of the backend's
@@ -43,9 +48,14 @@ func errorReplies() []string {
 	var lines []string
 	for _, status := range []int{400, 408, 413, 500, 501, 502, 503, 504} {
 		text := texts[status]
+		body := ofGRPC("", text)
+		if status == badRequest {
+			// It stands for others where a filter has failed.
+			body = fmt.Sprintf(`"%%[var(%s,%s)]"`, varText, text)
+		}
 		lines = append(lines, fmt.Sprintf(
 			"http-error status %d content-type %s lf-string %s hdr x-content-type-options %s hdr grpc-status %s hdr grpc-message %s",
-			status, quote("text/plain; charset=utf-8"), ofGRPC("", text), ofGRPC("", "nosniff"),
+			status, quote("text/plain; charset=utf-8"), body, ofGRPC("", "nosniff"),
 			ofGRPC(fmt.Sprint(statusOfGRPC(status)), ""), ofGRPC(text, ""),
 		))
 	}

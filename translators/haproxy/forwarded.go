@@ -36,6 +36,7 @@ func (c *Config) believed(scheme, port string) []string {
 	hops := c.trustedHops()
 	entry := func(n int) string { return fmt.Sprintf("req.hdr(x-forwarded-for,-%d)", n) }
 	lines := []string{
+		"http-request lua.entries if { req.fhdr(x-forwarded-for) -m reg '(?:^|,)[ \t]*(?:,|$)' }",
 		"http-request set-var(" + varPeer + ") src",
 		fmt.Sprintf("http-request set-var(%s) req.hdr_ip(x-forwarded-for,-%d) if { req.hdr_cnt(x-forwarded-for) ge %d }", varPeer, hops, hops),
 	}

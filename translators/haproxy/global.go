@@ -26,7 +26,6 @@ func (c *Config) global() *Section {
 		"lua-load-per-thread " + streamScript,
 		// What is cached is found again by every listener of a socket. Tickets do without.
 		"tune.ssl.cachesize 0",
-		"set-var " + varLeaving + " bool(false)",
 	}
 	if n := c.target.Threads; n > 0 {
 		lines = append(lines, "nbthread "+strconv.Itoa(n))

@@ -6,16 +6,6 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// boundedConnections closes connections beyond the bound of a port at once: a client,
-// or the load balancer before it, can go elsewhere.
-func (c *Config) boundedConnections() []string {
-	most := c.unit.Proxy.Settings.Limits.Connections
-	if most <= 0 {
-		return nil
-	}
-	return []string{fmt.Sprintf("tcp-request connection reject if { fe_conn gt %d }", most)}
-}
-
 // requestsTable counts the requests that are under way, of all ports together, under
 // one key.
 const requestsTable = "requests"
@@ -47,10 +37,22 @@ func (c *Config) boundedHeads() []string {
 	if n := limits.RequestHeaderCount; n > 0 {
 		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 too-many-fields if { req.fhdr_cnt gt %d }", n))
 	}
-	if n := limits.RequestBodyBytes; n > 0 {
-		lines = append(lines, fmt.Sprintf("http-request lua.refuse 413 body_too_large if { req.body_size gt %d }", n))
+	return append(lines, c.boundedBodies()...)
+}
+
+// boundedBodies refuses bodies that are too long: by what they say of their length,
+// and by counting those that do not say it. A filter that has seen too much can but
+// fail, which is 400 for HAProxy.
+func (c *Config) boundedBodies() []string {
+	n := c.unit.Proxy.Settings.Limits.RequestBodyBytes
+	if n <= 0 {
+		return nil
 	}
-	return lines
+	return []string{
+		fmt.Sprintf("filter lua.limit %d", n),
+		fmt.Sprintf("http-request lua.refuse 413 body_too_large if { req.hdr_val(content-length) gt %d }", n),
+		"http-after-response set-status 413 if { status 400 } { var(" + varFlag + ") -m str body_too_large }",
+	}
 }
 
 const (

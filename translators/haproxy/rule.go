@@ -29,7 +29,10 @@ func (c *Config) shares(p *order.Port, e order.Entry) []share {
 	if known, ok := c.made.shares[key]; ok {
 		return known
 	}
-	made := c.share(p, e)
+	made := c.takeOver(p, e.Rule)
+	if made == nil {
+		made = c.share(p, e)
+	}
 	c.made.shares[key] = made
 	return made
 }
@@ -54,6 +57,9 @@ func (c *Config) share(p *order.Port, e order.Entry) []share {
 	}
 	all := c.shared(p, e)
 	c.several(p, e.Rule, all)
+	if keepable(e.Rule) {
+		c.remember(p, e.Rule, all)
+	}
 	return all
 }
 

@@ -1,13 +1,6 @@
 package haproxy
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net/netip"
 	"strings"
 	"testing"
@@ -107,7 +100,7 @@ func TestEndpointsAreServersInTiers(t *testing.T) {
 }
 
 func TestHAProxyTakesWhatIsSaidOfBackends(t *testing.T) {
-	ca := authority(t)
+	ca := issued(t, "authority", "ecdsa").Chain
 	all := map[string]ir.Backend{
 		"h2c":     {Key: ir.BackendKey{Protocol: ir.BackendH2C}},
 		"h2":      {Key: ir.BackendKey{Protocol: ir.BackendH2}, TLS: &ir.BackendTLS{Hostname: "a.internal", CAs: ca}},
@@ -131,7 +124,7 @@ func TestHAProxyTakesWhatIsSaidOfBackends(t *testing.T) {
 }
 
 func TestWhatCannotBeFollowedIsSpokenToByNobody(t *testing.T) {
-	ca := authority(t)
+	ca := issued(t, "authority", "ecdsa").Chain
 	all := map[string]ir.BackendTLS{
 		"invalid":        {Hostname: "a.internal", CAs: ca, Invalid: "there is no ConfigMap"},
 		"nothing trusts": {Hostname: "a.internal", CAs: "none"},
@@ -158,24 +151,6 @@ func TestWhatServersHaveIsPartOfTheSectionsName(t *testing.T) {
 	if a == b || b == none {
 		t.Errorf("names: %s, %s, %s", a, b, none)
 	}
-}
-
-// authority is a certificate in PEM.
-func authority(t *testing.T) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	about := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, about, about, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 func TestWhatHasNotChangedIsTakenOver(t *testing.T) {

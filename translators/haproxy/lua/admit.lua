@@ -262,7 +262,7 @@ local function check(txn, slashes, trail, hops)
   if status then
     return status, flag
   end
-  local host = host_of(txn.sf:req_fhdr("host") or "")
+  local host = host_of(txn.sf:req_fhdr("host"))
   if not host then
     return 400, "host"
   end
@@ -305,6 +305,21 @@ core.register_action("admit", {"http-req"}, function(txn, slashes, trail, hops)
   end
 end, 3)
 
+-- Takes empty entries out of X-Forwarded-For: they would count as proxies.
+core.register_action("entries", {"http-req"}, function(txn)
+  local kept = {}
+  for entry in joined(txn.http:req_get_headers(), "x-forwarded-for"):gmatch("[^,]+") do
+    kept[#kept + 1] = entry:match("^[ \t]*(.-)[ \t]*$")
+    if kept[#kept] == "" then
+      kept[#kept] = nil
+    end
+  end
+  txn.http:req_del_header("x-forwarded-for")
+  if #kept > 0 then
+    txn.http:req_add_header("x-forwarded-for", table.concat(kept, ", "))
+  end
+end, 0)
+
 core.register_action("refuse", {"http-req"}, function(txn, status, flag)
   refuse(txn, tonumber(status), flag)
 end, 2)
@@ -316,3 +331,33 @@ core.register_action("tidy", {"http-res"}, function(txn)
     refuse(txn, 502, "backend_reset")
   end
 end, 0)
+
+-- Ends a request whose body is longer than it says beforehand that it may be.
+local limit = {id = "limit", flags = filter.FLT_CFG_FL_HTX}
+limit.__index = limit
+
+function limit:new()
+  return setmetatable({seen = 0}, limit)
+end
+
+function limit:http_headers(txn, message)
+  if not message.channel:is_resp() and txn.sf:req_fhdr("content-length") == "" then
+    filter.register_data_filter(self, message.channel)
+  end
+end
+
+function limit:http_payload(txn, message)
+  self.seen = self.seen + message:input()
+  -- The end of a body counts as an octet, and so do trailers.
+  if self.seen <= limit.most + 1 then
+    return
+  end
+  txn:set_var("txn.flag", "body_too_large")
+  txn:set_var("txn.text", txn:get_var("txn.grpc") and "" or reasons[413])
+  error("a request's body is over the limit")
+end
+
+core.register_filter("limit", limit, function(filter, arguments)
+  limit.most = tonumber(arguments[1])
+  return filter
+end)
