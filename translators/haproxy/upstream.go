@@ -62,18 +62,10 @@ func (c *Config) upstream(key ir.BackendKey) *upstream {
 		b = &ir.Backend{Key: key}
 	}
 	settings := &c.unit.Proxy.Settings
-<<<<<<< HEAD
 	of := upstreamOf{b, settings.Timeouts.Connect, settings.ClientIP.TrustedHops > 0, c.clientCertificate(b)}
 	u := c.kept.upstreams[key]
 	if u == nil || !u.alike(of) {
 		u = &upstream{upstreamOf: of}
-=======
-	now := upstream{backend: b, connect: settings.Timeouts.Connect, hops: settings.ClientIP.TrustedHops > 0, client: c.clientCertificate(b)}
-	u := c.kept.upstreams[key]
-	if u == nil || !u.alike(&now) {
-		made := now
-		u = &made
->>>>>>> main
 		u.make()
 	}
 	c.made.upstreams[key] = u
