@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,8 @@ func listenerName(k ir.ListenerKey) string {
 type portRows struct {
 	config *Config
 	port   *order.Port
+	// name is that of the listener whose hostnames are gone through.
+	name string
 	// listeners are all of the port, by hostname.
 	listeners map[string]*ir.Listener
 	// wide are the places of wildcards, and of "*", by listener and hostname.
@@ -55,6 +58,7 @@ func (c *Config) rows(p *order.Port) []*Block {
 		r.listeners[l.Hostname] = l
 	}
 	for _, l := range p.Listeners {
+		r.name = listenerName(l.Listener.Key)
 		// The least specific come first: others lead to them.
 		for i := len(l.Hosts) - 1; i >= 0; i-- {
 			r.host(l.Listener, l.Hosts[i])
@@ -85,7 +89,7 @@ func (r *portRows) host(l *ir.Listener, h *order.Host) {
 	if r.owner(h.Hostname) != l {
 		return
 	}
-	a := attached{port: r.port, host: h, listener: listenerName(l.Key), next: r.around(l, h.Hostname, true)}
+	a := attached{port: r.port, host: h, listener: r.name, next: r.around(l, h.Hostname, true)}
 	made := r.config.hosting(a)
 	if strings.HasPrefix(h.Hostname, order.AnyHost) {
 		r.wide[wideHost{l, h.Hostname}] = made.place()
@@ -138,12 +142,13 @@ func (c *Config) refusal() *Block {
 	return c.single(Row{"/" + refusedPlace + "|", name + "||"})
 }
 
-// labels is how many labels the longest wildcard of a port has.
-func labels(p *order.Port) int {
-	most := 0
+// labels are how many labels wildcards of a port have that are looked for, the most
+// first: those that there are and, where there is any, all few ones.
+func labels(p *order.Port) []int {
+	var counts []int
 	count := func(hostname string) {
-		if strings.HasPrefix(hostname, "*.") {
-			most = max(most, strings.Count(hostname, "."))
+		if n := strings.Count(hostname, "."); strings.HasPrefix(hostname, "*.") && !slices.Contains(counts, n) {
+			counts = append(counts, n)
 		}
 	}
 	for _, l := range p.All() {
@@ -154,5 +159,12 @@ func labels(p *order.Port) int {
 			count(h.Hostname)
 		}
 	}
-	return most
+	for n := 1; n <= fewLabels && len(counts) > 0; n++ {
+		if !slices.Contains(counts, n) {
+			counts = append(counts, n)
+		}
+	}
+	slices.Sort(counts)
+	slices.Reverse(counts)
+	return counts
 }

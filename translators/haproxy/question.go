@@ -5,14 +5,17 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/editing"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
 // question writes what a row asks, as lua/decide.lua reads it. It holds everything
 // that entries of one place want but for where they stand.
 type question struct {
-	text strings.Builder
-	tree *hosting
+	text   strings.Builder
+	config *Config
+	// texts are what the row names.
+	texts []text
 	// ended is true after an alternative that wants nothing.
 	ended bool
 }
@@ -31,6 +34,10 @@ func (w *question) add(e order.Entry, to string) {
 		wanted = append(wanted, w.path(m.Path.Value))
 	}
 	for _, h := range m.Headers {
+		if ofConnection(h.Name) {
+			wanted = append(wanted, "n=")
+			continue
+		}
 		wanted = append(wanted, w.value("h", h))
 	}
 	for _, q := range m.Query {
@@ -50,11 +57,22 @@ func (w *question) alternative(wanted, to string) {
 // path asks a regular expression of the path. One that cannot be read, or is too
 // large, claims what it surely meant.
 func (w *question) path(pattern string) string {
-	if name, ok := w.tree.expression(pattern); ok {
+	if name, ok := w.expression(pattern); ok {
 		return "p~" + name
 	}
 	prefix, _ := order.Claims(pattern)
 	return "p*" + escape(prefix)
+}
+
+// ofConnection reports whether a field belongs to the connection or to the framing of
+// a message, and is no header that a match could meet, whatever the client sends.
+func ofConnection(name string) bool {
+	switch name {
+	case "expect", "proxy", "proxy-authenticate", "proxy-authorization":
+		return true
+	default:
+		return editing.Framing(name)
+	}
 }
 
 // value asks for a header or a parameter. An expression that cannot be read, or is
@@ -64,7 +82,7 @@ func (w *question) value(kind string, want ir.ValueMatch) string {
 	if want.Kind != ir.Regex {
 		return kind + "=" + name + "=" + escape(want.Value)
 	}
-	if expression, ok := w.tree.expression(want.Value); ok {
+	if expression, ok := w.expression(want.Value); ok {
 		return kind + "~" + name + "=" + expression
 	}
 	return kind + "*" + name
@@ -82,7 +100,7 @@ const mostInline = 200
 func (w *question) row(key, stage string) Row {
 	text := w.text.String()
 	if len(text) > mostInline {
-		text = "+" + w.tree.text(text)
+		text = "+" + w.name(text)
 	}
 	return Row{key, "?" + stage + ":" + text}
 }
