@@ -113,11 +113,22 @@ func (l *layout) linger(last *layout, now time.Time) {
 		}
 	}
 	for name, f := range last.files {
-		if l.files[name] == nil {
+		if l.files[name] == nil && l.leavingNames(name) {
 			l.gone[name], _ = since(name)
 			l.files[name] = f
 		}
 	}
+}
+
+// leavingNames reports whether a section that nobody names any more names a file.
+// Other files, which may hold keys, go at once.
+func (l *layout) leavingNames(file string) bool {
+	for key := range l.gone {
+		if key, ok := key.(sectionKey); ok && strings.Contains(l.sections[key].Text(), file) {
+			return true
+		}
+	}
+	return false
 }
 
 // swept is a layout without what nobody has named for long: what a reload takes.

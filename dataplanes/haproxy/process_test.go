@@ -171,7 +171,7 @@ func TestHAProxyEndsEachTime(t *testing.T) {
 	}
 	kill(t, r.child().PID)
 	r.until("that it ends", func(o dataplanes.Outcome) bool {
-		return len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "it is broken")
+		return o.Down && len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "it is broken")
 	})
 	if err := os.Remove(broken); err != nil {
 		t.Fatal(err)
