@@ -162,14 +162,24 @@ func (c *change) list(have, want *translator.File) {
 		c.reload = true
 		return
 	}
-	for _, line := range without(next, old) {
+	added, gone := without(next, old), without(old, next)
+	if slices.ContainsFunc(slices.Concat(added, gone), demanding) {
+		// Whoever is connected was let in under other rules: a reload ends what they have.
+		c.reload = true
+		return
+	}
+	for _, line := range added {
 		c.first = append(c.first, command{line: "add ssl crt-list " + want.Name, payload: line})
 	}
-	for _, line := range without(old, next) {
+	for _, line := range gone {
 		name, _, _ := strings.Cut(line, " ")
 		c.last = append(c.last, command{line: "del ssl crt-list " + want.Name + " " + name})
 	}
 }
+
+// demanding says whether a line of a list has settings of its own: what is asked of
+// clients, or that none is let in.
+func demanding(line string) bool { return strings.Contains(line, " [") }
 
 func entries(list string) []string {
 	var all []string

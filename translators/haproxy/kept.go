@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"reflect"
-	"slices"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
@@ -83,14 +82,9 @@ func (c *Config) standAgain(name string, u *upstream, origin ir.Origin) {
 		if last.Pool != nil && u != nil {
 			s.Pool = c.pool(u.backend.Key)
 		}
-		if len(last.Origins) > 0 && last.Origins[0] == origin {
-			s.Origins = last.Origins[:1:1]
-		}
 		c.made.sections[name] = s
 	}
-	if !slices.Contains(s.Origins, origin) {
-		s.Origins = append(s.Origins, origin)
-	}
+	c.attribute(s, origin)
 }
 
 // blank returns a section, of which many are made at once.

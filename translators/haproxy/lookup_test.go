@@ -265,3 +265,47 @@ func TestRowsAreOneFile(t *testing.T) {
 		}
 	}
 }
+
+// TestFieldsOfTheConnectionAreNoHeaders is about matches on what the Go proxy takes off
+// at its door.
+func TestFieldsOfTheConnectionAreNoHeaders(t *testing.T) {
+	r := startRig(t, 80)
+	var matches []ir.Match
+	names := []string{"upgrade", "te", "expect", "content-length", "proxy-authorization", "x-other"}
+	for _, name := range names {
+		matches = append(matches, ir.Match{Headers: []ir.ValueMatch{{Name: name, Kind: ir.Regex, Value: ".*"}}})
+	}
+	r.load(t, Translate(matching(matches...), Target{}, nil))
+	door := r.dial(t, 80)
+	for i, name := range names {
+		said := door.ask(t, order.Request{Method: "GET", Host: "any", Path: "/", Headers: []ir.Header{{Name: name, Value: "0"}}})
+		if met := strings.HasSuffix(said, fmt.Sprintf("|HTTPRoute/n/r/%d|0", i)); met != (name == "x-other") {
+			t.Errorf("with %s, it is led by %q", name, said)
+		}
+	}
+}
+
+// TestManyLabels has a wildcard for each number of labels, and hosts under each.
+func TestManyLabels(t *testing.T) {
+	unit := matching(ir.Match{})
+	route := unit.Proxy.Routes[0]
+	route.Attachments[0].Hostnames = nil
+	name := "org"
+	for range 120 {
+		route.Attachments[0].Hostnames = append(route.Attachments[0].Hostnames, "*."+name)
+		name = "a." + name
+	}
+	port := order.Ports(unit.Proxy, nil)[0]
+	if counts := labels(port); len(counts) != 120 || counts[0] != 120 || counts[119] != 1 {
+		t.Errorf("the numbers of labels are %v", counts)
+	}
+	r := startRig(t, 80)
+	r.load(t, Translate(unit, Target{}, nil))
+	door := r.dial(t, 80)
+	for host, found := range map[string]bool{"x." + name: true, "a.org": true, "org": false, ".org": false, "x..org": true, "x.a.org": true, "xorg": false, "x.org.": false} {
+		said := door.ask(t, order.Request{Method: "GET", Host: host, Path: "/"})
+		if strings.HasSuffix(said, "|HTTPRoute/n/r/0|0") != found {
+			t.Errorf("%s is led by %q, found: want %t", host, said, found)
+		}
+	}
+}

@@ -166,8 +166,23 @@ func (c *Config) keep(name string, origin ir.Origin, build func(name string) *Se
 		s = build(name)
 		c.made.sections[name] = s
 	}
-	if origin.Kind != "" && !slices.Contains(s.Origins, origin) {
-		s.Origins = append(s.Origins, origin)
-	}
+	c.attribute(s, origin)
 	return name
+}
+
+// attribution is a section that an origin asks for.
+type attribution struct {
+	section *Section
+	origin  ir.Origin
+}
+
+// attribute says of a section that an origin asks for it, once. Thousands may ask for
+// one.
+func (c *Config) attribute(s *Section, origin ir.Origin) {
+	a := attribution{s, origin}
+	if origin.Kind == "" || c.made.attributions[a] {
+		return
+	}
+	c.made.attributions[a] = true
+	s.Origins = append(s.Origins, origin)
 }

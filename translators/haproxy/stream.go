@@ -238,6 +238,7 @@ func greeted(p *Pool, version ir.ProxyProtocolVersion) *Pool {
 		return p
 	}
 	with := *p
+	with.Params.CheckSendProxy = models.ServerParamsCheckSendProxyEnabled
 	if version == ir.ProxyProtocolV1 {
 		with.Params.SendProxy = models.ServerParamsSendProxyEnabled
 	} else {

@@ -17,7 +17,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
 	c.sameSettings = c.alikeSettings(last)
-	c.made = parts{tree: newTree(), bases: map[ruleKey]*basis{}, doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
+	c.made = c.newParts(&last.made)
 	c.made.leaves = c.readLeaves()
 	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults())
@@ -35,7 +35,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	c.Detours = c.detours()
 	c.Files = c.files()
 	slices.SortFunc(c.Files, func(a, b *File) int { return cmp.Compare(a.Name, b.Name) })
-	c.kept, c.spare = parts{}, nil
+	c.kept, c.spare, c.made.attributions = parts{}, nil, nil
 	return c
 }
 
@@ -43,6 +43,8 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 type parts struct {
 	// sections are those of backends by name. A name says the content.
 	sections map[string]*Section
+	// attributions are what the origins of sections hold already.
+	attributions map[attribution]bool
 	// shares are what serves the requests of a rule.
 	shares map[ruleKey][]share
 	// bases are what shares were made of, where they can be taken over.
@@ -59,8 +61,26 @@ type parts struct {
 	tree
 }
 
+// newParts has room for what the last translation had.
+func (c *Config) newParts(last *parts) parts {
+	return parts{
+		tree:         newTree(&last.tree),
+		bases:        make(map[ruleKey]*basis, len(last.bases)),
+		doors:        newDoors(),
+		sections:     make(map[string]*Section, len(last.sections)),
+		shares:       make(map[ruleKey][]share, len(last.shares)),
+		attributions: make(map[attribution]bool, len(last.sections)),
+		several:      map[uint16]bool{},
+		detours:      map[string]*Detour{},
+		backends:     c.backendsByKey(),
+		endpoints:    c.endpointsByKey(),
+		upstreams:    make(map[ir.BackendKey]*upstream, len(last.upstreams)),
+		pooled:       make(map[ir.BackendKey]pooled, len(last.pooled)),
+	}
+}
+
 func (c *Config) backendsByKey() map[ir.BackendKey]*ir.Backend {
-	by := map[ir.BackendKey]*ir.Backend{}
+	by := make(map[ir.BackendKey]*ir.Backend, len(c.unit.Proxy.Backends))
 	for _, b := range c.unit.Proxy.Backends {
 		by[b.Key] = b
 	}
@@ -68,7 +88,7 @@ func (c *Config) backendsByKey() map[ir.BackendKey]*ir.Backend {
 }
 
 func (c *Config) endpointsByKey() map[ir.EndpointsKey]*ir.Endpoints {
-	by := map[ir.EndpointsKey]*ir.Endpoints{}
+	by := make(map[ir.EndpointsKey]*ir.Endpoints, len(c.unit.Endpoints))
 	for _, e := range c.unit.Endpoints {
 		by[e.Key] = e
 	}
