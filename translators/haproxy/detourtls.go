@@ -34,7 +34,7 @@ func (c *Config) through(key ir.BackendKey) string {
 // carry: it looks for the one name that it has asked for, and for no other. What
 // verifyhost says counts only for connections without a name (ssl_sock_srv_verifycbk).
 func beyondHAProxy(t *ir.BackendTLS) bool {
-	return len(t.SANs) > 1 || len(t.SANs) == 1 && !strings.EqualFold(t.SANs[0].DNS, t.Hostname)
+	return len(t.SANs) > 0 && !(len(t.SANs) == 1 && strings.EqualFold(t.SANs[0].DNS, t.Hostname))
 }
 
 // socket is where a server of a pool is reached that is reached through the agent. Its
