@@ -35,6 +35,8 @@ type Child struct {
 	process *os.Process
 	starts  int
 	lastErr error
+	// released is true once the process may end by itself.
+	released bool
 }
 
 // firstPause and lastPause bound the wait before a program is started again.
@@ -80,13 +82,35 @@ func (c *Child) Stop() {
 	<-c.done
 }
 
+// Release has the process end by itself, by a signal that it understands so, and does
+// not start it again. It waits until the process has gone, and no longer than the
+// context. Stop is still to be called.
+func (c *Child) Release(ctx context.Context, how os.Signal) {
+	c.mu.Lock()
+	c.released = true
+	if c.process != nil {
+		_ = c.process.Signal(how)
+	}
+	c.mu.Unlock()
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+	}
+}
+
+func (c *Child) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.released
+}
+
 func (c *Child) run(ctx context.Context) {
 	// What ends the process when we are killed is tied to the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(c.done)
 	pause := firstPause
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !c.over() {
 		began := time.Now()
 		err := c.once(ctx)
 		if time.Since(began) > lastPause {
@@ -159,6 +183,13 @@ func (t *Tail) Write(p []byte) (int, error) {
 	t.lines = append(t.lines, lines[:len(lines)-1]...)
 	t.lines = t.lines[max(0, len(t.lines)-tailLines):]
 	return len(p), nil
+}
+
+// Forget drops what was written.
+func (t *Tail) Forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines, t.part = nil, ""
 }
 
 // String returns the lines.

@@ -18,7 +18,7 @@ func (u *unit) end() {
 	ctx, cancel := drainContext(time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain))
 	defer cancel()
 	u.process.server.Put(ads.Listeners, nil)
-	u.local.ports.keep(u, nil)
+	u.local.ports.Keep(u, nil)
 	u.drain(ctx)
 	u.running.Store(nil)
 	u.process.stop()

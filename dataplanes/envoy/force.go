@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
@@ -26,11 +27,11 @@ func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
 		return dataplanes.Outcome{}, err
 	}
 	unit := u.assigned.Unit
-	q := &inquiry{u: u, unit: unit, verdicts: u.verdicts.still(unit)}
+	q := &inquiry{u: u, unit: unit, verdicts: u.verdicts.Still(unit)}
 	defer q.end()
 	u.lost = map[string]error{}
 	for {
-		u.last = translator.Translate(q.verdicts.apply(unit), u.target(), u.last)
+		u.last = translator.Translate(q.verdicts.Apply(unit), u.target(), u.last)
 		q.config = u.last
 		refusals, err := u.push(ctx, q.config)
 		if errors.As(err, &fatal{}) && u.hasBetter() {
@@ -65,11 +66,11 @@ func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
 	u.standing()
 	u.verdicts = q.verdicts
 	u.good = good{config: q.config, version: u.assigned.Version, rules: map[*ir.Rule]bool{}}
-	for _, rule := range rulesOf(q.unit) {
+	for _, rule := range verdict.RulesOf(q.unit) {
 		u.good.rules[rule] = true
 	}
 	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version}
-	out.Problems = slices.Concat(u.bindProblems(q.unit, q.config), q.config.Problems, q.verdicts.problems(q.unit))
+	out.Problems = slices.Concat(u.bindProblems(q.unit, q.config), q.config.Problems, q.verdicts.Problems(q.unit))
 	return out
 }
 

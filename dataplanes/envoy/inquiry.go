@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
@@ -25,7 +26,7 @@ import (
 type inquiry struct {
 	u        *unit
 	unit     *ir.Unit
-	verdicts *verdicts
+	verdicts *verdict.Verdicts
 	config   *translator.Config
 	checker  *process
 	tests    int
@@ -103,9 +104,9 @@ func elements[T any](all []*T) []any {
 func (q *inquiry) refuse(element any, words string, because ...any) bool {
 	switch e := element.(type) {
 	case *ir.Rule:
-		return q.verdicts.refuse(e, words, because...)
+		return q.verdicts.Refuse(e, words, because...)
 	case *ir.Listener:
-		return q.verdicts.refuseListener(e, words, because...)
+		return q.verdicts.RefuseListener(e, words, because...)
 	default:
 		return false
 	}
@@ -127,12 +128,12 @@ func (q *inquiry) suspects(kind ads.Kind, name string) ([]*ir.Listener, []*ir.Ru
 	}
 	var listeners []*ir.Listener
 	for _, l := range q.unit.Proxy.Listeners {
-		if origins[originOf(l)] || kind == ads.Secrets && names(l.TLS, name) || kind == ads.Listeners && slices.Contains(listenersAt(q.unit, name), l) {
+		if origins[verdict.OriginOf(l)] || kind == ads.Secrets && names(l.TLS, name) || kind == ads.Listeners && slices.Contains(listenersAt(q.unit, name), l) {
 			listeners = append(listeners, l)
 		}
 	}
 	var rules []*ir.Rule
-	for _, rule := range rulesOf(q.unit) {
+	for _, rule := range verdict.RulesOf(q.unit) {
 		if kind == ads.Routes || kind == ads.Listeners || origins[rule.Origin] || q.reaches(rule, name) {
 			rules = append(rules, rule)
 		}
@@ -150,7 +151,7 @@ func names(tls *ir.ListenerTLS, resource string) bool {
 // reaches reports whether a rule sends requests to what a cluster, its endpoints or
 // its certificate are.
 func (q *inquiry) reaches(rule *ir.Rule, resource string) bool {
-	return slices.ContainsFunc(backendsOf(rule), func(key ir.BackendKey) bool {
+	return slices.ContainsFunc(verdict.BackendsOf(rule), func(key ir.BackendKey) bool {
 		at := fmt.Sprintf("%s/%s/%d", key.Namespace, key.Service, key.Port)
 		if resource == at || strings.HasPrefix(resource+"/", at+"/"+string(key.Protocol)+"/") {
 			return true
@@ -194,7 +195,7 @@ func (q *inquiry) parts(resource string) []any {
 // test asks whether Envoy refuses a resource that is made from some of the elements
 // alone, and returns its words; none where it does not.
 func (q *inquiry) test(ctx context.Context, kind ads.Kind, name string, some []any) (string, error) {
-	config := translator.Translate(q.verdicts.apply(only(q.unit, some)), q.u.target(), nil)
+	config := translator.Translate(q.verdicts.Apply(verdict.Only(q.unit, some)), q.u.target(), nil)
 	i := slices.IndexFunc(resourcesOf(config, kind), func(r *translator.Resource) bool { return r.Name == name })
 	if i < 0 {
 		return "", nil
@@ -256,35 +257,4 @@ func tryRoutes(routes *routev3.RouteConfiguration) *listenerv3.Listener {
 			})},
 		}}}},
 	}
-}
-
-// only returns a unit with some of its rules, or some of its listeners.
-func only(unit *ir.Unit, some []any) *ir.Unit {
-	keep := map[any]bool{}
-	rules := false
-	for _, e := range some {
-		keep[e] = true
-		_, rules = e.(*ir.Rule)
-	}
-	proxy := *unit.Proxy
-	if rules || len(some) == 0 {
-		proxy.Routes = onlyRules(proxy.Routes, keep)
-		return &ir.Unit{Proxy: &proxy, Endpoints: unit.Endpoints}
-	}
-	proxy.Listeners = slices.DeleteFunc(slices.Clone(proxy.Listeners), func(l *ir.Listener) bool { return !keep[l] })
-	proxy.Routes = nil
-	return &ir.Unit{Proxy: &proxy, Endpoints: unit.Endpoints}
-}
-
-// onlyRules returns the routes that have some of the rules, with these alone.
-func onlyRules(routes []*ir.Route, keep map[any]bool) []*ir.Route {
-	var out []*ir.Route
-	for _, route := range routes {
-		next := *route
-		next.Rules = slices.DeleteFunc(slices.Clone(route.Rules), func(rule *ir.Rule) bool { return !keep[rule] })
-		if len(next.Rules) > 0 {
-			out = append(out, &next)
-		}
-	}
-	return out
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/ports"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
@@ -22,7 +23,7 @@ type local struct {
 	outbox  *agent.Outbox
 	records *records
 	admin   *admin.Server
-	ports   *ports
+	ports   *ports.Ports
 	program program
 	// leaving is set when clients are asked to go.
 	leaving atomic.Bool
@@ -37,7 +38,7 @@ var _ dataplanes.Local = (*local)(nil)
 
 func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	l := &local{
-		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), ports: newPorts(), byOwner: map[ir.Object]*unit{},
+		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), ports: ports.None(), byOwner: map[ir.Object]*unit{},
 		records: newRecords(opts),
 	}
 	allowance.Inherit()

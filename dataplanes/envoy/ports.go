@@ -1,96 +1,31 @@
 package envoy
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
-	"github.com/sluice-gateway/sluice/dataplanes/internal/unbound"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/ports"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
 
-// socket is what a listener binds.
-type socket struct {
-	udp bool
-	at  netip.AddrPort
-}
-
-// ports are the sockets that the units of this program have. The kernel does not
-// tell when two want the same: Envoy's workers each bind a socket of their own, so
-// that whoever has the same user can join them.
-type ports struct {
-	mu sync.Mutex
-	by map[socket]*unit
-}
-
-func newPorts() *ports { return &ports{by: map[socket]*unit{}} }
-
-// claim takes a socket for a unit, unless another unit or another program has it.
-func (p *ports) claim(u *unit, s socket) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch p.by[s] {
-	case u:
-		return nil
-	case nil:
-	default:
-		return syscall.EADDRINUSE
-	}
-	if err := probe(s); err != nil {
-		return err
-	}
-	p.by[s] = u
-	return nil
-}
-
-// keep gives back what a unit has, but for some.
-func (p *ports) keep(u *unit, some map[socket]bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for s, has := range p.by {
-		if has == u && !some[s] {
-			delete(p.by, s)
-		}
-	}
-}
-
-// probe binds a socket for a moment, alone, which Envoy does not.
-func probe(s socket) error {
-	var config net.ListenConfig
-	if s.udp {
-		conn, err := config.ListenPacket(context.Background(), "udp", s.at.String())
-		if err == nil {
-			conn.Close()
-		}
-		return err
-	}
-	ln, err := config.Listen(context.Background(), "tcp", s.at.String())
-	if err == nil {
-		ln.Close()
-	}
-	return err
-}
-
 // socketOf returns what a listener binds; false where it is no port.
-func socketOf(r *translator.Resource) (socket, bool) {
+func socketOf(r *translator.Resource) (ports.Socket, bool) {
 	at := r.Message.(*listenerv3.Listener).GetAddress().GetSocketAddress()
 	address, err := netip.ParseAddr(at.GetAddress())
 	if err != nil || at.GetPortValue() < 1 || at.GetPortValue() > 65535 {
-		return socket{}, false
+		return ports.Socket{}, false
 	}
 	udp := at.GetProtocol() == corev3.SocketAddress_UDP
-	return socket{udp, netip.AddrPortFrom(address, uint16(at.GetPortValue()))}, true
+	return ports.Socket{UDP: udp, At: netip.AddrPortFrom(address, uint16(at.GetPortValue()))}, true
 }
 
 // claim divides listeners into those that can have their sockets and those that
@@ -107,9 +42,9 @@ func (u *unit) claim(config *translator.Config) (can []*translator.Resource) {
 		switch {
 		case err != nil:
 		case ok:
-			err = u.local.ports.claim(u, s)
+			err = u.local.ports.Claim(u, s)
 		default:
-			err = errNoPort
+			err = ports.ErrNoPort
 		}
 		if err != nil {
 			u.unbound[r.Name] = err
@@ -122,16 +57,14 @@ func (u *unit) claim(config *translator.Config) (can []*translator.Resource) {
 
 // yield gives back the sockets of listeners that have gone.
 func (u *unit) yield(listeners []*translator.Resource) {
-	some := map[socket]bool{}
+	some := map[ports.Socket]bool{}
 	for _, r := range listeners {
 		if s, ok := socketOf(r); ok {
 			some[s] = true
 		}
 	}
-	u.local.ports.keep(u, some)
+	u.local.ports.Keep(u, some)
 }
-
-var errNoPort = errors.New("no port")
 
 // boundElsewhere returns what a message of Envoy's says of a socket that could not
 // be bound; nil where it is about something else.
@@ -168,29 +101,14 @@ func (u *unit) bindProblems(unit *ir.Unit, config *translator.Config) []ir.Probl
 		}
 		s, _ := socketOf(r)
 		for _, l := range listenersAt(unit, r.Name) {
-			all = append(all, ir.Problem{Origin: originOf(l), Message: u.bindMessage(l, s, err)})
+			all = append(all, ir.Problem{Origin: verdict.OriginOf(l), Message: u.bindMessage(l, s, err)})
 		}
 	}
 	return all
 }
 
-func (u *unit) bindMessage(l *ir.Listener, s socket, err error) string {
-	if s.udp && l.Protocol != ir.UDP {
-		return http3Message(l.Port, s, err)
-	}
-	port := unbound.Port{Number: l.Port, Offset: u.assigned.PortOffset, At: s.at}
-	if errors.Is(err, errNoPort) {
-		port.At = netip.AddrPort{}
-	}
-	return unbound.Message(port, err)
-}
-
-func http3Message(port uint16, s socket, err error) string {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Sprintf("HTTP/3 is not served at port %d, as the UDP port of %s is taken: another program or another Gateway has it; "+
-			"stop that program, or turn http3 off. HTTPS over TCP is served", port, s.at)
-	}
-	return fmt.Sprintf("HTTP/3 is not served at port %d: the UDP port of %s cannot be bound: %v. HTTPS over TCP is served", port, s.at, unbound.Cause(err))
+func (u *unit) bindMessage(l *ir.Listener, s ports.Socket, err error) string {
+	return ports.Lack{Listener: l, Socket: s, Offset: u.assigned.PortOffset, Err: err}.Message()
 }
 
 // listenersAt returns those of a listener resource, "tcp/443".
@@ -209,8 +127,4 @@ func listenersAt(unit *ir.Unit, name string) []*ir.Listener {
 		}
 	}
 	return all
-}
-
-func originOf(l *ir.Listener) ir.Origin {
-	return ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}
 }

@@ -14,6 +14,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/ir"
@@ -39,7 +40,7 @@ type unit struct {
 	process *process
 	// assigned is what is to be in force.
 	assigned *dataplanes.Assignment
-	verdicts *verdicts
+	verdicts *verdict.Verdicts
 	record   *record.Unit
 	// last is what was translated last, good what Envoy took last.
 	last *translator.Config
@@ -66,7 +67,7 @@ type good struct {
 
 func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: newVerdicts(), record: l.records.unit()}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: verdict.None(), record: l.records.unit()}
 	u.trail = "sluice-" + strings.ToLower(rand.Text())
 	go u.run(ctx)
 	return u
@@ -172,7 +173,7 @@ func (u *unit) guarded(ctx context.Context) (out dataplanes.Outcome, err error) 
 func (u *unit) everywhere(message string) dataplanes.Outcome {
 	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Down: u.good.config == nil}
 	for _, l := range u.assigned.Unit.Proxy.Listeners {
-		out.Problems = append(out.Problems, ir.Problem{Origin: originOf(l), Message: message})
+		out.Problems = append(out.Problems, ir.Problem{Origin: verdict.OriginOf(l), Message: message})
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/mirror"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/upstream"
+	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
 
 // detours are what the agents of all units have in common.
@@ -45,9 +46,9 @@ func (d *detours) start(dir string) (*detour.Agent, error) {
 }
 
 // detour has the agent ready for what a configuration leads to it.
-func (u *unit) detour() {
+func (u *unit) detour(c *translator.Config) {
 	u.agent.Apply(detour.Input{
-		Unit: u.assigned.Unit, Detours: u.last.Detours, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset,
+		Unit: u.assigned.Unit, Detours: c.Detours, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/ports"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 	"github.com/sluice-gateway/sluice/ir"
@@ -22,6 +23,7 @@ type local struct {
 	metrics *admin.Metrics
 	admin   *admin.Server
 	program program
+	ports   *ports.Ports
 	detours *detours
 	// leaving is set when clients are asked to go.
 	leaving atomic.Bool
@@ -36,7 +38,7 @@ var _ dataplanes.Local = (*local)(nil)
 
 func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	l := &local{
-		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{},
+		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}, ports: ports.None(),
 		metrics: admin.NewMetrics(opts.Metrics, func() uint64 { return 0 }),
 	}
 	l.metrics.LeaveToProxy()

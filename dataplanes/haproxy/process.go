@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -15,57 +16,72 @@ import (
 
 // process is one HAProxy: a master and its workers.
 type process struct {
-	folder *folder
-	child  *agent.Child
-	said   *agent.Tail
+	program string
+	folder  *folder
+	child   *agent.Child
+	said    *agent.Tail
 	// admin asks the newest worker, master the process that starts workers.
 	admin, master *Socket
 	// written are the files by name, as they are.
 	written map[string]string
+	// runs is what the worker runs; nil where that is not known for sure.
+	runs *layout
+	// leaving are servers that are to be deleted once their connections have ended.
+	leaving map[serverKey]translator.Server
 }
 
-// configName is the configuration; secretName is what of it must not be shown.
-const (
-	configName = "haproxy.cfg"
-	secretName = "secret.cfg"
-)
-
 // prepare makes a process's folder.
-func prepare(in string) (*process, error) {
+func prepare(program, in string) (*process, error) {
 	f, err := newFolder(in)
 	if err != nil {
 		return nil, err
 	}
 	return &process{
-		folder: f, said: &agent.Tail{}, written: map[string]string{},
+		program: program, folder: f, said: &agent.Tail{}, written: map[string]string{}, leaving: map[serverKey]translator.Server{},
 		admin: &Socket{f.path(translator.AdminSocket)}, master: &Socket{f.path(translator.MasterSocket)},
 	}, nil
 }
 
+// reads is which files HAProxy reads. What is said last counts.
+var reads = []string{"-f", configName, "-f", backendsName, "-f", processName}
+
 // launch starts HAProxy with the files that are there, and keeps it running until
 // stop.
-func (p *process) launch(program string) {
+func (p *process) launch() {
 	p.child = agent.Keep(agent.Program{
-		Path: program, Env: os.Environ(), Said: p.said,
-		Args: []string{
-			"-W", "-S", "unix@" + translator.MasterSocket + ",mode,600", "-C", p.folder.dir, "-f", configName, "-f", secretName,
-		},
+		Path: p.program, Env: os.Environ(), Said: p.said,
+		Args: append([]string{"-W", "-S", "unix@" + translator.MasterSocket + ",mode,600", "-C", p.folder.dir}, reads...),
 	})
 }
 
-// refusal is that HAProxy does not take its files, and what it says.
-type refusal struct{ said string }
+// refusal is that HAProxy does not take its files, and what it says. Whatever ran
+// before runs.
+type refusal struct {
+	said   string
+	layout *layout
+}
 
 func (r refusal) Error() string { return objection(strings.Join(alerts(r.said), "; ")) }
 
-// started waits until a worker answers.
-func (p *process) started(ctx context.Context) error {
+// answers reports whether a worker serves, and the master hears: a signal that comes
+// to it before is lost.
+func (p *process) answers(ctx context.Context) bool {
+	if _, err := p.admin.Ask(ctx, "show version"); err != nil {
+		return false
+	}
+	said, err := p.master.Ask(ctx, "show proc")
+	return err == nil && strings.Contains(said, "worker")
+}
+
+// started waits until HAProxy answers, and no longer than HAProxy ends for the second
+// time since.
+func (p *process) started(ctx context.Context, since int) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		if _, err := p.admin.Ask(ctx, "show version"); err == nil {
+		if p.answers(ctx) {
 			return nil
 		}
-		if starts, err := p.child.Starts(); starts > 1 {
-			return errors.Join(refusal{p.said.String()}, err)
+		if starts, err := p.child.Starts(); starts > since+1 && err != nil {
+			return refusal{said: p.said.String()}
 		}
 		select {
 		case <-ctx.Done():
@@ -84,28 +100,187 @@ func (p *process) reload(ctx context.Context) error {
 	case strings.HasPrefix(said, "Success=1"):
 		return nil
 	default:
-		return refusal{said}
+		return refusal{said: said}
 	}
 }
 
-// write puts files in place, and reports whether one is new or another.
-func (p *process) write(files map[string]string) (changed bool, err error) {
+// worker is the process that answers; 0 for none.
+func (p *process) worker(ctx context.Context) int {
+	said, err := p.admin.Ask(ctx, "show info")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(said) {
+		if number, ok := strings.CutPrefix(line, "Pid: "); ok {
+			pid, _ := strconv.Atoi(strings.TrimSpace(number))
+			return pid
+		}
+	}
+	return 0
+}
+
+// write puts files in place, and takes those away that are not among them.
+func (p *process) write(files map[string]string) error {
 	for name, content := range files {
 		if have, there := p.written[name]; there && have == content {
 			continue
 		}
 		if err := p.folder.write(name, content); err != nil {
-			return changed, fmt.Errorf("the files of HAProxy cannot be written: %w", err)
+			return fmt.Errorf("the files of HAProxy cannot be written: %w", err)
 		}
-		p.written[name], changed = content, true
+		p.written[name] = content
 	}
-	return changed, nil
+	for name := range p.written {
+		if _, named := files[name]; !named {
+			_ = os.Remove(p.folder.path(name))
+			delete(p.written, name)
+		}
+	}
+	return nil
 }
 
-// leave has workers take no new connection, and end with their last.
-func (p *process) leave() {
-	if pid := p.child.PID(); pid > 0 {
-		_ = syscall.Kill(pid, syscall.SIGUSR1)
+// apply has HAProxy run a layout: it is told what it can be told, and reloads where it
+// cannot. What it refuses leaves it as it is, as far as p.runs says.
+func (p *process) apply(ctx context.Context, next *layout) error {
+	if p.runs != nil && p.child != nil {
+		c := difference(p.runs, next, p.leaving)
+		if !c.reload {
+			if p.tell(ctx, c, next) == nil {
+				p.runs = next
+				return p.write(next.texts())
+			}
+			// Some of it may be done.
+			p.runs = nil
+		}
+	}
+	return p.renew(ctx, next.swept(time.Now()))
+}
+
+// tell does a change while HAProxy runs.
+func (p *process) tell(ctx context.Context, c *change, next *layout) error {
+	if err := p.admin.Do(ctx, c.first); err != nil {
+		return err
+	}
+	if c.rows {
+		if err := p.admin.replace(ctx, translator.RoutesMap, next.routes); err != nil {
+			return err
+		}
+	}
+	if err := p.admin.Do(ctx, c.last); err != nil {
+		return err
+	}
+	for _, key := range c.back {
+		delete(p.leaving, key)
+	}
+	for _, key := range c.left {
+		p.leaving[key] = p.runs.server(key)
+	}
+	p.dismiss(ctx)
+	return nil
+}
+
+// server returns one that is there.
+func (l *layout) server(key serverKey) translator.Server {
+	for _, s := range l.sections[sectionKey{backendKind, key.section}].Pool.Servers {
+		if s.Name == key.name {
+			return s
+		}
+	}
+	return translator.Server{}
+}
+
+// dismiss deletes servers whose connections have ended. HAProxy refuses to delete
+// others.
+func (p *process) dismiss(ctx context.Context) {
+	for key := range p.leaving {
+		if p.admin.Do(ctx, []command{{line: "del server " + key.String()}}) == nil {
+			delete(p.leaving, key)
+		}
+	}
+}
+
+// renew has a new worker run a layout, once HAProxy has read it in another place.
+func (p *process) renew(ctx context.Context, next *layout) error {
+	texts := next.texts()
+	if said, err := p.check(ctx, texts); err != nil || said != "" {
+		return errors.Join(err, refusalOf(said, next))
+	}
+	before := make(map[string]string, len(p.written))
+	for name, content := range p.written {
+		before[name] = content
+	}
+	if err := p.write(texts); err != nil {
+		return err
+	}
+	err := p.begin(ctx)
+	if err != nil {
+		if len(before) > 0 {
+			_ = p.write(before)
+		}
+		return err
+	}
+	p.runs, p.leaving = next, map[serverKey]translator.Server{}
+	return nil
+}
+
+func refusalOf(said string, l *layout) error {
+	if said == "" {
+		return nil
+	}
+	return refusal{said, l}
+}
+
+// begin starts HAProxy, or reloads it.
+func (p *process) begin(ctx context.Context) error {
+	if p.child == nil {
+		p.launch()
+		return p.started(ctx, 0)
+	}
+	p.room(ctx)
+	starts, _ := p.child.Starts()
+	p.said.Forget()
+	err := p.reload(ctx)
+	if err == nil || errors.As(err, &refusal{}) {
+		return err
+	}
+	// It has ended, and is started again with the files that are there now.
+	return p.started(ctx, starts)
+}
+
+// mostOld is how many workers may be there from before, with the connections that they
+// have, before a reload waits for one of them. Each has all of the configuration.
+const mostOld = 8
+
+// room waits, for a while that grows with their number, until few enough workers are
+// there from before.
+func (p *process) room(ctx context.Context) {
+	for waited := time.Duration(0); ; waited += 50 * time.Millisecond {
+		old := p.old(ctx)
+		if old < mostOld || waited > time.Duration(old-mostOld+1)*500*time.Millisecond {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// old is how many workers are there that take no new connections.
+func (p *process) old(ctx context.Context) int {
+	said, err := p.master.Ask(ctx, "show proc")
+	if err != nil {
+		return 0
+	}
+	_, old, _ := strings.Cut(said, "# old workers")
+	return strings.Count(old, " worker ")
+}
+
+// drain has workers take no new connection, and end with their last.
+func (p *process) drain(ctx context.Context) {
+	if p.child != nil {
+		p.child.Release(ctx, syscall.SIGUSR1)
 	}
 }
 

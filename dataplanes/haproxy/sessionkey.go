@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -19,11 +18,4 @@ func (u *unit) sessionKey() ir.Secret {
 		u.ownKey = ir.Secret(random)
 	}
 	return u.ownKey
-}
-
-// secretText is the part of the configuration that nothing shows: the key of the
-// unit's sessions in BASE64, as HAProxy's hmac converter takes it, for whoever asks
-// for the variable proc.session_key.
-func secretText(key ir.Secret) string {
-	return "global\n  set-var proc.session_key str(" + base64.StdEncoding.EncodeToString([]byte(key)) + ")\n"
 }

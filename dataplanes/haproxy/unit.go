@@ -2,14 +2,15 @@ package haproxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/ports"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
 	"github.com/sluice-gateway/sluice/dataplanes/haproxy/detour"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/trail"
 	"github.com/sluice-gateway/sluice/ir"
@@ -38,9 +39,14 @@ type unit struct {
 	// assigned is what is to be in force.
 	assigned *dataplanes.Assignment
 	// last is what was translated last.
-	last *translator.Config
-	// version is the one that is in force; empty for none.
-	version string
+	last     *translator.Config
+	verdicts *verdict.Verdicts
+	// good is what is in force.
+	good good
+	// unbound are sockets that cannot be had, lost those that HAProxy could not bind
+	// though they were free.
+	unbound map[bound]error
+	lost    map[ports.Socket]error
 	// trail is what requests are known again by.
 	trail trail.Trail
 	// ownKey is the session key where none was given.
@@ -51,7 +57,7 @@ type unit struct {
 
 func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), trail: trail.New()}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: verdict.None(), lost: map[ports.Socket]error{}, trail: trail.New()}
 	go u.run(ctx)
 	return u
 }
@@ -100,8 +106,10 @@ func (u *unit) run(ctx context.Context) {
 				u.assigned = a
 				u.work(ctx)
 			}
+			u.askToLeave(ctx)
 		case <-u.fell():
 			u.local.outbox.Report(u.down())
+			u.process.runs = nil
 			u.work(ctx)
 		case <-again.C:
 			u.tend(ctx)
@@ -109,13 +117,32 @@ func (u *unit) run(ctx context.Context) {
 	}
 }
 
-// tend does again what was to no avail.
+// tend does what time asks for: servers that have nothing to do any more go, and what
+// was to no avail is tried again.
 func (u *unit) tend(ctx context.Context) {
+	if u.process != nil {
+		u.process.dismiss(ctx)
+	}
 	switch {
+	case u.assigned == nil:
 	case u.failed:
+		u.lost = map[ports.Socket]error{}
 		u.work(ctx)
+	case len(u.unbound) > 0:
+		u.rebind(ctx)
 	case u.agent != nil && u.agent.Rebind():
 		u.local.outbox.Report(u.outcome())
+	}
+}
+
+// rebind tries to have the sockets that could not be had.
+func (u *unit) rebind(ctx context.Context) {
+	before := len(u.unbound)
+	u.lost = map[ports.Socket]error{}
+	out, err := u.guarded(ctx)
+	u.failed = err != nil
+	if err == nil && len(u.unbound) != before {
+		u.local.outbox.Report(out)
 	}
 }
 
@@ -154,15 +181,11 @@ func (u *unit) guarded(ctx context.Context) (out dataplanes.Outcome, err error) 
 
 // everywhere says the same of every listener.
 func (u *unit) everywhere(message string) dataplanes.Outcome {
-	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Down: u.version == ""}
+	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version, Down: u.good.config == nil}
 	for _, l := range u.assigned.Unit.Proxy.Listeners {
-		out.Problems = append(out.Problems, ir.Problem{Origin: originOf(l), Message: message})
+		out.Problems = append(out.Problems, ir.Problem{Origin: verdict.OriginOf(l), Message: message})
 	}
 	return out
-}
-
-func originOf(l *ir.Listener) ir.Origin {
-	return ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}
 }
 
 // down is what is true while the process is started again.
@@ -177,89 +200,15 @@ func (u *unit) down() dataplanes.Outcome {
 	return out
 }
 
+// mostThreads is the most that HAProxy has in one group.
+const mostThreads = 64
+
 func (u *unit) target() translator.Target {
 	return translator.Target{
 		Address: u.assigned.Address, PortOffset: u.assigned.PortOffset, Zone: u.local.opts.Zone, Node: u.local.opts.Node,
 		Trail: string(u.trail),
+		// What bounds this program bounds HAProxy beside it: threads that take turns on
+		// a processor cost more for each request.
+		Threads: min(runtime.GOMAXPROCS(0), mostThreads),
 	}
-}
-
-// force puts what is assigned in force.
-func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
-	u.last = translator.Translate(u.assigned.Unit, u.target(), u.last)
-	if err := u.deliver(ctx, u.last); err != nil {
-		return dataplanes.Outcome{}, err
-	}
-	u.version = u.assigned.Version
-	u.local.metrics.Swapped()
-	return u.outcome(), nil
-}
-
-// outcome is what there is to say of what is in force.
-func (u *unit) outcome() dataplanes.Outcome {
-	return dataplanes.Outcome{Owner: u.owner, Version: u.version, Problems: slices.Concat(u.last.Problems, u.agent.Problems())}
-}
-
-// deliver has HAProxy run a configuration.
-func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
-	path, err := u.local.program.find()
-	if err != nil {
-		return err
-	}
-	if u.process == nil {
-		if err = u.prepare(); err != nil {
-			return err
-		}
-	}
-	u.detour()
-	changed, err := u.process.write(u.files(c))
-	switch {
-	case err != nil:
-		return err
-	case u.process.child == nil:
-		u.process.launch(path)
-		u.running.Store(u.process)
-	case u.process.child.PID() != 0 && changed:
-		err := u.process.reload(ctx)
-		if !errors.As(err, &refusal{}) {
-			break
-		}
-		return err
-	}
-	return u.process.started(ctx)
-}
-
-// prepare makes a folder for the process, and has the agent listen there.
-func (u *unit) prepare() error {
-	p, err := prepare(u.local.opts.Dir)
-	if err != nil {
-		return err
-	}
-	if u.agent, err = u.local.detours.start(p.folder.dir); err != nil {
-		p.stop()
-		return err
-	}
-	u.process = p
-	return nil
-}
-
-// files are what HAProxy reads, by name.
-func (u *unit) files(c *translator.Config) map[string]string {
-	all := map[string]string{
-		configName: c.Text(), translator.RoutesMap: c.Map(), secretName: secretText(u.sessionKey()),
-	}
-	for _, f := range c.Files {
-		all[f.Name] = f.Content + string(f.Secret)
-	}
-	return all
-}
-
-// end closes the unit's sockets, lets what is under way come to an end, as far as
-// the settings have patience, and ends the process.
-func (u *unit) end() {
-	if u.process == nil {
-		return
-	}
-	u.endDetours(u.process.stop)
-	u.running.Store(nil)
 }

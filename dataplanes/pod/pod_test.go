@@ -180,6 +180,7 @@ var lives = []struct {
 }{
 	{"proxy", []string{"proxy"}, "sluice_proxy_table_swaps_total 1"},
 	{"agent of Envoy", []string{"agent", "--dataplane", "envoy"}, "sluice_delivery_client_connected 1"},
+	{"agent of HAProxy", []string{"agent", "--dataplane", "haproxy"}, "sluice_delivery_client_connected 1"},
 }
 
 // as begins the command line with another command.

@@ -16,7 +16,9 @@ type play struct {
 	world *world
 	proxy *Proxy
 	// plane is the dataplane's name.
-	plane   string
+	plane string
+	// agent is nil where it goes on through all steps.
+	agent   Agent
 	sockets map[string]*websocket.Conn
 	// conns are streams and clients of datagrams that steps left open.
 	conns map[string]*wireConn
@@ -47,7 +49,7 @@ func (p *play) run(ctx context.Context, steps []Step) error {
 		if !steps[i].plays(p.plane) {
 			continue
 		}
-		if err := p.step(ctx, i, &steps[i]); err != nil {
+		if err := p.stepWithout(ctx, i, &steps[i]); err != nil {
 			return fmt.Errorf("step %d (%s):\n%w", i+1, steps[i].Name, err)
 		}
 	}
@@ -75,6 +77,40 @@ func (p *play) programmed(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// stepWithout plays one step without the agent, where it is to do without. Where that
+// fails the agent may not have done yet what the last edit asks for: it goes on until
+// the step goes well, which then must go well without it too.
+func (p *play) stepWithout(ctx context.Context, index int, s *Step) error {
+	switch {
+	case p.agent == nil:
+		return p.step(ctx, index, s)
+	case s.Edit != nil || s.Wait != nil:
+		p.agent.Continue()
+		defer p.agent.Settle(ctx)
+		return p.step(ctx, index, s)
+	}
+	if p.stopped(ctx, index, s) == nil {
+		return nil
+	}
+	p.agent.Continue()
+	if err := p.step(ctx, index, s); err != nil || s.Request != nil && s.Request.Jar != "" {
+		// Who has been given a cookie asks for something else the next time.
+		return err
+	}
+	if err := p.stopped(ctx, index, s); err != nil {
+		return fmt.Errorf("while the agent is stopped: %w", err)
+	}
+	return nil
+}
+
+// stopped plays a step once while the agent is stopped.
+func (p *play) stopped(ctx context.Context, index int, s *Step) error {
+	p.agent.Stop()
+	once := *s
+	once.Eventually = false
+	return p.step(ctx, index, &once)
 }
 
 // step plays one step, again and again where it is to go well eventually.

@@ -15,6 +15,19 @@ import (
 type Bench struct {
 	Dataplane dataplanes.Dataplane
 	Catalog   *schema.Catalog
+	// Agent is what stands beside a proxy and can be stopped; nil where nothing is to
+	// be.
+	Agent Agent
+}
+
+// Agent is a process beside a proxy.
+type Agent interface {
+	// Stop stops it as it stands, and Continue lets it go on.
+	Stop()
+	Continue()
+	// Settle waits until it has done all that it was asked for, as far as anybody can
+	// tell.
+	Settle(ctx context.Context)
 }
 
 // Run plays a case against one dataplane, in a directory of its own, and
@@ -43,7 +56,7 @@ func (c *Case) Run(ctx context.Context, bench Bench) error {
 	if err != nil {
 		return err
 	}
-	p := &play{world: w, proxy: proxy, plane: bench.Dataplane.Name(), sockets: map[string]*websocket.Conn{}}
+	p := &play{world: w, proxy: proxy, plane: bench.Dataplane.Name(), agent: bench.Agent, sockets: map[string]*websocket.Conn{}}
 	err = p.run(ctx, c.Steps)
 	return firstError(err, proxy.Stop())
 }

@@ -18,6 +18,10 @@ func (p *play) tried(r *Request, answers int, j *judge) {
 	if j.want.Tries == 0 || r == nil {
 		return
 	}
+	if p.agent != nil {
+		// Lines are its own, and come when it goes on.
+		p.agent.Continue()
+	}
 	for deadline := time.Now().Add(patience / 4); ; pause() {
 		lines := p.linesOf(or(r.Path, "/"))
 		if len(lines) < answers && time.Now().Before(deadline) {

@@ -33,7 +33,9 @@ const (
 // texts are what clients are told beside a status: nothing of what is behind the
 // proxy.
 var texts = map[int]string{
-	badRequest: "Bad Request", notFound: "Not Found", misdirected: "Misdirected Request", internalError: "Internal Server Error",
+	badRequest: "Bad Request", notFound: "Not Found", 408: "Request Timeout", 413: "Request Entity Too Large",
+	misdirected: "Misdirected Request", internalError: "Internal Server Error", 501: "Not Implemented",
+	502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 }
 
 // answer returns the name of the section that answers with a status, and makes it.
@@ -68,7 +70,7 @@ func saysIf(r reply, condition string) []string {
 	}
 	return []string{
 		"http-request set-var(" + varFlag + ") str(" + r.flag + ")" + plain,
-		fmt.Sprintf("http-request return status %d hdr grpc-message %s if %s{ var(%s) -m bool }", r.status, format(r.text), when, varGRPC),
+		fmt.Sprintf("http-request return status %d hdr grpc-status %d hdr grpc-message %s if %s{ var(%s) -m bool }", r.status, statusOfGRPC(r.status), format(r.text), when, varGRPC),
 		fmt.Sprintf("http-request return status %d content-type %s string %s hdr x-content-type-options nosniff%s",
 			r.status, quote("text/plain; charset=utf-8"), quote(r.text+"\n"), plain),
 	}

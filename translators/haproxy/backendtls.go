@@ -34,37 +34,14 @@ func (u *upstream) secure() bool {
 	p.Ssl, p.Verify, p.SslCafile = "enabled", "required", anchors
 	p.Sni, p.Verifyhost = "str("+t.Hostname+")", name
 	p.SslMinVer = "TLSv1.2"
-	return u.show(t)
-}
-
-// show has a certificate of ours shown, where the backend asks for one.
-func (u *upstream) show(t *ir.BackendTLS) bool {
-	if t.ClientCertificate == nil {
-		return true
-	}
-	if u.client == nil {
+	if !u.show(t) {
 		return false
 	}
-	f := &File{
-		Name: "shown/" + u.client.Key.Namespace + "_" + u.client.Key.Name + ".pem", Kind: Certificate,
-		Secret: ir.Secret(u.client.Chain + "\n" + string(u.client.PrivateKey) + "\n"),
+	u.loads = "ssl verify required ca-file " + anchors
+	if p.SslCertificate != "" {
+		u.loads += " crt " + p.SslCertificate
 	}
-	u.files = append(u.files, f)
-	u.params.SslCertificate = f.Name
 	return true
-}
-
-// clientCertificate is the certificate that a backend is shown; nil for none.
-func (c *Config) clientCertificate(b *ir.Backend) *ir.Certificate {
-	if b.TLS == nil || b.TLS.ClientCertificate == nil {
-		return nil
-	}
-	for _, one := range c.unit.Proxy.Certificates {
-		if one.Key == *b.TLS.ClientCertificate {
-			return one
-		}
-	}
-	return nil
 }
 
 // anchors names the trust anchors of a backend; empty where nothing can verify. The
@@ -120,6 +97,17 @@ func isHostname(text string) bool {
 		}
 	}
 	return text != ""
+}
+
+// load makes a section that nobody is led to, and that has HAProxy read the files that
+// servers may name which come later: a running one reads none.
+func (c *Config) load(u *upstream) {
+	if u.loads == "" {
+		return
+	}
+	c.keep("files_"+digest([]string{u.loads}), ir.Origin{}, func(name string) *Section {
+		return &Section{Kind: "backend", Name: name, Lines: []string{"server none 127.0.0.1:1 disabled " + u.loads}}
+	})
 }
 
 // upstreamFiles are what the servers of the unit's sections name, each once.

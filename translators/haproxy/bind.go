@@ -3,6 +3,7 @@ package haproxy
 import (
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/haproxytech/client-native/v5/config-parser/params"
 	"github.com/haproxytech/client-native/v5/configuration"
@@ -12,7 +13,7 @@ import (
 )
 
 // handshakeTimeout bounds what comes before a connection's own bytes.
-const handshakeTimeout = "10s"
+const handshakeTimeout = 10 * time.Second
 
 // address is where a port listens.
 func (c *Config) address(port uint16) netip.AddrPort {
@@ -61,4 +62,17 @@ func (c *Config) entering(p *order.Port) []string {
 		all = append(all, "tcp-request connection reject if { fe_conn gt "+strconv.Itoa(most)+" }")
 	}
 	return append(all, c.proxied(p)...)
+}
+
+// patience bounds what comes before a connection's own bytes: a PROXY header, and a
+// handshake.
+func (c *Config) patience(p *order.Port) string {
+	most := time.Duration(0)
+	if len(c.trusted(p.Port)) > 0 {
+		most = time.Duration(c.unit.Proxy.Settings.ProxyProtocol.HeaderTimeout)
+	}
+	if most == 0 || speaksTLS(p) {
+		most += handshakeTimeout
+	}
+	return "timeout client-hs " + milliseconds(most)
 }

@@ -21,6 +21,8 @@ type Target struct {
 	// again where a backend leads back to it: a token that nobody else has. Empty
 	// where requests that go round are not told.
 	Trail string
+	// Threads is how many HAProxy runs on; 0 leaves it to HAProxy.
+	Threads int
 }
 
 // Config is all that HAProxy reads for one unit. Paths in it are relative to the
@@ -89,6 +91,8 @@ type Pool struct {
 
 	// says are Params as HAProxy reads them.
 	says string
+	// ejection is what HAProxy's script has to know of leaving servers out.
+	ejection string
 }
 
 // Server is one server line.

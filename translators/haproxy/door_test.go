@@ -10,12 +10,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
-	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -114,7 +116,7 @@ func doored(t *testing.T, settings ir.Settings, certificates []*ir.Certificate, 
 			}},
 		})
 	}
-	return Translate(u, Target{Address: netip.MustParseAddr("127.0.0.1"), PortOffset: free(t)}, nil)
+	return Translate(u, somewhere(), nil)
 }
 
 // knock asks for a host over a connection that was made for a server name.
@@ -226,4 +228,137 @@ func TestStreams(t *testing.T) {
 	if got != "cert 302 web.example" || err != nil {
 		t.Errorf("%s, %v", got, err)
 	}
+}
+
+// TestClientCertificates demands them of those listeners that do, whatever session a
+// client has from others of the port.
+func TestClientCertificates(t *testing.T) {
+	clients, partners := issued(t, "clients", "ec"), issued(t, "partners", "ec")
+	alice, bob := pair(t, issuedBy(t, pair(t, clients), "alice", "ec")), pair(t, issuedBy(t, pair(t, partners), "bob", "ec"))
+	cert := issued(t, "cert", "ec")
+	demanding := func(hostname, cas string, required bool) *ir.Listener {
+		l := secure(hostname, cert)
+		l.TLS.ClientValidation = &ir.ClientValidation{CAs: cas, Required: required}
+		return l
+	}
+	at := serveDoor(t, doored(t, ir.Settings{}, []*ir.Certificate{cert},
+		demanding("clients.example", "rubbish\n"+clients.Chain, true), demanding("partners.example", partners.Chain, true),
+		demanding("anybody.example", clients.Chain, false), demanding("nobody.example", "rubbish", true), secure("*", cert)))
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for _, one := range []struct {
+			sni  string
+			with *tls.Certificate
+			let  bool
+		}{
+			{"clients.example", alice, true},
+			{"clients.example", bob, false},
+			{"clients.example", nil, false},
+			{"partners.example", bob, true},
+			{"partners.example", alice, false},
+			{"anybody.example", nil, true},
+			{"anybody.example", bob, true},
+			{"nobody.example", alice, false},
+			{"open.example", nil, true},
+		} {
+			got, err := knock{sni: one.sni, with: one.with, version: version}.answered(t, at)
+			if let := strings.HasPrefix(got, "cert 302"); let != one.let {
+				t.Errorf("%s: %q, %v", one.sni, got, err)
+			}
+		}
+		sessions := everywhere{tls.NewLRUClientSessionCache(1)}
+		if got, err := (knock{sni: "open.example", sessions: sessions, version: version}).answered(t, at); err != nil {
+			t.Errorf("%s, %v", got, err)
+		}
+		for _, sni := range []string{"clients.example", "nobody.example"} {
+			if got, err := (knock{sni: sni, sessions: sessions, version: version}).answered(t, at); err == nil {
+				t.Errorf("a session from elsewhere leads to %s: %s", sni, got)
+			}
+		}
+	}
+}
+
+// everywhere keeps one session for all servers.
+type everywhere struct{ tls.ClientSessionCache }
+
+func (e everywhere) Get(string) (*tls.ClientSessionState, bool) { return e.ClientSessionCache.Get("") }
+
+func (e everywhere) Put(_ string, s *tls.ClientSessionState) { e.ClientSessionCache.Put("", s) }
+
+// TestSessions are resumed where no listener of the port demands anything.
+func TestSessions(t *testing.T) {
+	cert := issued(t, "cert", "ec")
+	at := serveDoor(t, doored(t, ir.Settings{}, []*ir.Certificate{cert}, secure("a.example", cert), secure("*", cert)))
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		k := knock{sni: "a.example", sessions: everywhere{tls.NewLRUClientSessionCache(1)}, version: version}
+		_, _ = k.answered(t, at)
+		if got, err := k.answered(t, at); got != "cert again 302 a.example" {
+			t.Errorf("%s, %v", got, err)
+		}
+	}
+}
+
+// TestConnectionsAreBounded closes one more than the limit, on ports of every kind.
+func TestConnectionsAreBounded(t *testing.T) {
+	cert := issued(t, "cert", "ec")
+	pass := secure("pass.example")
+	pass.Port, pass.Protocol, pass.TLS = 444, ir.TLS, &ir.ListenerTLS{Mode: ir.Passthrough}
+	c := doored(t, ir.Settings{Limits: ir.Limits{Connections: 2}}, []*ir.Certificate{cert}, secure("*", cert), pass)
+	served(t, c)
+	for _, port := range []uint16{80, 443, 444} {
+		// Threads take connections side by side, so that it is not said which is one
+		// too many.
+		closed := make(chan string, 6)
+		const all, most = 6, 2
+		for range all {
+			// One that is closed at once may be said to be so by the dialling.
+			one, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", c.address(port).String())
+			if err != nil {
+				closed <- ""
+				continue
+			}
+			t.Cleanup(func() { _ = one.Close() })
+			go func() { closed <- ends(one) }()
+		}
+		for range all - most {
+			if said := <-closed; said != "" {
+				t.Errorf("port %d: one more connection is told %q", port, said)
+			}
+		}
+	}
+}
+
+// TestSilentProxies are given up on: whoever must send a header first has only so long.
+func TestSilentProxies(t *testing.T) {
+	settings := ir.Settings{ProxyProtocol: ir.ProxyProtocol{Trusted: []string{"127.0.0.0/8", "nonsense"}, HeaderTimeout: ir.Duration(100 * time.Millisecond)}}
+	c := doored(t, settings, nil)
+	served(t, c)
+	if said := ends(dialed(t, c, 80)); said != "" {
+		t.Errorf("a connection without a header is told %q", said)
+	}
+}
+
+func dialed(t *testing.T, c *Config, port uint16) net.Conn {
+	t.Helper()
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", c.address(port).String())
+	if errors.Is(err, syscall.ECONNRESET) {
+		// It was ended before it was told to have begun.
+		ended, other := net.Pipe()
+		_ = other.Close()
+		return ended
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = connection.Close() })
+	return connection
+}
+
+// ends returns what a connection says before the other side ends it.
+func ends(connection net.Conn) string {
+	_ = connection.SetReadDeadline(time.Now().Add(8 * time.Second))
+	said, err := io.ReadAll(connection)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return "nothing, and is left open"
+	}
+	return string(said)
 }

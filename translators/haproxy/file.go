@@ -9,7 +9,9 @@ import (
 // files are what sections name.
 func (c *Config) files() []*File {
 	all := []*File{
+		{Name: admitScript, Kind: Constant, Content: admit},
 		{Name: decideScript, Kind: Constant, Content: decideText()},
+		{Name: serversFile, Kind: Constant, Content: serversScript},
 		{Name: sessionFile, Kind: Constant, Content: session},
 		{Name: streamScript, Kind: Constant, Content: streamSource},
 	}
@@ -22,6 +24,13 @@ func (c *Config) Text() string {
 	for _, s := range c.Sections {
 		s.write(&b)
 	}
+	return b.String()
+}
+
+// Text is the section as HAProxy reads it.
+func (s *Section) Text() string {
+	var b strings.Builder
+	s.write(&b)
 	return b.String()
 }
 

@@ -22,19 +22,7 @@ func (c *Config) frontends(p *order.Port) []*Section {
 // requestFrontend takes requests.
 func (c *Config) requestFrontend(p *order.Port, name string, binds []string) *Section {
 	return &Section{Kind: "frontend", Name: name, Lines: slices.Concat(
-		binds, []string{"timeout client-hs " + handshakeTimeout}, c.unproxied(p), c.greeting(p),
+		binds, []string{c.patience(p)}, c.unproxied(p), c.greeting(p),
 		c.admission(p), c.lookup(p), c.departure(p), c.announcement(p),
 	)}
 }
-
-// admission is what every request meets before its rule is looked for: what is
-// malformed or too much is refused, its host and path are read.
-func (c *Config) admission(*order.Port) []string {
-	return []string{
-		"http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
-		"http-request set-var(txn.path) path",
-	}
-}
-
-// departure is what every request and response meets on its way out.
-func (c *Config) departure(*order.Port) []string { return nil }

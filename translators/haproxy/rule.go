@@ -48,7 +48,7 @@ func (c *Config) share(p *order.Port, e order.Entry) []share {
 	if anyDetour(e.Rule) {
 		object = objectionToPassing
 	}
-	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule)); err != nil {
+	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule), c.unshowable(e.Rule)); err != nil {
 		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
 		return []share{{section: c.refused(), weight: 1}}
 	}
@@ -123,13 +123,17 @@ func (c *Config) section(p *order.Port, e order.Entry, use *ir.BackendUse) share
 
 // asked is what is done with requests that a rule leads to one of its backends.
 func (c *Config) asked(w *walk, e order.Entry, use *ir.BackendUse) []string {
+	u := c.upstream(*use.Backend)
 	return slices.Concat(
-		c.upstream(*use.Backend).lines,
+		u.lines,
 		c.timeouts(e.Rule),
 		c.retries(e.Rule),
 		w.request,
+		u.request,
+		c.mark(),
 		w.responses(),
 		w.last,
+		u.last,
 	)
 }
 

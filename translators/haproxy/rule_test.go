@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,8 +23,13 @@ import (
 // served runs HAProxy with a configuration, and returns where its port 80 is.
 func served(t *testing.T, c *Config) string {
 	t.Helper()
+	return servedIn(t, t.TempDir(), c)
+}
+
+// servedIn runs HAProxy in a folder.
+func servedIn(t *testing.T, dir string, c *Config) string {
+	t.Helper()
 	path := program(t)
-	dir := t.TempDir()
 	for _, f := range c.Files {
 		write(t, filepath.Join(dir, f.Name), f.Content+string(f.Secret))
 	}
@@ -54,15 +60,10 @@ func served(t *testing.T, c *Config) string {
 	}
 }
 
-// free is the offset of a port 80 that nobody listens at.
-func free(t *testing.T) int {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port - 80 //nolint:errcheck,forcetypeassert // It is one of TCP.
+// somewhere is an address of its own, where nobody listens.
+func somewhere() Target {
+	n := rand.Uint32()
+	return Target{Address: netip.AddrFrom4([4]byte{127, byte(n>>16)%254 + 1, byte(n >> 8), byte(n)%254 + 1}), PortOffset: 20000} //nolint:gosec // Octets are meant.
 }
 
 // echo answers with what it was asked.
@@ -121,7 +122,7 @@ func ruled(t *testing.T, rules map[string]*ir.Rule, others ...service) *Config {
 		route.Rules = append(route.Rules, rule)
 	}
 	unit.Proxy.Routes = []*ir.Route{route}
-	return Translate(unit, Target{Address: netip.MustParseAddr("127.0.0.1"), PortOffset: free(t)}, nil)
+	return Translate(unit, somewhere(), nil)
 }
 
 func keyOf(name string) ir.BackendKey {

@@ -77,7 +77,7 @@ func (c *Config) streamFrontends(p *order.Port) []*Section {
 // streamFrontend is the port's own.
 func (c *Config) streamFrontend(p *order.Port, rules []string) *Section {
 	return &Section{Kind: "frontend", Name: portName(p.Port), Lines: slices.Concat(
-		[]string{"mode tcp", c.tcpBind(p.Port, models.BindParams{}), "timeout client " + c.streamIdle()},
+		[]string{"mode tcp", c.tcpBind(p.Port, models.BindParams{}), c.patience(p), "timeout client " + c.streamIdle()},
 		c.entering(p), rules,
 	)}
 }
@@ -86,7 +86,7 @@ func (c *Config) streamFrontend(p *order.Port, rules []string) *Section {
 // TLS is refused by its first byte.
 func hello(port uint16) []string {
 	return []string{
-		"tcp-request inspect-delay " + handshakeTimeout,
+		"tcp-request inspect-delay " + milliseconds(handshakeTimeout),
 		"tcp-request content reject if { req.payload(0,1) -m found } !{ req.payload(0,1) -m bin 16 }",
 		"tcp-request content lua.stream " + streamRowsOf(port) + " hello",
 		"tcp-request content accept if { var(" + varTo + ") -m found }",
@@ -107,7 +107,7 @@ func (c *Config) endedFrontend(p *order.Port, binds []string) *Section {
 	return &Section{Kind: "frontend", Name: portName(p.Port) + "_tls", Lines: slices.Concat(
 		[]string{"mode tcp"}, binds,
 		[]string{
-			"timeout client-hs " + handshakeTimeout, "timeout client " + c.streamIdle(),
+			c.patience(p), "timeout client " + c.streamIdle(),
 			"tcp-request content lua.stream " + endedRowsOf(p.Port) + " handshake",
 		},
 		led(),

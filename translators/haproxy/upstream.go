@@ -20,8 +20,11 @@ type upstream struct {
 	// client is the certificate that is shown; nil for none.
 	client *ir.Certificate
 
-	// lines are the section's.
-	lines []string
+	// lines are the section's first, request those that follow the rule's of requests,
+	// and last the section's last.
+	lines, request, last []string
+	// weak is why the certificate cannot be shown.
+	weak error
 	// serves is false where nobody may be spoken to: every request is answered 503.
 	serves bool
 	params models.ServerParams
@@ -33,6 +36,8 @@ type upstream struct {
 	// weight is what each endpoint has.
 	weight int
 	files  []*File
+	// loads are the words of servers that name files.
+	loads string
 }
 
 // section is the name of the backend's section with such lines. It tells the servers'
@@ -59,6 +64,7 @@ func (c *Config) upstream(key ir.BackendKey) *upstream {
 		u.make()
 	}
 	c.made.upstreams[key] = u
+	c.load(u)
 	return u
 }
 
@@ -95,7 +101,7 @@ func (c *Config) pool(key ir.BackendKey) *Pool {
 	if last := c.kept.pooled[key]; last.upstream == u && same(last.endpoints, endpoints) {
 		made.pool = last.pool
 	} else {
-		made.pool = &Pool{Endpoints: key.EndpointsKey, Through: c.through(key), Params: u.params, says: u.says, Servers: c.servers(endpoints, u.weight)}
+		made.pool = &Pool{Endpoints: key.EndpointsKey, Through: c.through(key), Params: u.params, says: u.says, ejection: ejection(u.backend), Servers: c.servers(endpoints, u.weight)}
 	}
 	c.made.pooled[key] = made
 	return made.pool

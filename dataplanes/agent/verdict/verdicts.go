@@ -1,4 +1,4 @@
-package envoy
+package verdict
 
 import (
 	"regexp"
@@ -8,9 +8,9 @@ import (
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
-// verdicts are the elements of a unit that Envoy refused, with its words. They hold
+// Verdicts are the elements of a unit that a proxy refused, with its words. They hold
 // as long as the element is what it was.
-type verdicts struct {
+type Verdicts struct {
 	rules     map[*ir.Rule]*verdict
 	listeners map[*ir.Listener]*verdict
 }
@@ -30,15 +30,16 @@ type verdict struct {
 	because []any
 }
 
-func newVerdicts() *verdicts {
-	return &verdicts{rules: map[*ir.Rule]*verdict{}, listeners: map[*ir.Listener]*verdict{}}
+// None returns verdicts on nothing.
+func None() *Verdicts {
+	return &Verdicts{rules: map[*ir.Rule]*verdict{}, listeners: map[*ir.Listener]*verdict{}}
 }
 
-func (v *verdicts) none() bool { return len(v.rules)+len(v.listeners) == 0 }
+func (v *Verdicts) none() bool { return len(v.rules)+len(v.listeners) == 0 }
 
-// still returns those verdicts that are about a unit's elements.
-func (v *verdicts) still(unit *ir.Unit) *verdicts {
-	next := newVerdicts()
+// Still returns those verdicts that are about a unit's elements.
+func (v *Verdicts) Still(unit *ir.Unit) *Verdicts {
+	next := None()
 	if v.none() {
 		return next
 	}
@@ -65,7 +66,7 @@ func partsOf(unit *ir.Unit) map[any]bool {
 	for _, l := range unit.Proxy.Listeners {
 		parts[l] = true
 	}
-	for _, rule := range rulesOf(unit) {
+	for _, rule := range RulesOf(unit) {
 		parts[rule] = true
 	}
 	for _, b := range unit.Proxy.Backends {
@@ -80,9 +81,9 @@ func partsOf(unit *ir.Unit) map[any]bool {
 	return parts
 }
 
-// refuse adds a rule, and reports whether that is news. Of a rule that is refused
+// Refuse adds a rule, and reports whether that is news. Of a rule that is refused
 // already, its matches are: first its expressions, and then all.
-func (v *verdicts) refuse(rule *ir.Rule, words string, because ...any) bool {
+func (v *Verdicts) Refuse(rule *ir.Rule, words string, because ...any) bool {
 	last := v.rules[rule]
 	next := &verdict{words: words, because: because, instead: &ir.Rule{Origin: rule.Origin, Matches: rule.Matches, Refused: words}}
 	if last != nil {
@@ -129,8 +130,8 @@ func anyValue(wanted []ir.ValueMatch) []ir.ValueMatch {
 	return wanted
 }
 
-// refuseListener adds a listener, and reports whether that is news.
-func (v *verdicts) refuseListener(l *ir.Listener, words string, because ...any) bool {
+// RefuseListener adds a listener, and reports whether that is news.
+func (v *Verdicts) RefuseListener(l *ir.Listener, words string, because ...any) bool {
 	if v.listeners[l] != nil {
 		return false
 	}
@@ -138,15 +139,15 @@ func (v *verdicts) refuseListener(l *ir.Listener, words string, because ...any) 
 	return true
 }
 
-// problems say what was refused, in the unit's order.
-func (v *verdicts) problems(unit *ir.Unit) []ir.Problem {
+// Problems say what was refused, in the unit's order.
+func (v *Verdicts) Problems(unit *ir.Unit) []ir.Problem {
 	var all []ir.Problem
 	for _, l := range unit.Proxy.Listeners {
 		if verdict := v.listeners[l]; verdict != nil {
-			all = append(all, ir.Problem{Origin: originOf(l), Message: verdict.words})
+			all = append(all, ir.Problem{Origin: OriginOf(l), Message: verdict.words})
 		}
 	}
-	for _, rule := range rulesOf(unit) {
+	for _, rule := range RulesOf(unit) {
 		verdict := v.rules[rule]
 		if verdict == nil {
 			continue
@@ -160,8 +161,8 @@ func (v *verdicts) problems(unit *ir.Unit) []ir.Problem {
 	return all
 }
 
-// apply returns the unit without what was refused; what was not is shared with it.
-func (v *verdicts) apply(unit *ir.Unit) *ir.Unit {
+// Apply returns the unit without what was refused; what was not is shared with it.
+func (v *Verdicts) Apply(unit *ir.Unit) *ir.Unit {
 	if v.none() {
 		return unit
 	}
@@ -177,7 +178,7 @@ func (v *verdicts) apply(unit *ir.Unit) *ir.Unit {
 
 // applyListeners refuses listeners, as far as others keep their port open; a port
 // that none would serve is not opened.
-func (v *verdicts) applyListeners(all []*ir.Listener) []*ir.Listener {
+func (v *Verdicts) applyListeners(all []*ir.Listener) []*ir.Listener {
 	var out []*ir.Listener
 	for _, l := range all {
 		switch verdict := v.listeners[l]; {
@@ -198,7 +199,7 @@ func sameDoor(a, b *ir.Listener) bool {
 	return a.Port == b.Port && (a.Protocol == b.Protocol || secure(a) && secure(b))
 }
 
-func (v *verdicts) applyRoute(route *ir.Route) *ir.Route {
+func (v *Verdicts) applyRoute(route *ir.Route) *ir.Route {
 	refused := func(rule *ir.Rule) bool { return v.rules[rule] != nil }
 	closed := map[ir.ListenerKey]bool{}
 	for l := range v.listeners {
@@ -225,7 +226,7 @@ func used(proxy *ir.Proxy) []*ir.Backend {
 	named := map[ir.BackendKey]bool{}
 	for _, route := range proxy.Routes {
 		for _, rule := range route.Rules {
-			for _, key := range backendsOf(rule) {
+			for _, key := range BackendsOf(rule) {
 				named[key] = true
 			}
 		}
@@ -233,8 +234,8 @@ func used(proxy *ir.Proxy) []*ir.Backend {
 	return slices.DeleteFunc(slices.Clone(proxy.Backends), func(b *ir.Backend) bool { return !named[b.Key] })
 }
 
-// backendsOf returns what a rule sends requests to.
-func backendsOf(rule *ir.Rule) []ir.BackendKey {
+// BackendsOf returns what a rule sends requests to.
+func BackendsOf(rule *ir.Rule) []ir.BackendKey {
 	keys := backendsOfFilters(nil, rule.Filters)
 	for _, use := range rule.Backends {
 		if use.Backend != nil {
@@ -257,8 +258,8 @@ func backendsOfFilters(keys []ir.BackendKey, filters []ir.Filter) []ir.BackendKe
 	return keys
 }
 
-// rulesOf returns every rule of a unit, in its order.
-func rulesOf(unit *ir.Unit) []*ir.Rule {
+// RulesOf returns every rule of a unit, in its order.
+func RulesOf(unit *ir.Unit) []*ir.Rule {
 	var all []*ir.Rule
 	for _, route := range unit.Proxy.Routes {
 		all = append(all, route.Rules...)

@@ -1,0 +1,47 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// checkName is where files are read that may not be taken.
+const checkName = "check"
+
+// check asks HAProxy whether it would take files, and returns what it says; nothing
+// where it would. No file of the folder is changed.
+func (p *process) check(ctx context.Context, files map[string]string) (said string, err error) {
+	at := &folder{dir: p.folder.path(checkName)}
+	defer func() { _ = os.RemoveAll(at.dir) }()
+	for name, content := range files {
+		if have, there := p.written[name]; there && have == content && link(p.folder.path(name), at.path(name)) == nil {
+			continue
+		}
+		if err := at.write(name, content); err != nil {
+			return "", err
+		}
+	}
+	out, err := exec.CommandContext(ctx, p.program, append([]string{"-c", "-C", at.dir}, reads...)...).CombinedOutput() //nolint:gosec // It is the program that runs.
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return "", nil
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.As(err, &exit):
+		return string(out) + "\n", nil
+	default:
+		return "", err
+	}
+}
+
+// link has a file in two places.
+func link(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	return os.Link(from, to)
+}
