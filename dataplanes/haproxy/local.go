@@ -143,8 +143,8 @@ type Child struct {
 	PID int
 	// Dir is its folder.
 	Dir string
-	// Admin takes commands of the runtime API.
-	Admin *Socket
+	// Admin takes commands of the runtime API, Master those about workers.
+	Admin, Master *Socket
 }
 
 // Children returns the HAProxys that run, in no order.
@@ -152,7 +152,7 @@ func (l *local) Children() []Child {
 	var all []Child
 	for _, u := range l.units() {
 		if p := u.running.Load(); p != nil {
-			all = append(all, Child{Owner: u.owner, PID: p.child.PID(), Dir: p.folder.dir, Admin: p.admin})
+			all = append(all, Child{Owner: u.owner, PID: p.child.PID(), Dir: p.folder.dir, Admin: p.admin, Master: p.master})
 		}
 	}
 	return all

@@ -48,6 +48,10 @@ type Config struct {
 	// made is kept for the next translation; kept is what the last one made, while
 	// this one is made.
 	made, kept parts
+	// sameSettings is true where the last translation had these settings.
+	sameSettings bool
+	// spare are sections that are to be made.
+	spare []Section
 }
 
 // Section is one section of haproxy.cfg. It is immutable, and two equal pointers

@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -60,12 +59,12 @@ func keyed(text string) bool {
 }
 
 // expression returns the name of a pattern's automaton, and has it stand in the map.
-func (h *hosting) expression(pattern string) (name string, ok bool) {
-	e := h.config.read(pattern)
+func (w *question) expression(pattern string) (name string, ok bool) {
+	e := w.config.read(pattern)
 	if e.err != nil {
 		return "", false
 	}
-	return h.text(e.text), true
+	return w.name(e.text), true
 }
 
 // unreadable is the first expression of a rule that cannot be read or is too large; nil
@@ -73,32 +72,29 @@ func (h *hosting) expression(pattern string) (name string, ok bool) {
 func (c *Config) unreadable(rule *ir.Rule) error {
 	for i := range rule.Matches {
 		m := &rule.Matches[i]
-		at := fmt.Sprintf("matches[%d].", i)
 		path := ir.ValueMatch{Kind: m.Path.Kind, Value: m.Path.Value}
-		if err := cmp.Or(c.readable(at+"path", path), c.readableAll(at+"headers", m.Headers), c.readableAll(at+"queryParams", m.Query)); err != nil {
-			return err
+		if err := c.readable(path); err != nil {
+			return fmt.Errorf("matches[%d].path: %w", i, err)
+		}
+		for _, h := range m.Headers {
+			if err := c.readable(h); err != nil {
+				return fmt.Errorf("matches[%d].headers[%s]: %w", i, h.Name, err)
+			}
+		}
+		for _, q := range m.Query {
+			if err := c.readable(q); err != nil {
+				return fmt.Errorf("matches[%d].queryParams[%s]: %w", i, q.Name, err)
+			}
 		}
 	}
 	return nil
 }
 
-func (c *Config) readableAll(at string, wanted []ir.ValueMatch) error {
-	for _, want := range wanted {
-		if err := c.readable(at+"["+want.Name+"]", want); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *Config) readable(at string, want ir.ValueMatch) error {
+func (c *Config) readable(want ir.ValueMatch) error {
 	if want.Kind != ir.Regex {
 		return nil
 	}
-	if err := c.read(want.Value).err; err != nil {
-		return fmt.Errorf("%s: %w", at, err)
-	}
-	return nil
+	return c.read(want.Value).err
 }
 
 // underPrefixes sorts entries with path expressions by what paths begin with that they
@@ -106,6 +102,9 @@ func (c *Config) readable(at string, want ir.ValueMatch) error {
 // it, so that the longest beginning of a path has all that the path can fit, in
 // order. Where they would stand in many places all stand under "".
 func (c *Config) underPrefixes(entries []order.Entry) map[string][]order.Entry {
+	if len(entries) == 0 {
+		return nil
+	}
 	places := map[string][]int{}
 	fitting := entries[:0:0]
 	for _, e := range entries {

@@ -34,6 +34,8 @@ func listenerName(k ir.ListenerKey) string {
 type portRows struct {
 	config *Config
 	port   *order.Port
+	// name is that of the listener whose hostnames are gone through.
+	name string
 	// listeners are all of the port, by hostname.
 	listeners map[string]*ir.Listener
 	// wide are the places of wildcards, and of "*", by listener and hostname.
@@ -55,6 +57,7 @@ func (c *Config) rows(p *order.Port) []*Block {
 		r.listeners[l.Hostname] = l
 	}
 	for _, l := range p.Listeners {
+		r.name = listenerName(l.Listener.Key)
 		// The least specific come first: others lead to them.
 		for i := len(l.Hosts) - 1; i >= 0; i-- {
 			r.host(l.Listener, l.Hosts[i])
@@ -85,7 +88,7 @@ func (r *portRows) host(l *ir.Listener, h *order.Host) {
 	if r.owner(h.Hostname) != l {
 		return
 	}
-	a := attached{port: r.port, host: h, listener: listenerName(l.Key), next: r.around(l, h.Hostname, true)}
+	a := attached{port: r.port, host: h, listener: r.name, next: r.around(l, h.Hostname, true)}
 	made := r.config.hosting(a)
 	if strings.HasPrefix(h.Hostname, order.AnyHost) {
 		r.wide[wideHost{l, h.Hostname}] = made.place()

@@ -4,21 +4,20 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
-// hosting is the rows of one hostname of a listener.
+// hosting is the rows of one hostname of a listener. It is immutable.
 type hosting struct {
-	config *Config
-	asked  attached
+	asked attached
 	// expressive is true where it has path expressions.
 	expressive bool
 	leads      []*leads
-	texts      []text
-	block      *Block
+	// spots are ordered by kind and value.
+	spots []spot
+	block *Block
 }
 
 // attached is a hostname of a port, and what its rows say beyond its routes.
@@ -31,6 +30,14 @@ type attached struct {
 	// where nothing of this one fits; empty where there is none.
 	next string
 }
+
+// hostnameKey names a hostname of a port.
+type hostnameKey struct {
+	port     uint16
+	hostname string
+}
+
+func (a attached) key() hostnameKey { return hostnameKey{a.port.Port, a.host.Hostname} }
 
 // where is how rows name the hostname.
 func (a attached) where() string { return strconv.Itoa(int(a.port.Port)) + "/" + a.host.Hostname }
@@ -52,93 +59,77 @@ func (h *hosting) place() string {
 // hosting returns the rows of a hostname, made or taken over: nothing is written again
 // where its routes lead where they led.
 func (c *Config) hosting(a attached) *hosting {
-	led := make([]*leads, len(a.host.Routes))
-	for i, route := range a.host.Routes {
-		led[i] = c.leadsOf(a.port, route)
-	}
 	h := c.kept.hostings[a.host]
-	if h == nil || !h.asked.equal(a) || !slices.Equal(h.leads, led) {
-		h = &hosting{config: c, asked: a, leads: led}
-		h.write()
-		h.config = nil
+	if h == nil || !h.asked.equal(a) || !c.leadAlike(h) {
+		h = c.newHosting(a)
 	}
-	for _, t := range h.texts {
-		c.made.texts[t.name] = t.block
+	for i := range h.spots {
+		for _, t := range h.spots[i].texts {
+			c.made.texts[t.name] = t.block
+		}
 	}
 	c.made.hostings[a.host] = h
 	return h
 }
 
-// spots are the entries of one kind of path by its value.
-type spots map[string][]order.Entry
+// leadAlike reports whether a hostname's routes lead where they led.
+func (c *Config) leadAlike(h *hosting) bool {
+	for i, route := range h.asked.host.Routes {
+		if c.leadsOf(h.asked.port, route) != h.leads[i] {
+			return false
+		}
+	}
+	return true
+}
 
-func (h *hosting) write() {
-	whole, beginnings := spots{}, spots{}
-	var expressions []order.Entry
-	for _, e := range h.asked.host.Entries {
-		path := e.Match().Path
-		switch literal := order.Literal(path); {
-		case path.Kind == ir.Regex:
-			expressions = append(expressions, e)
-		case !keyed(literal):
-		case path.Kind == ir.Exact:
-			whole[literal] = append(whole[literal], e)
-		default:
-			beginnings[literal] = append(beginnings[literal], e)
+func (c *Config) newHosting(a attached) *hosting {
+	h := &hosting{asked: a, leads: make([]*leads, 0, len(a.host.Routes))}
+	for _, route := range a.host.Routes {
+		h.leads = append(h.leads, c.leadsOf(a.port, route))
+	}
+	h.spots = c.spots(a.host.Entries)
+	rows := make([]Row, 0, len(h.spots)+2)
+	rows = append(rows, c.bottom(a))
+	last := c.lastOf(a)
+	for i := range h.spots {
+		s := &h.spots[i]
+		h.expressive = h.expressive || s.kind == ir.Regex
+		for len(last) > 0 && last[0].compare(s) < 0 {
+			last = last[1:]
 		}
-	}
-	at := h.asked.where() + "|"
-	rows := []Row{h.bottom("/" + at)}
-	for path, entries := range whole {
-		rows = append(rows, h.row("="+at+path, "=", entries))
-	}
-	for prefix, entries := range h.config.underPrefixes(expressions) {
-		if len(entries) > 0 {
-			h.expressive = true
-			rows = append(rows, h.row("~"+at+prefix, "~", entries))
+		if len(last) > 0 && last[0].compare(s) == 0 && c.saysAlike(a.port, s, &last[0]) {
+			s.row, s.texts = last[0].row, last[0].texts
+		} else {
+			c.write(a, s)
 		}
+		rows = append(rows, s.row)
 	}
-	for prefix, entries := range beginnings {
-		key := strings.TrimSuffix(prefix, "/") + "/"
-		rows = append(rows, h.row("/"+at+key, stageOf(len(key)), entries))
-	}
-	rows = append(rows, hostRow(h.asked.port.Port, h.asked.host.Hostname, h.asked.listener, h.place()))
+	rows = append(rows, hostRow(a.port.Port, a.host.Hostname, a.listener, h.place()))
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Key, b.Key) })
 	h.block = &Block{Rows: rows}
+	return h
+}
+
+// lastOf returns what the last translation made of a hostname.
+func (c *Config) lastOf(a attached) []spot {
+	if c.kept.byHostname == nil {
+		c.kept.byHostname = make(map[hostnameKey]*hosting, len(c.kept.hostings))
+		for _, h := range c.kept.hostings {
+			c.kept.byHostname[h.asked.key()] = h
+		}
+	}
+	if h := c.kept.byHostname[a.key()]; h != nil {
+		return h.spots
+	}
+	return nil
 }
 
 // bottom is the row that fits every path: the next hostname has its turn, or nobody
 // serves the request.
-func (h *hosting) bottom(key string) Row {
-	if h.asked.next == "" {
-		return Row{key, h.config.answer(notFound) + "||"}
+func (c *Config) bottom(a attached) Row {
+	key := "/" + a.where() + "|"
+	if a.next == "" {
+		return Row{key, c.answer(notFound) + "||"}
 	}
-	return Row{key, "?" + stageOf(0) + ":>^" + h.asked.next}
-}
-
-// row is that of one path: without a condition it is what the request is led by.
-func (h *hosting) row(key, stage string, entries []order.Entry) Row {
-	w := question{tree: h}
-	for i, e := range entries {
-		to := h.config.leadsOf(h.asked.port, e.Route).rules[e.RuleIndex] + "|" + tag(e.Rule.Origin) + "|" + prefixLength(e.Match())
-		if i == 0 && unconditional(e.Match()) && !strings.Contains(to, "*") {
-			return Row{key, to}
-		}
-		w.add(e, to)
-	}
-	return w.row(key, stage)
-}
-
-// unconditional reports whether a match asks for nothing but a path that is looked up.
-func unconditional(m *ir.Match) bool {
-	return m.Path.Kind != ir.Regex && m.Method == "" && len(m.Headers) == 0 && len(m.Query) == 0
-}
-
-// prefixLength is how much of a path a match's prefix is, without a slash at its end;
-// empty for a match of another kind.
-func prefixLength(m *ir.Match) string {
-	if m.Path.Kind != ir.Prefix {
-		return ""
-	}
-	return strconv.Itoa(len(strings.TrimSuffix(order.Literal(m.Path), "/")))
+	return Row{key, "?" + stageOf(0) + ":>^" + a.next}
 }

@@ -11,8 +11,10 @@ import (
 // question writes what a row asks, as lua/decide.lua reads it. It holds everything
 // that entries of one place want but for where they stand.
 type question struct {
-	text strings.Builder
-	tree *hosting
+	text   strings.Builder
+	config *Config
+	// texts are what the row names.
+	texts []text
 	// ended is true after an alternative that wants nothing.
 	ended bool
 }
@@ -50,7 +52,7 @@ func (w *question) alternative(wanted, to string) {
 // path asks a regular expression of the path. One that cannot be read, or is too
 // large, claims what it surely meant.
 func (w *question) path(pattern string) string {
-	if name, ok := w.tree.expression(pattern); ok {
+	if name, ok := w.expression(pattern); ok {
 		return "p~" + name
 	}
 	prefix, _ := order.Claims(pattern)
@@ -64,7 +66,7 @@ func (w *question) value(kind string, want ir.ValueMatch) string {
 	if want.Kind != ir.Regex {
 		return kind + "=" + name + "=" + escape(want.Value)
 	}
-	if expression, ok := w.tree.expression(want.Value); ok {
+	if expression, ok := w.expression(want.Value); ok {
 		return kind + "~" + name + "=" + expression
 	}
 	return kind + "*" + name
@@ -82,7 +84,7 @@ const mostInline = 200
 func (w *question) row(key, stage string) Row {
 	text := w.text.String()
 	if len(text) > mostInline {
-		text = "+" + w.tree.text(text)
+		text = "+" + w.name(text)
 	}
 	return Row{key, "?" + stage + ":" + text}
 }

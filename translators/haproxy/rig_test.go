@@ -21,6 +21,7 @@ import (
 // be replaced.
 type rig struct {
 	dir string
+	pid int
 	at  map[uint16]netip.AddrPort
 }
 
@@ -74,6 +75,7 @@ func (r *rig) start(t testing.TB) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	r.pid = cmd.Process.Pid
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })

@@ -29,7 +29,10 @@ func (c *Config) shares(p *order.Port, e order.Entry) []share {
 	if known, ok := c.made.shares[key]; ok {
 		return known
 	}
-	made := c.share(p, e)
+	made := c.takeOver(p, e.Rule)
+	if made == nil {
+		made = c.share(p, e)
+	}
 	c.made.shares[key] = made
 	return made
 }
@@ -54,6 +57,9 @@ func (c *Config) share(p *order.Port, e order.Entry) []share {
 	}
 	all := c.shared(p, e)
 	c.several(p, e.Rule, all)
+	if keepable(e.Rule) {
+		c.remember(p, e.Rule, all)
+	}
 	return all
 }
 
@@ -160,8 +166,23 @@ func (c *Config) keep(name string, origin ir.Origin, build func(name string) *Se
 		s = build(name)
 		c.made.sections[name] = s
 	}
-	if origin.Kind != "" && !slices.Contains(s.Origins, origin) {
-		s.Origins = append(s.Origins, origin)
-	}
+	c.attribute(s, origin)
 	return name
+}
+
+// attribution is a section that an origin asks for.
+type attribution struct {
+	section *Section
+	origin  ir.Origin
+}
+
+// attribute says of a section that an origin asks for it, once. Thousands may ask for
+// one.
+func (c *Config) attribute(s *Section, origin ir.Origin) {
+	a := attribution{s, origin}
+	if origin.Kind == "" || c.made.attributions[a] {
+		return
+	}
+	c.made.attributions[a] = true
+	s.Origins = append(s.Origins, origin)
 }

@@ -176,6 +176,9 @@ func TestFiltersMeanWhatTheySay(t *testing.T) {
 	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Message, "filters[0].requestHeaders: remove") {
 		t.Errorf("Problems are %v; want one, of what removes Host", c.Problems)
 	}
+	if again := Translate(c.unit, c.target, c); again.Text() != c.Text() || !slices.Equal(again.Problems, c.Problems) {
+		t.Errorf("the same unit once more is\n%s\nwith the problems %v", again.Text(), again.Problems)
+	}
 	at := served(t, c)
 	for _, step := range []struct {
 		path   string

@@ -10,10 +10,11 @@ import (
 )
 
 // leads is where the rules of a route lead at a port: a section, or several with
-// their weights, "3*a,1*b".
+// their weights, "3*a,1*b". It is immutable.
 type leads struct {
-	route *ir.Route
-	rules []string
+	route  *ir.Route
+	shares [][]share
+	rules  []string
 }
 
 // leadsKey is what a route's sections follow from.
@@ -22,23 +23,39 @@ type leadsKey struct {
 	port  uint16
 }
 
-// leadsOf says where a route's rules lead.
+// leadsOf says where a route's rules lead. What has not changed is the last
+// translation's.
 func (c *Config) leadsOf(p *order.Port, route *ir.Route) *leads {
 	key := leadsKey{route, p.Port}
-	if s := c.made.leads[key]; s != nil {
-		return s
+	l := c.made.leads[key]
+	if l == nil {
+		if l = c.kept.leads[key]; l == nil || !c.leadsStill(p, l) {
+			l = c.newLeads(p, route)
+		}
+		c.made.leads[key] = l
 	}
-	s := &leads{route: route, rules: make([]string, len(route.Rules))}
-	for i, rule := range route.Rules {
-		if len(rule.Matches) > 0 {
-			s.rules[i] = written(c.shares(p, order.Entry{Route: route, Rule: rule, RuleIndex: i}))
+	return l
+}
+
+// leadsStill reports whether the shares of all rules are still the same.
+func (c *Config) leadsStill(p *order.Port, l *leads) bool {
+	for i, rule := range l.route.Rules {
+		if len(rule.Matches) > 0 && !slices.Equal(l.shares[i], c.shares(p, order.Entry{Route: l.route, Rule: rule, RuleIndex: i})) {
+			return false
 		}
 	}
-	if last := c.kept.leads[key]; last != nil && slices.Equal(last.rules, s.rules) {
-		s = last
+	return true
+}
+
+func (c *Config) newLeads(p *order.Port, route *ir.Route) *leads {
+	l := &leads{route: route, shares: make([][]share, len(route.Rules)), rules: make([]string, len(route.Rules))}
+	for i, rule := range route.Rules {
+		if len(rule.Matches) > 0 {
+			l.shares[i] = c.shares(p, order.Entry{Route: route, Rule: rule, RuleIndex: i})
+			l.rules[i] = written(l.shares[i])
+		}
 	}
-	c.made.leads[key] = s
-	return s
+	return l
 }
 
 // written are shares as rows have them, those of one section together.

@@ -16,7 +16,8 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 		last = &Config{}
 	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
-	c.made = parts{tree: newTree(), doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
+	c.sameSettings = c.alikeSettings(last)
+	c.made = parts{tree: newTree(), bases: map[ruleKey]*basis{}, doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, attributions: map[attribution]bool{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
 	c.made.leaves = c.readLeaves()
 	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults())
@@ -34,7 +35,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	c.Detours = c.detours()
 	c.Files = c.files()
 	slices.SortFunc(c.Files, func(a, b *File) int { return cmp.Compare(a.Name, b.Name) })
-	c.kept = parts{}
+	c.kept, c.spare, c.made.attributions = parts{}, nil, nil
 	return c
 }
 
@@ -42,8 +43,12 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 type parts struct {
 	// sections are those of backends by name. A name says the content.
 	sections map[string]*Section
+	// attributions are what the origins of sections hold already.
+	attributions map[attribution]bool
 	// shares are what serves the requests of a rule.
 	shares map[ruleKey][]share
+	// bases are what shares were made of, where they can be taken over.
+	bases map[ruleKey]*basis
 	// several are the ports with rules whose sessions choose among sections.
 	several map[uint16]bool
 	// detours are by the names of their sections.

@@ -11,6 +11,8 @@ import (
 type tree struct {
 	leads    map[leadsKey]*leads
 	hostings map[*order.Host]*hosting
+	// byHostname are hostings as rows name them; it is made where any has changed.
+	byHostname map[hostnameKey]*hosting
 	// expressions are by pattern, texts by name.
 	expressions map[string]*expression
 	texts       map[string]*Block

@@ -57,10 +57,11 @@ func (c *Config) upstream(key ir.BackendKey) *upstream {
 		b = &ir.Backend{Key: key}
 	}
 	settings := &c.unit.Proxy.Settings
-	u := &upstream{backend: b, connect: settings.Timeouts.Connect, hops: settings.ClientIP.TrustedHops > 0, client: c.clientCertificate(b)}
-	if last := c.kept.upstreams[key]; last != nil && last.alike(u) {
-		u = last
-	} else {
+	now := upstream{backend: b, connect: settings.Timeouts.Connect, hops: settings.ClientIP.TrustedHops > 0, client: c.clientCertificate(b)}
+	u := c.kept.upstreams[key]
+	if u == nil || !u.alike(&now) {
+		made := now
+		u = &made
 		u.make()
 	}
 	c.made.upstreams[key] = u

@@ -1,0 +1,69 @@
+package haproxy_test
+
+import (
+	"fmt"
+	"os/exec"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/ir"
+	haproxytest "github.com/sluice-gateway/sluice/test/haproxy"
+)
+
+// BenchmarkOneEdit is how long it takes until one edit among 5,000 routes and as many
+// backends is in force.
+func BenchmarkOneEdit(b *testing.B) {
+	r := newRig(b, dataplanes.Options{})
+	r.listen("http")
+	r.secure(freePort(b), "tls", "a.example")
+	addr, two := named(b, "one"), named(b, "two")
+	for i := range 5000 {
+		r.route("http", fmt.Sprint("/", i), &ir.Rule{Backends: to(r.backend(fmt.Sprint("b", i), addr))})
+	}
+	r.must()
+	edit := func(with func(*ir.Rule, int)) func(*testing.B) {
+		return func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				rule := *r.unit.Proxy.Routes[2500].Rules[0]
+				with(&rule, i)
+				r.unit.Proxy.Routes[2500] = withRule(r.unit.Proxy.Routes[2500], &rule)
+				r.must()
+			}
+		}
+	}
+	b.Run("match", edit(func(rule *ir.Rule, i int) {
+		rule.Matches = []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: fmt.Sprint("/changed", i)}}}
+	}))
+	b.Run("weight", edit(func(rule *ir.Rule, i int) {
+		rule.Backends = to(r.unit.Proxy.Backends[2500].Key, r.unit.Proxy.Backends[2501].Key)
+		rule.Backends[0].Weight = i%100 + 1
+	}))
+	b.Run("endpoints", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			r.endpoints(r.unit.Proxy.Backends[2500].Key.EndpointsKey, []string{addr, two}[i%2])
+			r.must()
+		}
+	})
+	b.Run("certificate", func(b *testing.B) {
+		for b.Loop() {
+			r.unit.Proxy.Certificates = []*ir.Certificate{certificate(b, "tls", "a.example")}
+			r.must()
+		}
+	})
+	b.Run("structure", edit(func(rule *ir.Rule, i int) {
+		rule.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-I", Value: fmt.Sprint(i)}}}}}
+	}))
+	// What the last one is to be measured by: the same files, by hand.
+	b.Run("by hand", func(b *testing.B) {
+		program := haproxytest.Program(b)
+		for b.Loop() {
+			args := []string{"-c", "-C", r.child().Dir, "-f", "haproxy.cfg", "-f", "backends", "-f", "process.cfg"}
+			if out, err := exec.CommandContext(b.Context(), program, args...).CombinedOutput(); err != nil { //nolint:gosec // The program under test.
+				b.Fatalf("%v: %s", err, out)
+			}
+			if said, err := r.child().Master.Ask(b.Context(), "reload"); err != nil || said[:9] != "Success=1" {
+				b.Fatal(said, err)
+			}
+		}
+	})
+}
