@@ -20,7 +20,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	c.made = parts{tree: newTree(), bases: map[ruleKey]*basis{}, doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, attributions: map[attribution]bool{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
 	c.made.leaves = c.readLeaves()
 	c.objectToDoors()
-	c.Sections = append(c.Sections, c.global(), c.defaults())
+	c.Sections = append(c.Sections, c.global(), c.defaults(), ring())
 	for _, p := range c.ports {
 		c.Blocks = append(c.Blocks, c.rows(p)...)
 		c.Sections = append(c.Sections, c.frontends(p)...)
