@@ -1,9 +1,11 @@
 package haproxy
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/order"
 )
 
 // LogSocket is the agent's, in HAProxy's folder: it takes a line for each request and
@@ -13,8 +15,10 @@ const LogSocket = "log.sock"
 
 // The bounds of the ring, in bytes: of one line, and of all that nobody has read.
 const (
-	longestLogLine = "32768"
+	longestLogLine = "65535"
 	ringSize       = "4194304"
+	// Escapes make two octets of one, at most.
+	longestPath, longestUserAgent = "16384", "8192"
 )
 
 const ringName = "log"
@@ -92,7 +96,7 @@ func logExpressions(kind string) [LogFields]string {
 	all := [LogFields]string{
 		LogKind: "[str(" + kind + ")]", LogTime: "[request_date(us)]", LogDoor: "ft",
 		LogPeer: "[var(" + varPeer + ")]", LogClient: "[src]", LogMethod: "[method]", LogHost: "[var(" + varHost + ")]",
-		LogPath: "[var(" + varPath + ")]", LogProtocol: "HV", LogStatus: "ST", LogBytes: "B", LogBytesIn: "U", LogMillis: "Ta",
+		LogPath: "[var(" + varPath + "),bytes(0," + longestPath + ")]", LogProtocol: "HV", LogStatus: "ST", LogBytes: "B", LogBytesIn: "U", LogMillis: "Ta",
 		LogListener: "[var(txn.listener)]", LogTo: "[var(" + varTo + ")]", LogServer: "[srv_name]", LogServed: "[var(" + varServed + ")]",
 		LogRetries: "rc", LogEnd: "ts", LogFlag: "[var(" + varFlag + ")]", LogTLS: "[ssl_bc_err]",
 		LogRequestID: "[var(" + varRequestID + ")]", LogUserAgent: "[var(" + varUserAgent + ")]",
@@ -132,7 +136,7 @@ func (c *Config) remembered() []string {
 	}
 	return []string{
 		"http-request set-var(" + varRequestID + ") req.fhdr(x-request-id)",
-		"http-request set-var(" + varUserAgent + ") req.fhdr(user-agent)",
+		"http-request set-var(" + varUserAgent + ") req.fhdr(user-agent),bytes(0," + longestUserAgent + ")",
 	}
 }
 
@@ -153,6 +157,22 @@ func (c *Config) Labels() (listeners, routes map[string]bool) {
 
 func routeName(o ir.Object) string { return o.Kind + "/" + o.Namespace + "/" + o.Name }
 
+// Taker returns the listener that a stream belongs to, which has come in by a frontend
+// and has asked for a server name, and its protocol. It is for streams that no row has
+// led.
+func (c *Config) Taker(door, name string) (listener string, protocol ir.Protocol) {
+	number, _, _ := strings.Cut(strings.TrimPrefix(door, "tcp_"), "_")
+	for _, p := range c.ports {
+		if p.Protocol == ir.UDP || strconv.Itoa(int(p.Port)) != number {
+			continue
+		}
+		if l := order.Select(p.All(), name); l != nil {
+			return listenerName(l.Key), l.Protocol
+		}
+	}
+	return "", ir.TCP
+}
+
 // Led is what a row says of a request that it has led.
 type Led struct {
 	// Route is "HTTPRoute/shop/cart", and Rule the rule's index; both are empty where
@@ -170,6 +190,9 @@ type Led struct {
 func ParseLed(value string) Led {
 	section, rest, _ := strings.Cut(value, "|")
 	tagged, last, _ := strings.Cut(rest, "|")
+	if value == nobody {
+		return Led{}
+	}
 	led := Led{Listener: last, Backend: ParseSection(section), Inner: tagged == "" && strings.HasPrefix(section, "tcp_")}
 	if at := strings.LastIndexByte(tagged, '/'); at > 0 {
 		led.Route, led.Rule = tagged[:at], tagged[at+1:]

@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
@@ -14,6 +15,8 @@ type Records struct {
 	// Log is nil where nobody wants one.
 	Log     *accesslog.Log
 	Metrics *admin.Metrics
+	// Lost counts lines that a proxy could not hand over.
+	Lost atomic.Uint64
 }
 
 // New returns those that a proxy's options ask for, without the metrics that only a
@@ -23,7 +26,7 @@ func New(opts dataplanes.Options) *Records {
 	if opts.AccessLog != nil {
 		r.Log = accesslog.New(opts.AccessLog)
 	}
-	r.Metrics = admin.NewMetrics(opts.Metrics, r.Log.Dropped)
+	r.Metrics = admin.NewMetrics(opts.Metrics, func() uint64 { return r.Log.Dropped() + r.Lost.Load() })
 	r.Metrics.LeaveToProxy()
 	return r
 }

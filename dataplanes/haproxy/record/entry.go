@@ -24,17 +24,24 @@ func (e *event) read(l *line, of *known) {
 		client = l[haproxy.LogClient]
 	}
 	*e = event{took: took, entry: accesslog.Entry{
-		Time: time.UnixMicro(number(l[haproxy.LogTime])), Client: client, Host: l[haproxy.LogHost],
+		Time: l.began(), Client: client, Host: l[haproxy.LogHost],
 		Bytes: number(l[haproxy.LogBytes]), Millis: took.Milliseconds(),
 		Listener: l[haproxy.LogListener], Route: of.Route, Rule: of.rule, Backend: of.Backend,
 	}}
 	e.readServer(l)
 	if l.isStream() {
-		e.entry.Listener, e.entry.Protocol = of.Listener, of.protocol
-		e.entry.BytesIn, e.entry.Flags = number(l[haproxy.LogBytesIn]), l.streamFlag()
+		e.readStream(l, of)
 		return
 	}
 	e.readRequest(l)
+}
+
+// began is when the request did; of what was no request, HAProxy does not say.
+func (l *line) began() time.Time {
+	if at := number(l[haproxy.LogTime]); at != 0 {
+		return time.UnixMicro(at)
+	}
+	return time.Now()
 }
 
 // readServer fills in where the request went. Behind a detour it is what came back
@@ -44,8 +51,9 @@ func (e *event) readServer(l *line) {
 	if section, served, detoured := strings.Cut(l[haproxy.LogServed], "|"); detoured {
 		e.entry.Backend, server = haproxy.ParseSection(section), served
 	}
-	if e.entry.Endpoint = endpoint(server); e.entry.Endpoint != "" {
-		e.entry.Tries = 1 + int(number(strings.TrimPrefix(l[haproxy.LogRetries], "+")))
+	e.entry.Endpoint = endpoint(server)
+	if again := l.retries(); e.entry.Endpoint != "" || again > 0 {
+		e.entry.Tries = 1 + again
 	}
 }
 
@@ -66,12 +74,24 @@ func endpoint(server string) string {
 	return host + ":" + port
 }
 
+func (e *event) readStream(l *line, of *known) {
+	e.entry.Listener, e.entry.Protocol = of.Listener, of.protocol
+	e.entry.Flags = l.streamFlag(of)
+	if of.Route != "" {
+		e.entry.BytesIn = number(l[haproxy.LogBytesIn])
+	}
+}
+
 func (e *event) readRequest(l *line) {
 	e.entry.Method, e.entry.Path = l[haproxy.LogMethod], l[haproxy.LogPath]
 	e.entry.Protocol = protocol(l[haproxy.LogProtocol])
 	e.entry.Status, _ = strconv.Atoi(l[haproxy.LogStatus])
 	e.entry.RequestID, e.entry.UserAgent = l[haproxy.LogRequestID], l[haproxy.LogUserAgent]
 	e.entry.Flags = l.flagOf()
+	if l[haproxy.LogTo] == "" && l[haproxy.LogListener] == "" {
+		// It was turned away for what it is, and nobody's host was asked for.
+		e.entry.Host, e.entry.Path = "", "/"
+	}
 }
 
 // protocol is "HTTP/1" of "HTTP/1.1".

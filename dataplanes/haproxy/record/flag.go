@@ -1,6 +1,8 @@
 package record
 
 import (
+	"strings"
+
 	haproxy "github.com/sluice-gateway/sluice/translators/haproxy"
 )
 
@@ -51,7 +53,7 @@ func (l *line) flagOf() string {
 // nearer tells apart what HAProxy has one word for.
 func (l *line) nearer(flag string) string {
 	switch {
-	case flag == noConnection && l[haproxy.LogServer] == "":
+	case flag == noConnection && l[haproxy.LogServer] == "" && l.retries() == 0:
 		return noEndpoints
 	case flag == noConnection && number(l[haproxy.LogTLS]) != 0:
 		return invalidTLS
@@ -59,6 +61,10 @@ func (l *line) nearer(flag string) string {
 		return flag
 	}
 }
+
+// retries is how many tries there were after the first. HAProxy marks those that went
+// to another server.
+func (l *line) retries() int { return int(number(strings.TrimPrefix(l[haproxy.LogRetries], "+"))) }
 
 // byStreamEnd is the same for streams.
 var byStreamEnd = map[string]string{
@@ -71,8 +77,8 @@ var byStreamEnd = map[string]string{
 
 // streamFlag says why a stream got nowhere, or how it ended; empty for an ordinary
 // end.
-func (l *line) streamFlag() string {
-	if l[haproxy.LogTo] == "" {
+func (l *line) streamFlag(of *known) string {
+	if of.Route == "" {
 		return noRoute
 	}
 	return l.nearer(byStreamEnd[l[haproxy.LogEnd]])

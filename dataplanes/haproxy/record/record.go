@@ -28,7 +28,6 @@ type Unit struct {
 	config *haproxy.Config
 	conns  map[net.Conn]bool
 	known  map[string]*known
-	lost   uint64
 	event  event
 }
 
@@ -97,13 +96,6 @@ func (u *Unit) Use(config *haproxy.Config) {
 	}
 }
 
-// Lost is how many lines HAProxy could not keep.
-func (u *Unit) Lost() uint64 {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.lost
-}
-
 func (u *Unit) accept() {
 	for {
 		conn, err := u.listener.Accept()
@@ -127,19 +119,13 @@ func (u *Unit) read(conn net.Conn) {
 		if l.parse(text) {
 			u.survive(&l)
 		} else if n := lost(text); n > 0 {
-			u.miss(n)
+			u.records.Lost.Add(uint64(n)) //nolint:gosec // It is positive.
 		}
 	}
 	conn.Close()
 	u.mu.Lock()
 	delete(u.conns, conn)
 	u.mu.Unlock()
-}
-
-func (u *Unit) miss(n int) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.lost += uint64(n) //nolint:gosec // It is positive.
 }
 
 // survive takes a line. What clients wrote must not end the program that all units of
@@ -157,7 +143,7 @@ func (u *Unit) survive(l *line) {
 func (u *Unit) take(l *line) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	of := u.led(l[haproxy.LogTo])
+	of := u.whose(l)
 	if of.Inner && l.isStream() || l.nothingCame() {
 		return
 	}
@@ -175,6 +161,16 @@ func (u *Unit) take(l *line) {
 	if u.records.Log != nil && u.config != nil && u.config.Logs() {
 		u.records.Log.Write(&e.entry)
 	}
+}
+
+// whose returns what took a request or stream.
+func (u *Unit) whose(l *line) *known {
+	of := u.led(l[haproxy.LogTo])
+	if of.Route != "" || of.Inner || u.config == nil || !l.isStream() {
+		return of
+	}
+	listener, protocol := u.config.Taker(l[haproxy.LogDoor], l[haproxy.LogHost])
+	return &known{Led: haproxy.Led{Listener: listener}, protocol: string(protocol)}
 }
 
 // isStream reports whether a line is of layer 4.
