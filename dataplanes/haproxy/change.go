@@ -12,10 +12,10 @@ import (
 type change struct {
 	// reload is true where it cannot be told without one.
 	reload bool
-	// first makes what is led to, rows leads requests, and last takes away what
-	// nobody is led to any more.
-	first, last []command
-	rows        bool
+	// first makes what is led to, rows leads requests, last takes away what nobody is
+	// led to any more, and after that what nobody names.
+	first, last, after []command
+	rows               bool
 	// left are the servers that get no new request, back those that do again.
 	left, back []serverKey
 	// leaving are the servers that HAProxy still has.
@@ -38,7 +38,24 @@ func difference(from, to *layout, leaving map[serverKey]translator.Server) *chan
 	for name, f := range to.files {
 		c.file(from.files[name], f)
 	}
+	for name, f := range from.files {
+		if to.files[name] == nil {
+			c.drop(f)
+		}
+	}
 	return c
+}
+
+// drop takes a file away that HAProxy keeps in memory.
+func (c *change) drop(f *translator.File) {
+	switch f.Kind {
+	case translator.Certificate:
+		c.after = append(c.after, command{line: "del ssl cert " + f.Name})
+	case translator.Authorities:
+		c.after = append(c.after, command{line: "del ssl ca-file " + f.Name})
+	default:
+		c.reload = true
+	}
 }
 
 // section compares a section with the one that runs.
@@ -162,14 +179,24 @@ func (c *change) list(have, want *translator.File) {
 		c.reload = true
 		return
 	}
-	for _, line := range without(next, old) {
+	added, gone := without(next, old), without(old, next)
+	if slices.ContainsFunc(slices.Concat(added, gone), demanding) {
+		// Whoever is connected was let in under other rules: a reload ends what they have.
+		c.reload = true
+		return
+	}
+	for _, line := range added {
 		c.first = append(c.first, command{line: "add ssl crt-list " + want.Name, payload: line})
 	}
-	for _, line := range without(old, next) {
+	for _, line := range gone {
 		name, _, _ := strings.Cut(line, " ")
 		c.last = append(c.last, command{line: "del ssl crt-list " + want.Name + " " + name})
 	}
 }
+
+// demanding says whether a line of a list has settings of its own: what is asked of
+// clients, or that none is let in.
+func demanding(line string) bool { return strings.Contains(line, " [") }
 
 func entries(list string) []string {
 	var all []string

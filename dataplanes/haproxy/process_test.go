@@ -2,13 +2,16 @@ package haproxy_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -166,7 +169,7 @@ func TestHAProxyEndsEachTime(t *testing.T) {
 	}
 	kill(t, r.child().PID)
 	r.until("that it ends", func(o dataplanes.Outcome) bool {
-		return len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "it is broken")
+		return o.Down && len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "it is broken")
 	})
 	if err := os.Remove(broken); err != nil {
 		t.Fatal(err)
@@ -203,12 +206,8 @@ func TestLeaving(t *testing.T) {
 	if asked() {
 		t.Fatal("clients are asked to go")
 	}
-	worker := r.worker()
 	close(leaving)
 	wait.For(t, "clients are asked to go", asked)
-	if now := r.worker(); now != worker {
-		t.Errorf("worker %d has taken the place of %d", now, worker)
-	}
 	more := *rule
 	more.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-One", Value: "1"}}}}}
 	r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], &more)
@@ -216,4 +215,50 @@ func TestLeaving(t *testing.T) {
 	if !asked() {
 		t.Error("clients are not asked to go any more")
 	}
+}
+
+// HTTP/2 has no field that ends a connection: it is told to go by a frame.
+func TestLeavingOverHTTP2(t *testing.T) {
+	leaving := make(chan struct{})
+	r := newRig(t, dataplanes.Options{Leaving: leaving})
+	port := freePort(t)
+	r.secure(port, "http", "a.example")
+	r.route("http", "/", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
+	r.unit.Proxy.Routes[0].Attachments[0].Hostnames = []string{"a.example"}
+	r.must()
+	var dials atomic.Int64
+	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		dials.Add(1)
+		dialer := tls.Dialer{Config: &tls.Config{ServerName: "a.example", InsecureSkipVerify: true, NextProtos: []string{"h2"}}} //nolint:gosec // It asks who answers.
+		return dialer.DialContext(ctx, "tcp", fmt.Sprint("127.0.0.1:", port))
+	}}}
+	defer client.CloseIdleConnections()
+	ask := func() {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://a.example/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK || response.ProtoMajor != 2 {
+			t.Fatal(response, err)
+		}
+	}
+	for range 5 {
+		ask()
+	}
+	if n := dials.Load(); n != 1 {
+		t.Fatalf("%d connections, want 1", n)
+	}
+	close(leaving)
+	wait.For(t, "requests need new connections", func() bool {
+		before := dials.Load()
+		ask()
+		ask()
+		return dials.Load() >= before+1
+	})
 }

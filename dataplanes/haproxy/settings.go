@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+	"time"
 
 	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
@@ -17,9 +18,9 @@ func (u *unit) processText() string {
 		"set-var " + translator.SessionKey + " str(" + base64.StdEncoding.EncodeToString([]byte(u.sessionKey())) + ")",
 		"mworker-max-reloads " + strconv.Itoa(mostReloads),
 	}
-	if u.local.leaving.Load() {
+	if !u.asking.IsZero() {
 		// A reload forgets what the worker was told.
-		lines = append(lines, "set-var proc.leaving bool(true)")
+		lines = append(lines, "set-var proc.leaving bool(true)", "tune.h2.fe.max-total-streams 1")
 	}
 	return strings.Join(lines, "\n  ") + "\n\n"
 }
@@ -27,24 +28,31 @@ func (u *unit) processText() string {
 // mostReloads is for how many a worker may outlive its time: each takes memory.
 const mostReloads = 24
 
+// lastIdle is how long connections that are used have until the next answer tells
+// them to go, before those that are not used are closed.
+const lastIdle = 2 * time.Second
+
 // askToLeave has clients make another connection for their next request, where the
-// whole proxy is about to end.
-func (u *unit) askToLeave(ctx context.Context) {
-	if u.process == nil || u.process.runs == nil || !u.local.leaving.Load() {
+// whole proxy is about to end. Those of HTTP/1.1 read so in an answer, at once. HTTP/2
+// has a frame for it, which HAProxy sends where a worker is to end, and where a
+// connection has had its number of streams, which is structure: it takes a reload. That
+// one waits, as it closes connections that are not used.
+func (u *unit) askToLeave(ctx context.Context, now time.Time) {
+	if u.process == nil || u.process.runs == nil || u.good.config == nil || !u.local.leaving.Load() || !u.left.IsZero() {
 		return
 	}
-	text := u.processText()
-	if u.process.runs.process == text {
+	if u.asking.IsZero() {
+		// A HAProxy that does not answer is asked again.
+		if u.process.admin.Do(ctx, []command{{line: translator.Leave}}) == nil {
+			u.asking = now
+		}
 		return
 	}
-	err := u.process.admin.Do(ctx, []command{{line: translator.Leave}})
-	if err != nil {
-		// A HAProxy that does not answer will be told when it has been started again.
+	if now.Sub(u.asking) < lastIdle {
 		return
 	}
-	next := *u.process.runs
-	next.process = text
-	if u.process.write(next.texts()) == nil {
-		u.process.runs = &next
+	u.left = now
+	if u.deliver(ctx, u.good.config) != nil {
+		u.left = time.Time{}
 	}
 }

@@ -49,6 +49,8 @@ type unit struct {
 	lost    map[ports.Socket]error
 	// trail is what requests are known again by.
 	trail trail.Trail
+	// asking is since when clients are asked to go, left since when those of HTTP/2 are.
+	asking, left time.Time
 	// ownKey is the session key where none was given.
 	ownKey ir.Secret
 	// failed is true where the assignment is to be tried again.
@@ -106,13 +108,14 @@ func (u *unit) run(ctx context.Context) {
 				u.assigned = a
 				u.work(ctx)
 			}
-			u.askToLeave(ctx)
+			u.askToLeave(ctx, time.Now())
 		case <-u.fell():
 			u.local.outbox.Report(u.down())
 			u.process.runs = nil
 			u.work(ctx)
 		case <-again.C:
 			u.tend(ctx)
+			u.askToLeave(ctx, time.Now())
 		}
 	}
 }
@@ -163,6 +166,7 @@ func (u *unit) work(ctx context.Context) {
 	u.failed = err != nil
 	if err != nil {
 		out = u.everywhere(err.Error())
+		out.Down = out.Down || !u.process.serves(ctx)
 	}
 	u.local.outbox.Report(out)
 	u.local.admin.SetReady(true)

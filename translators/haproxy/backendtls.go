@@ -32,7 +32,8 @@ func (u *upstream) secure() bool {
 	}
 	p := &u.params
 	p.Ssl, p.Verify, p.SslCafile = "enabled", "required", anchors
-	p.Sni, p.Verifyhost = "str("+t.Hostname+")", name
+	// Looking whether an endpoint is there again names the host too.
+	p.Sni, p.CheckSni, p.Verifyhost = "str("+t.Hostname+")", t.Hostname, name
 	p.SslMinVer = "TLSv1.2"
 	if !u.show(t) {
 		return false

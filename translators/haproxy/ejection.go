@@ -24,11 +24,6 @@ const usualMost = 50
 // of certificates.
 const mostUnasked = time.Second
 
-// mostEjecting bounds how many more connections a request looks for where endpoints
-// are left out: those that go on to the next tier of endpoints do so when the nearer
-// ones have failed as often as it takes.
-const mostEjecting = 10
-
 // eject leaves out endpoints that cannot be connected to. HAProxy counts the
 // connections that have failed in a row, and takes an endpoint back when it can be
 // connected to again: it looks by itself, so that no request has to. It never looks
@@ -38,7 +33,6 @@ func (u *upstream) eject() {
 	if e == nil {
 		return
 	}
-	u.lines = append(u.lines, "retries "+strconv.Itoa(mostEjecting))
 	p := &u.params
 	p.Check, p.Observe, p.OnError = "enabled", "layer4", "mark-down"
 	p.ErrorLimit = int64(max(1, e.Failures))

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -141,12 +142,13 @@ func (c *Config) refusal() *Block {
 	return c.single(Row{"/" + refusedPlace + "|", name + "||"})
 }
 
-// labels is how many labels the longest wildcard of a port has.
-func labels(p *order.Port) int {
-	most := 0
+// labels are how many labels wildcards of a port have that are looked for, the most
+// first: those that there are and, where there is any, all few ones.
+func labels(p *order.Port) []int {
+	var counts []int
 	count := func(hostname string) {
-		if strings.HasPrefix(hostname, "*.") {
-			most = max(most, strings.Count(hostname, "."))
+		if n := strings.Count(hostname, "."); strings.HasPrefix(hostname, "*.") && !slices.Contains(counts, n) {
+			counts = append(counts, n)
 		}
 	}
 	for _, l := range p.All() {
@@ -157,5 +159,12 @@ func labels(p *order.Port) int {
 			count(h.Hostname)
 		}
 	}
-	return most
+	for n := 1; n <= fewLabels && len(counts) > 0; n++ {
+		if !slices.Contains(counts, n) {
+			counts = append(counts, n)
+		}
+	}
+	slices.Sort(counts)
+	slices.Reverse(counts)
+	return counts
 }

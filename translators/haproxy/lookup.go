@@ -48,9 +48,9 @@ func (c *Config) lookup(p *order.Port) []string {
 	)
 }
 
-// leastLabels is up to how many labels of wildcards are looked for where there is any
+// fewLabels is up to how many labels of wildcards are looked for where there is any
 // wildcard, so that a new one is but a row.
-const leastLabels = 4
+const fewLabels = 4
 
 // belongs finds the row of a host, which is in one variable, and puts it into another:
 // the most specific hostname that covers it says which listener it belongs to (host.go).
@@ -61,10 +61,10 @@ func (c *Config) belongs(p *order.Port, host, into string) []string {
 		return "http-request set-var(" + into + ") str(h" + port + "|" + key + "),concat(," + value + "),map_str(" + RoutesMap + ")"
 	}
 	lines := []string{look("", host)}
-	if most := labels(p); most > 0 {
+	if counts := labels(p); len(counts) > 0 {
 		// A label before the first dot there must be, be it of one octet.
 		lines = append(lines, "http-request set-var(txn.parent) var("+host+"),bytes(1),field(2,.,0)"+missing)
-		for n := max(most, leastLabels); n > 0; n-- {
+		for _, n := range counts {
 			lines = append(lines,
 				"http-request set-var(txn.wild) var(txn.parent),field(-1,.,"+strconv.Itoa(n)+")"+missing,
 				look("*.", "txn.wild")+missing,

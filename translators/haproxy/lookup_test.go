@@ -211,6 +211,38 @@ func TestRowsThatGoBetweenTwoLookUps(t *testing.T) {
 	}
 }
 
+// TestRowsThatAreNotInForceAreNotSeen has rows stand beside others until they are
+// committed, longer and shorter ones.
+func TestRowsThatAreNotInForceAreNotSeen(t *testing.T) {
+	r := startRig(t, 80)
+	prefixed := func(method string, prefixes ...string) *Config {
+		var matches []ir.Match
+		for _, prefix := range prefixes {
+			matches = append(matches, ir.Match{Path: ir.PathMatch{Kind: ir.Prefix, Value: prefix}, Method: method})
+		}
+		return Translate(matching(matches...), Target{}, nil)
+	}
+	door := r.dial(t, 80)
+	for _, method := range []string{"", "GET"} {
+		r.load(t, prefixed(method, "/a", "/x/y/z"))
+		version := r.prepare(t)
+		r.add(t, version, prefixed(method, "/x", "/x/y", "/a/b/c", "/a/b", "/a"))
+		for range 2 {
+			for path, want := range map[string]string{"/a/b/c/d": "|HTTPRoute/n/r/0|2", "/x/y/z": "|HTTPRoute/n/r/1|6", "/x/y": "|answer_404||"} {
+				if got := door.ask(t, order.Request{Method: "GET", Host: "any", Path: path}); !strings.HasSuffix(got, want) {
+					t.Errorf("%s is led by %q, want %s", path, got, want)
+				}
+			}
+		}
+		if said := r.command(t, "commit map @"+version+" "+RoutesMap); said != "" {
+			t.Fatal(said)
+		}
+		if got := door.ask(t, order.Request{Method: "GET", Host: "any", Path: "/x/y/z"}); !strings.HasSuffix(got, "|HTTPRoute/n/r/1|4") {
+			t.Errorf("then, /x/y/z is led by %q", got)
+		}
+	}
+}
+
 // TestWhatIsGoneIsLookedUpAgain has look-ups find what rows of before have said.
 func TestWhatIsGoneIsLookedUpAgain(t *testing.T) {
 	r := startRig(t, 80)
@@ -262,6 +294,50 @@ func TestRowsAreOneFile(t *testing.T) {
 		_, line, _ = strings.Cut(line, " ")
 		if i >= len(want) || line != want[i] {
 			t.Errorf("row %d is %q", i, line)
+		}
+	}
+}
+
+// TestFieldsOfTheConnectionAreNoHeaders is about matches on what the Go proxy takes off
+// at its door.
+func TestFieldsOfTheConnectionAreNoHeaders(t *testing.T) {
+	r := startRig(t, 80)
+	var matches []ir.Match
+	names := []string{"upgrade", "te", "expect", "content-length", "proxy-authorization", "x-other"}
+	for _, name := range names {
+		matches = append(matches, ir.Match{Headers: []ir.ValueMatch{{Name: name, Kind: ir.Regex, Value: ".*"}}})
+	}
+	r.load(t, Translate(matching(matches...), Target{}, nil))
+	door := r.dial(t, 80)
+	for i, name := range names {
+		said := door.ask(t, order.Request{Method: "GET", Host: "any", Path: "/", Headers: []ir.Header{{Name: name, Value: "0"}}})
+		if met := strings.HasSuffix(said, fmt.Sprintf("|HTTPRoute/n/r/%d|0", i)); met != (name == "x-other") {
+			t.Errorf("with %s, it is led by %q", name, said)
+		}
+	}
+}
+
+// TestManyLabels has a wildcard for each number of labels, and hosts under each.
+func TestManyLabels(t *testing.T) {
+	unit := matching(ir.Match{})
+	route := unit.Proxy.Routes[0]
+	route.Attachments[0].Hostnames = nil
+	name := "org"
+	for range 120 {
+		route.Attachments[0].Hostnames = append(route.Attachments[0].Hostnames, "*."+name)
+		name = "a." + name
+	}
+	port := order.Ports(unit.Proxy, nil)[0]
+	if counts := labels(port); len(counts) != 120 || counts[0] != 120 || counts[119] != 1 {
+		t.Errorf("the numbers of labels are %v", counts)
+	}
+	r := startRig(t, 80)
+	r.load(t, Translate(unit, Target{}, nil))
+	door := r.dial(t, 80)
+	for host, found := range map[string]bool{"x." + name: true, "a.org": true, "org": false, ".org": false, "x..org": true, "x.a.org": true, "xorg": false, "x.org.": false} {
+		said := door.ask(t, order.Request{Method: "GET", Host: host, Path: "/"})
+		if strings.HasSuffix(said, "|HTTPRoute/n/r/0|0") != found {
+			t.Errorf("%s is led by %q, found: want %t", host, said, found)
 		}
 	}
 }

@@ -46,7 +46,7 @@ const varDoor = "sess.door"
 // greeting takes note of what a connection was made with: the server name, and the
 // listener that HAProxy has answered for. Its wildcards cover one label alone, so
 // that a name of more labels is answered for "*" though another listener has it: such
-// a connection is nobody's.
+// a connection is closed.
 func (c *Config) greeting(p *order.Port) []string {
 	if !speaksTLS(p) {
 		return nil
@@ -74,6 +74,7 @@ func (c *Config) greeting(p *order.Port) []string {
 	return append(all,
 		"tcp-request session set-var(sess.whose) var(sess.at),field(2,|)",
 		"tcp-request session set-var("+varDoor+") var(sess.rest)"+unknown+" { var(sess.rest),strcmp(sess.whose) eq 0 }",
+		"tcp-request session reject if !{ var("+varDoor+") -m found }",
 	)
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/editing"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
@@ -33,6 +34,10 @@ func (w *question) add(e order.Entry, to string) {
 		wanted = append(wanted, w.path(m.Path.Value))
 	}
 	for _, h := range m.Headers {
+		if ofConnection(h.Name) {
+			wanted = append(wanted, "n=")
+			continue
+		}
 		wanted = append(wanted, w.value("h", h))
 	}
 	for _, q := range m.Query {
@@ -57,6 +62,17 @@ func (w *question) path(pattern string) string {
 	}
 	prefix, _ := order.Claims(pattern)
 	return "p*" + escape(prefix)
+}
+
+// ofConnection reports whether a field belongs to the connection or to the framing of
+// a message, and is no header that a match could meet, whatever the client sends.
+func ofConnection(name string) bool {
+	switch name {
+	case "expect", "proxy", "proxy-authenticate", "proxy-authorization":
+		return true
+	default:
+		return editing.Framing(name)
+	}
 }
 
 // value asks for a header or a parameter. An expression that cannot be read, or is

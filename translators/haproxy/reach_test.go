@@ -104,13 +104,12 @@ func TestAnEndpointThatCannotBeConnectedToIsLeftOutAndTakenBack(t *testing.T) {
 	bad := refusing(t)
 	ejection := &ir.Ejection{Failures: 2, BaseTime: ir.Duration(50 * time.Millisecond), MaxTime: ir.Duration(time.Minute), MaxPercent: 50}
 	h := reached(t, ir.Backend{Ejection: ejection}, good, bad)
-	name := serverName(netip.AddrPortFrom(netip.MustParseAddr(bad.Address), bad.Port))
 	for range 20 {
 		if status, text := heard(t, h.url); status != http.StatusOK || text != "good" {
 			t.Fatalf("answer: %d %q", status, text)
 		}
 	}
-	waitFor(t, "left out", func() bool { return strings.Contains(h.stat(t, name), "DOWN") })
+	waitFor(t, "left out", func() bool { return strings.Contains(h.stat(t, at(bad)), "DOWN") })
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", fmt.Sprintf("%s:%d", bad.Address, bad.Port))
 	if err != nil {
 		t.Skip("somebody else has the port")
@@ -155,6 +154,7 @@ func TestTheNextTierServesWhereANearerOneIsGone(t *testing.T) {
 	draining.Draining = true
 	ejection := &ir.Ejection{Failures: 3, BaseTime: ir.Duration(time.Hour), MaxTime: ir.Duration(time.Hour), MaxPercent: 50}
 	h := reached(t, ir.Backend{Ejection: ejection}, refusing(t), refusing(t), draining)
+	waitFor(t, "the nearer ones are left out", func() bool { status, _ := heard(t, h.url); return status == http.StatusOK })
 	for range 10 {
 		if status, text := heard(t, h.url); status != http.StatusOK || text != "draining" {
 			t.Fatalf("answer: %d %q", status, text)
@@ -163,7 +163,7 @@ func TestTheNextTierServesWhereANearerOneIsGone(t *testing.T) {
 }
 
 func TestARunningHAProxyTakesServersOfAllBackends(t *testing.T) {
-	ca := authority(t)
+	ca := issued(t, "authority", "ecdsa").Chain
 	for name, b := range map[string]ir.Backend{
 		"plain":   {},
 		"h2c":     {Key: ir.BackendKey{Protocol: ir.BackendH2C}},
@@ -203,6 +203,11 @@ func TestARunningHAProxyTakesServersOfAllBackends(t *testing.T) {
 			}
 		})
 	}
+}
+
+// at is the name of an endpoint's server.
+func at(e ir.Endpoint) string {
+	return serverName(netip.AddrPortFrom(netip.MustParseAddr(e.Address), e.Port))
 }
 
 func waitFor(t *testing.T, what string, done func() bool) {

@@ -49,6 +49,7 @@ func TestTriesAreAsManyAsARuleAsksFor(t *testing.T) {
 		tries    int32
 	}{
 		"a status":                 {ir.Rule{Retry: twice}, 2, "503", "POST", 200, 3},
+		"a status and waits":       {ir.Rule{Retry: &ir.Retry{Attempts: 2, Codes: []int{500, 503}, Backoff: short}}, 2, "503", "POST", 200, 3},
 		"a status too often":       {ir.Rule{Retry: twice}, 9, "503", "POST", 503, 3},
 		"a status not asked for":   {ir.Rule{Retry: twice}, 9, "502", "POST", 502, 1},
 		"a close":                  {ir.Rule{Retry: twice}, 2, "close", "POST", 200, 3},
@@ -76,11 +77,18 @@ func TestTriesAreAsManyAsARuleAsksFor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			began := time.Now()
 			answer, err := http.DefaultTransport.RoundTrip(r)
 			if err != nil {
 				t.Fatal(err)
 			}
 			_ = answer.Body.Close()
+			if c.rule.Retry != nil {
+				// HAProxy's clock ticks in milliseconds.
+				if least := time.Duration(c.rule.Retry.Backoff) * time.Duration(c.tries-1) * 9 / 10; time.Since(began) < least {
+					t.Errorf("%d tries took %v, want at least %v", c.tries, time.Since(began), least)
+				}
+			}
 			if answer.StatusCode != c.status || f.asked.Load() != c.tries {
 				t.Errorf("status %d after %d tries, want %d after %d\n%s", answer.StatusCode, f.asked.Load(), c.status, c.tries, config.Text())
 			}
@@ -100,5 +108,37 @@ func TestWhatCannotBeRetriedIsRefused(t *testing.T) {
 	}
 	if got := ask(t, http.MethodGet, "http://"+served(t, c)+"/"); got.StatusCode != 500 {
 		t.Errorf("status %d, want 500", got.StatusCode)
+	}
+}
+
+// TestLargeBodiesAreNotHeldUp sends more than HAProxy keeps, by rules that have it wait
+// for bodies.
+func TestLargeBodiesAreNotHeldUp(t *testing.T) {
+	f := &failing{bodies: make(chan string, 100)}
+	two := keyOf("two")
+	at := "http://" + served(t, ruled(t, map[string]*ir.Rule{
+		"/": {
+			Retry: &ir.Retry{Attempts: 2}, Timeouts: ir.RuleTimeouts{Request: ir.Duration(time.Minute), BackendRequest: ir.Duration(10 * time.Second)},
+			Backends: []ir.BackendUse{{Backend: &two, Weight: 1}},
+		},
+	}, service{"two", []http.HandlerFunc{f.ServeHTTP}}))
+	body := strings.Repeat("0123456789abcdef", 1<<16)
+	for _, length := range []int64{int64(len(body)), -1} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at, io.NopCloser(strings.NewReader(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ContentLength = length
+		answer, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			t.Errorf("a body of the length %d: status %d, want 200", length, answer.StatusCode)
+		}
+		if got := <-f.bodies; got != body {
+			t.Errorf("a body of the length %d: %d octets came, want %d", length, len(got), len(body))
+		}
 	}
 }

@@ -38,10 +38,8 @@ func (c *Config) clientCertificate(b *ir.Backend) *ir.Certificate {
 	if b.TLS == nil || b.TLS.ClientCertificate == nil {
 		return nil
 	}
-	for _, one := range c.unit.Proxy.Certificates {
-		if one.Key == *b.TLS.ClientCertificate {
-			return one
-		}
+	if l := c.made.leaves[*b.TLS.ClientCertificate]; l != nil {
+		return l.from
 	}
 	return nil
 }

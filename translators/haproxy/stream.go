@@ -230,7 +230,7 @@ func (c *Config) streamSection(l *ir.Listener, rule *ir.Rule, use *ir.BackendUse
 	name := u.section(append(lines[:len(lines):len(lines)], string(l.SendProxyProtocol)))
 	return c.keep(name, rule.Origin, func(name string) *Section {
 		return &Section{Kind: "backend", Name: name, Lines: lines, Pool: greeted(c.pool(*use.Backend), l.SendProxyProtocol)}
-	}) + "|" + tag(rule.Origin) + "|" + listenerName(l.Key)
+	}) + "|" + Tag(rule.Origin) + "|" + listenerName(l.Key)
 }
 
 // greeted has servers get a PROXY header first.
@@ -239,6 +239,7 @@ func greeted(p *Pool, version ir.ProxyProtocolVersion) *Pool {
 		return p
 	}
 	with := *p
+	with.Params.CheckSendProxy = models.ServerParamsCheckSendProxyEnabled
 	if version == ir.ProxyProtocolV1 {
 		with.Params.SendProxy = models.ServerParamsSendProxyEnabled
 	} else {

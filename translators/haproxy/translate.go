@@ -15,9 +15,12 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	if last == nil || last.target != to {
 		last = &Config{}
 	}
+	if c := last.withEndpoints(unit); c != nil {
+		return c
+	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
 	c.sameSettings = c.alikeSettings(last)
-	c.made = parts{tree: newTree(), bases: map[ruleKey]*basis{}, doors: newDoors(), sections: map[string]*Section{}, shares: map[ruleKey][]share{}, attributions: map[attribution]bool{}, several: map[uint16]bool{}, detours: map[string]*Detour{}, backends: c.backendsByKey(), endpoints: c.endpointsByKey(), upstreams: map[ir.BackendKey]*upstream{}, pooled: map[ir.BackendKey]pooled{}}
+	c.made = c.newParts(&last.made)
 	c.made.leaves = c.readLeaves()
 	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults(), ring())
@@ -61,8 +64,26 @@ type parts struct {
 	tree
 }
 
+// newParts has room for what the last translation had.
+func (c *Config) newParts(last *parts) parts {
+	return parts{
+		tree:         newTree(&last.tree),
+		bases:        make(map[ruleKey]*basis, len(last.bases)),
+		doors:        newDoors(),
+		sections:     make(map[string]*Section, len(last.sections)),
+		shares:       make(map[ruleKey][]share, len(last.shares)),
+		attributions: make(map[attribution]bool, len(last.sections)),
+		several:      map[uint16]bool{},
+		detours:      map[string]*Detour{},
+		backends:     c.backendsByKey(),
+		endpoints:    c.endpointsByKey(),
+		upstreams:    make(map[ir.BackendKey]*upstream, len(last.upstreams)),
+		pooled:       make(map[ir.BackendKey]pooled, len(last.pooled)),
+	}
+}
+
 func (c *Config) backendsByKey() map[ir.BackendKey]*ir.Backend {
-	by := map[ir.BackendKey]*ir.Backend{}
+	by := make(map[ir.BackendKey]*ir.Backend, len(c.unit.Proxy.Backends))
 	for _, b := range c.unit.Proxy.Backends {
 		by[b.Key] = b
 	}
@@ -70,7 +91,7 @@ func (c *Config) backendsByKey() map[ir.BackendKey]*ir.Backend {
 }
 
 func (c *Config) endpointsByKey() map[ir.EndpointsKey]*ir.Endpoints {
-	by := map[ir.EndpointsKey]*ir.Endpoints{}
+	by := make(map[ir.EndpointsKey]*ir.Endpoints, len(c.unit.Endpoints))
 	for _, e := range c.unit.Endpoints {
 		by[e.Key] = e
 	}

@@ -19,10 +19,14 @@ type tree struct {
 	singles     map[Row]*Block
 }
 
-func newTree() tree {
+// newTree has room for what the last translation had.
+func newTree(last *tree) tree {
 	return tree{
-		leads: map[leadsKey]*leads{}, hostings: map[*order.Host]*hosting{}, expressions: map[string]*expression{},
-		texts: map[string]*Block{}, singles: map[Row]*Block{},
+		leads:       make(map[leadsKey]*leads, len(last.leads)),
+		hostings:    make(map[*order.Host]*hosting, len(last.hostings)),
+		expressions: make(map[string]*expression, len(last.expressions)),
+		texts:       make(map[string]*Block, len(last.texts)),
+		singles:     make(map[Row]*Block, len(last.singles)),
 	}
 }
 

@@ -11,14 +11,19 @@ import (
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// upstream is what a section says of the backend that it leads to.
-type upstream struct {
+// upstreamOf is what an upstream is made of.
+type upstreamOf struct {
 	backend *ir.Backend
 	connect ir.Duration
 	// hops is true where others tell who the client is.
 	hops bool
 	// client is the certificate that is shown; nil for none.
 	client *ir.Certificate
+}
+
+// upstream is what a section says of the backend that it leads to.
+type upstream struct {
+	upstreamOf
 
 	// lines are the section's first, request those that follow the rule's of requests,
 	// and last the section's last.
@@ -57,11 +62,10 @@ func (c *Config) upstream(key ir.BackendKey) *upstream {
 		b = &ir.Backend{Key: key}
 	}
 	settings := &c.unit.Proxy.Settings
-	now := upstream{backend: b, connect: settings.Timeouts.Connect, hops: settings.ClientIP.TrustedHops > 0, client: c.clientCertificate(b)}
+	of := upstreamOf{b, settings.Timeouts.Connect, settings.ClientIP.TrustedHops > 0, c.clientCertificate(b)}
 	u := c.kept.upstreams[key]
-	if u == nil || !u.alike(&now) {
-		made := now
-		u = &made
+	if u == nil || !u.alike(of) {
+		u = &upstream{upstreamOf: of}
 		u.make()
 	}
 	c.made.upstreams[key] = u
@@ -69,7 +73,7 @@ func (c *Config) upstream(key ir.BackendKey) *upstream {
 	return u
 }
 
-func (u *upstream) alike(with *upstream) bool {
+func (u *upstreamOf) alike(with upstreamOf) bool {
 	return u.connect == with.connect && u.hops == with.hops && same(u.backend, with.backend) && same(u.client, with.client)
 }
 
@@ -102,7 +106,7 @@ func (c *Config) pool(key ir.BackendKey) *Pool {
 	if last := c.kept.pooled[key]; last.upstream == u && same(last.endpoints, endpoints) {
 		made.pool = last.pool
 	} else {
-		made.pool = &Pool{Endpoints: key.EndpointsKey, Through: c.through(key), Params: u.params, says: u.says, ejection: ejection(u.backend), Servers: c.servers(endpoints, u.weight)}
+		made.pool = &Pool{Endpoints: key.EndpointsKey, Through: c.through(key), Params: u.params, says: u.says, weight: u.weight, ejection: ejection(u.backend), Servers: c.servers(endpoints, u.weight)}
 	}
 	c.made.pooled[key] = made
 	return made.pool

@@ -1,13 +1,6 @@
 package haproxy
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net/netip"
 	"strings"
 	"testing"
@@ -107,7 +100,7 @@ func TestEndpointsAreServersInTiers(t *testing.T) {
 }
 
 func TestHAProxyTakesWhatIsSaidOfBackends(t *testing.T) {
-	ca := authority(t)
+	ca := issued(t, "authority", "ecdsa").Chain
 	all := map[string]ir.Backend{
 		"h2c":     {Key: ir.BackendKey{Protocol: ir.BackendH2C}},
 		"h2":      {Key: ir.BackendKey{Protocol: ir.BackendH2}, TLS: &ir.BackendTLS{Hostname: "a.internal", CAs: ca}},
@@ -131,7 +124,7 @@ func TestHAProxyTakesWhatIsSaidOfBackends(t *testing.T) {
 }
 
 func TestWhatCannotBeFollowedIsSpokenToByNobody(t *testing.T) {
-	ca := authority(t)
+	ca := issued(t, "authority", "ecdsa").Chain
 	all := map[string]ir.BackendTLS{
 		"invalid":        {Hostname: "a.internal", CAs: ca, Invalid: "there is no ConfigMap"},
 		"nothing trusts": {Hostname: "a.internal", CAs: "none"},
@@ -160,20 +153,26 @@ func TestWhatServersHaveIsPartOfTheSectionsName(t *testing.T) {
 	}
 }
 
-// authority is a certificate in PEM.
-func authority(t *testing.T) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+func TestWhatHasNotChangedIsTakenOver(t *testing.T) {
+	u := services(3)
+	first := Translate(u, here(), nil)
+	next := &ir.Unit{Proxy: u.Proxy, Endpoints: append([]*ir.Endpoints(nil), u.Endpoints...)}
+	next.Endpoints[1] = tenOf(u.Endpoints[1].Key, 1, 1)
+	second := Translate(next, here(), first)
+	was := map[string]*Section{}
+	for _, s := range first.Sections {
+		was[s.Name] = s
 	}
-	about := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
+	for _, s := range second.Sections {
+		if s.Pool == nil {
+			continue
+		}
+		changed := s.Pool.Endpoints == u.Endpoints[1].Key
+		if changed == (was[s.Name] == s) {
+			t.Errorf("%s: taken over: %t", s.Name, !changed)
+		}
+		if changed && s.Pool.Servers[0].Address.Addr().String() != "10.0.1.20" {
+			t.Errorf("%s: first server %v", s.Name, s.Pool.Servers[0])
+		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, about, about, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }

@@ -40,12 +40,14 @@ type rig struct {
 	dir   string
 	unit  *ir.Unit
 	port  uint16
+	// told changes what the agent is told; nil for nothing.
+	told func(*translator.Detours)
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	haproxytest.Program(t)
-	dir, err := os.MkdirTemp("", "detour")
+	dir, err := os.MkdirTemp("", "detour") //nolint:usetesting // The path of a socket must be short.
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +112,9 @@ func (r *rig) route(rule ir.Rule, backend ir.BackendKey) {
 func (r *rig) start() string {
 	r.t.Helper()
 	config := translator.Translate(r.unit, translator.Target{Address: loopback, Trail: trail}, nil)
+	if r.told != nil {
+		r.told(&config.Detours)
+	}
 	if problems := append(config.Problems, r.agent.Apply(detour.Input{Unit: r.unit, Detours: config.Detours, Address: loopback})...); len(problems) > 0 {
 		r.t.Fatalf("problems: %v", problems)
 	}

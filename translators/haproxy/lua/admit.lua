@@ -143,6 +143,13 @@ end
 
 -- Fields.
 
+-- Takes spaces off both ends of a text. Clients write the text: an expression with two
+-- repetitions that fit the same octets would try each beginning with each end.
+local function trimmed(text)
+  local from = text:find("[^ \t]")
+  return from and text:match("^.*[^ \t]", from) or ""
+end
+
 local hop, framing, guarded, content = 1, 2, 3, 4
 
 local kinds = {
@@ -160,7 +167,7 @@ local kinds = {
 local function nominated(values)
   local names, upgrade = {}, false
   for option in values:gmatch("[^,]+") do
-    option = option:match("^[ \t]*(.-)[ \t]*$"):lower()
+    option = trimmed(option):lower()
     if option == "upgrade" then
       upgrade = true
     elseif option ~= "" and option ~= "close" and option ~= "keep-alive" then
@@ -310,9 +317,9 @@ end, 3)
 core.register_action("entries", {"http-req"}, function(txn)
   local kept = {}
   for entry in joined(txn.http:req_get_headers(), "x-forwarded-for"):gmatch("[^,]+") do
-    kept[#kept + 1] = entry:match("^[ \t]*(.-)[ \t]*$")
-    if kept[#kept] == "" then
-      kept[#kept] = nil
+    entry = trimmed(entry)
+    if entry ~= "" then
+      kept[#kept + 1] = entry
     end
   end
   txn.http:req_del_header("x-forwarded-for")

@@ -94,7 +94,7 @@ end
 
 local function condition(written)
   local kind, how, rest = string.match(written, "^(%a)([=~*])(.*)$")
-  if kind == "m" then return { kind = kind, value = rest } end
+  if kind == "m" or kind == "n" then return { kind = kind, value = rest } end
   if kind == "p" then
     if how == "~" then return { kind = kind, expression = rest } end
     return { kind = kind, prefix = unescape(rest) }
@@ -117,7 +117,7 @@ local function index(list)
   for i, a in ipairs(list) do
     local distinct
     for _, c in ipairs(a.conditions) do
-      if c.value ~= nil and c.kind ~= "m" then
+      if c.value ~= nil and (c.kind == "h" or c.kind == "q") then
         distinct = c
         break
       end
@@ -244,6 +244,7 @@ local function fits(r, c)
     r.method = r.method or r.txn.sf:method()
     return r.method == c.value
   end
+  if c.kind == "n" then return false end -- Nothing meets it.
   local got = r.path
   if c.kind ~= "p" then
     got = named(r, c.kind, c.name)
