@@ -12,7 +12,7 @@ import (
 // forwarded tells backends who asked and how, and believes no more of what the
 // request says about that than it may (ir.ClientIP).
 func (c *Config) forwarded(p *order.Port) []string {
-	scheme, port := "http", strconv.Itoa(int(p.Port))
+	scheme, port := "http", strconv.Itoa(int(c.address(p.Port).Port()))
 	if p.Protocol == ir.HTTPS {
 		scheme = "https"
 	}
