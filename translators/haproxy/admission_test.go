@@ -42,8 +42,14 @@ func admits(t *testing.T, settings ir.Settings) admitting {
 	return admitting{r.at[80]}
 }
 
-// send writes octets and reads an answer. Its status is 0 where none comes.
+// send writes octets and reads an answer.
 func (a admitting) send(t fails, octets string) *http.Response {
+	t.Helper()
+	answer, _ := a.read(t, octets)
+	return answer
+}
+
+func (a admitting) read(t fails, octets string) (*http.Response, string) {
 	t.Helper()
 	connection, err := net.Dial("tcp", a.at.String()) //nolint:noctx // It is on this machine.
 	if err != nil {
@@ -58,8 +64,15 @@ func (a admitting) send(t fails, octets string) *http.Response {
 	if err != nil {
 		t.Fatalf("%q: %v", octets, err)
 	}
-	_ = answer.Body.Close()
-	return answer
+	body, _ := io.ReadAll(answer.Body)
+	return answer, string(body)
+}
+
+// whole is an answer's status and body, or its gRPC status.
+func (a admitting) whole(t fails, octets string) string {
+	t.Helper()
+	answer, body := a.read(t, octets)
+	return strings.TrimSpace(fmt.Sprintf("%d %s%s", answer.StatusCode, answer.Header.Get("Grpc-Status"), body))
 }
 
 func (a admitting) get(t fails, target string, fields ...string) *http.Response {

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -129,6 +131,34 @@ func TestBodiesAreBounded(t *testing.T) {
 				t.Errorf("answered %d %q, want %d", answer.StatusCode, body, one.status)
 			}
 		})
+	}
+}
+
+// TestStalls has clients wait with a body, and a backend with an answer.
+func TestStalls(t *testing.T) {
+	const stall = 200 * time.Millisecond
+	slow := service{"slow", []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		time.Sleep(3 * stall)
+		_, _ = io.WriteString(w, "late")
+	}}}
+	key := keyOf("slow")
+	c := ruled(t, map[string]*ir.Rule{"/": {Backends: []ir.BackendUse{{Backend: &key, Weight: 1}}}}, slow)
+	c.unit.Proxy.Settings.Timeouts.Stall = ir.Duration(stall)
+	at := served(t, Translate(c.unit, c.target, nil))
+	for octets, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: a\r\n\r\n":                                             "200 late",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc":                    "200 late",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabc":                    "408 Request Timeout",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n":  "408 Request Timeout",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n": "400",
+	} {
+		answer := admitting{netip.MustParseAddrPort(at)}.whole(t, octets)
+		if !strings.HasPrefix(answer, want) {
+			t.Errorf("%q is answered %q, want %q", octets, answer, want)
+		}
 	}
 }
 

@@ -360,11 +360,11 @@ function limit:http_payload(txn, message)
     return
   end
   txn:set_var("txn.flag", "body_too_large")
-  txn:set_var("txn.text", txn:get_var("txn.grpc") and "" or reasons[413])
+  txn:set_var("txn.over", limit.over)
   error("a request's body is over the limit")
 end
 
 core.register_filter("limit", limit, function(filter, arguments)
-  limit.most = tonumber(arguments[1])
+  limit.most, limit.over = tonumber(arguments[1]), tonumber(arguments[2])
   return filter
 end)
