@@ -23,6 +23,7 @@ func BenchmarkOneEdit(b *testing.B) {
 	r.must()
 	edit := func(with func(*ir.Rule, int)) func(*testing.B) {
 		return func(b *testing.B) {
+			b.Helper()
 			for i := 0; b.Loop(); i++ {
 				rule := *r.unit.Proxy.Routes[2500].Rules[0]
 				with(&rule, i)

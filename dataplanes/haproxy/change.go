@@ -12,10 +12,10 @@ import (
 type change struct {
 	// reload is true where it cannot be told without one.
 	reload bool
-	// first makes what is led to, rows leads requests, and last takes away what
-	// nobody is led to any more.
-	first, last []command
-	rows        bool
+	// first makes what is led to, rows leads requests, last takes away what nobody is
+	// led to any more, and after that what nobody names.
+	first, last, after []command
+	rows               bool
 	// left are the servers that get no new request, back those that do again.
 	left, back []serverKey
 	// leaving are the servers that HAProxy still has.
@@ -38,7 +38,24 @@ func difference(from, to *layout, leaving map[serverKey]translator.Server) *chan
 	for name, f := range to.files {
 		c.file(from.files[name], f)
 	}
+	for name, f := range from.files {
+		if to.files[name] == nil {
+			c.drop(f)
+		}
+	}
 	return c
+}
+
+// drop takes a file away that HAProxy keeps in memory.
+func (c *change) drop(f *translator.File) {
+	switch f.Kind {
+	case translator.Certificate:
+		c.after = append(c.after, command{line: "del ssl cert " + f.Name})
+	case translator.Authorities:
+		c.after = append(c.after, command{line: "del ssl ca-file " + f.Name})
+	default:
+		c.reload = true
+	}
 }
 
 // section compares a section with the one that runs.

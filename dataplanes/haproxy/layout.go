@@ -66,8 +66,8 @@ func shardOf(name string) int {
 	return int(h.Sum32() % shards)
 }
 
-// newLayout arranges a configuration. What last has and nobody names any more stays,
-// unless it has been so for longer than linger.
+// newLayout arranges a configuration. What last has and nobody names any more stays
+// until it is swept.
 func newLayout(c *translator.Config, last *layout, now time.Time) *layout {
 	l := &layout{sections: map[sectionKey]*translator.Section{}, files: map[string]*translator.File{}, gone: map[any]time.Time{}, blocks: c.Blocks}
 	for _, s := range c.Sections {
@@ -96,28 +96,37 @@ func newLayout(c *translator.Config, last *layout, now time.Time) *layout {
 // no second reload. It goes with a reload that something else asks for.
 const linger = time.Minute
 
-// linger takes over what nobody names any more, as long as it has not been so for
-// long.
+// linger takes over what nobody names any more.
 func (l *layout) linger(last *layout, now time.Time) {
-	since := func(key any) (time.Time, bool) {
-		at, known := last.gone[key]
-		if !known {
-			at = now
+	since := func(key any) time.Time {
+		if at, known := last.gone[key]; known {
+			return at
 		}
-		return at, now.Sub(at) < linger
+		return now
 	}
 	for key, s := range last.sections {
 		if l.sections[key] == nil && s.Kind == backendKind {
-			l.gone[key], _ = since(key)
+			l.gone[key] = since(key)
 			l.sections[key] = s
 		}
 	}
 	for name, f := range last.files {
-		if l.files[name] == nil {
-			l.gone[name], _ = since(name)
+		if l.files[name] == nil && l.leavingNames(name) {
+			l.gone[name] = since(name)
 			l.files[name] = f
 		}
 	}
+}
+
+// leavingNames reports whether a section that nobody names any more names a file.
+// Other files, which may hold keys, go at once.
+func (l *layout) leavingNames(file string) bool {
+	for key := range l.gone {
+		if key, ok := key.(sectionKey); ok && strings.Contains(l.sections[key].Text(), file) {
+			return true
+		}
+	}
+	return false
 }
 
 // swept is a layout without what nobody has named for long: what a reload takes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,6 +72,11 @@ func (p *process) answers(ctx context.Context) bool {
 	}
 	said, err := p.master.Ask(ctx, "show proc")
 	return err == nil && strings.Contains(said, "worker")
+}
+
+// serves reports whether a worker serves.
+func (p *process) serves(ctx context.Context) bool {
+	return p != nil && p.child != nil && p.worker(ctx) > 0
 }
 
 // started waits until HAProxy answers, and no longer than HAProxy ends for the second
@@ -166,7 +172,7 @@ func (p *process) tell(ctx context.Context, c *change, next *layout) error {
 			return err
 		}
 	}
-	if err := p.admin.Do(ctx, c.last); err != nil {
+	if err := p.admin.Do(ctx, slices.Concat(c.last, c.after)); err != nil {
 		return err
 	}
 	for _, key := range c.back {

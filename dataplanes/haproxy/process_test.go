@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/net/http2"
-
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
 	"github.com/sluice-gateway/sluice/ir"
@@ -171,7 +169,7 @@ func TestHAProxyEndsEachTime(t *testing.T) {
 	}
 	kill(t, r.child().PID)
 	r.until("that it ends", func(o dataplanes.Outcome) bool {
-		return len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "it is broken")
+		return o.Down && len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "it is broken")
 	})
 	if err := os.Remove(broken); err != nil {
 		t.Fatal(err)
@@ -229,7 +227,7 @@ func TestLeavingOverHTTP2(t *testing.T) {
 	r.unit.Proxy.Routes[0].Attachments[0].Hostnames = []string{"a.example"}
 	r.must()
 	var dials atomic.Int64
-	client := &http.Client{Transport: &http2.Transport{DialTLSContext: func(ctx context.Context, _, _ string, _ *tls.Config) (net.Conn, error) {
+	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		dials.Add(1)
 		dialer := tls.Dialer{Config: &tls.Config{ServerName: "a.example", InsecureSkipVerify: true, NextProtos: []string{"h2"}}} //nolint:gosec // It asks who answers.
 		return dialer.DialContext(ctx, "tcp", fmt.Sprint("127.0.0.1:", port))

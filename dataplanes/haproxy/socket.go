@@ -85,7 +85,8 @@ func (s *Socket) Do(ctx context.Context, all []command) error {
 	return s.one(ctx, command{line: line})
 }
 
-// failed finds an answer that tells of an error: "[3]: No such server."
+// failed finds what an answer tells of an error, "[3]: No such server", behind how bad
+// it is.
 var failed = regexp.MustCompile(`(?m)^\[[0-3]\]: (.*)$`)
 
 func (s *Socket) one(ctx context.Context, c command) error {

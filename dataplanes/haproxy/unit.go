@@ -166,6 +166,7 @@ func (u *unit) work(ctx context.Context) {
 	u.failed = err != nil
 	if err != nil {
 		out = u.everywhere(err.Error())
+		out.Down = out.Down || !u.process.serves(ctx)
 	}
 	u.local.outbox.Report(out)
 	u.local.admin.SetReady(true)

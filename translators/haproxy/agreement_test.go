@@ -48,7 +48,7 @@ func (c *Config) slow(p *order.Port, q order.Request) string {
 		}
 		if won, ok := order.Winner(l, q); ok {
 			e := won.Entry
-			return name + "|" + written(c.shares(p, e)) + "|" + tag(e.Rule.Origin) + "|" + prefixLength(e.Match())
+			return name + "|" + written(c.shares(p, e)) + "|" + Tag(e.Rule.Origin) + "|" + prefixLength(e.Match())
 		}
 	}
 	return name + "|answer_404||"

@@ -95,6 +95,8 @@ type Pool struct {
 
 	// says are Params as HAProxy reads them.
 	says string
+	// weight is what each server has that is used.
+	weight int
 	// ejection is what HAProxy's script has to know of leaving servers out.
 	ejection string
 }

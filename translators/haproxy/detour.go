@@ -38,7 +38,7 @@ type Detour struct {
 	Request time.Duration
 	// Next is the section that goes on with what has passed.
 	Next string
-	// H2 is true where requests go on over HTTP/2, as streams of gRPC need.
+	// H2 is true where requests go on over HTTP/2, for backends that speak it.
 	H2 bool
 	// Port is the listeners'.
 	Port uint16
@@ -64,6 +64,8 @@ const (
 	DetourClient = DetourPrefix + "client"
 	// DetourScheme is how the client speaks with the listener.
 	DetourScheme = DetourPrefix + "scheme"
+	// DetourVersion is the major version of HTTP that the client speaks.
+	DetourVersion = DetourPrefix + "version"
 	// DetourTo is the row that led the request, and DetourPeer the client as far as
 	// trusted hops tell: variables that are carried.
 	DetourTo   = DetourPrefix + "to"
@@ -75,6 +77,10 @@ const (
 	// DetourServed is which server answered, in the response of HAProxy's return.
 	DetourServed = DetourPrefix + "served"
 )
+
+// DetourLost is the section that answers where there is none of the name that a request
+// is to go on with: a reload has taken it away while the request was with the agent.
+const DetourLost = "detour_lost"
 
 // carried are the variables that survive a detour: whoever reads one that is not
 // here behind a detour finds it empty.
@@ -183,14 +189,11 @@ func (c *Config) detourLines(d *Detour) []string {
 	lines := []string{
 		"http-request del-header " + DetourPrefix + " -m beg",
 		"http-request set-header " + DetourClient + " %[src]:%[src_port]",
+		"http-request set-header " + DetourVersion + " %[fc_http_major]",
 		"http-request set-header " + DetourScheme + " %[ssl_fc,iif(https,http)]",
 	}
 	for _, variable := range carried {
 		lines = append(lines, "http-request set-header "+carrier(variable)+" %[var("+variable+")] if { var("+variable+") -m found }")
-	}
-	server := "server agent unix@" + DetourSocket
-	if d.H2 {
-		server += " proto h2 ws h1"
 	}
 	return append(lines,
 		"http-response set-var("+varServed+") res.fhdr("+DetourServed+")",
@@ -199,7 +202,9 @@ func (c *Config) detourLines(d *Detour) []string {
 		"http-reuse always",
 		"timeout tunnel "+milliseconds(0),
 		"timeout server "+milliseconds(patience(d.Request)),
-		server,
+		// Connections of HTTP/2 would be shared by clients, and one that reads slowly
+		// would have the others wait.
+		"server agent unix@"+DetourSocket,
 	)
 }
 
@@ -222,7 +227,7 @@ func (c *Config) comeBack() []*Section {
 	for _, variable := range carried {
 		lines = append(lines, "http-request set-var("+variable+") req.fhdr("+carrier(variable)+") if { req.fhdr("+carrier(variable)+") -m found }")
 	}
-	return []*Section{{Kind: "frontend", Name: "detour_return", Lines: append(lines,
+	lines = append(lines,
 		"http-request set-var("+varNext+") req.fhdr("+DetourNext+")",
 		"http-request set-src req.fhdr("+DetourClient+"),regsub(:[0-9]+$,)",
 		"http-request set-src-port req.fhdr("+DetourClient+"),regsub(^.*:,)",
@@ -230,8 +235,12 @@ func (c *Config) comeBack() []*Section {
 		"http-after-response del-header "+DetourPrefix+" -m beg",
 		"http-after-response set-header "+DetourFlag+" %[var("+varFlag+")] if { var("+varFlag+") -m found }",
 		"http-after-response set-header "+DetourServed+" %[be_name]|%[srv_name]",
-		"use_backend %[var("+varNext+")]",
-	)}}
+	)
+	lines = append(lines, statusesOfGRPC()...)
+	return []*Section{
+		{Kind: "frontend", Name: "detour_return", Lines: append(lines, "use_backend %[var("+varNext+")]", "default_backend "+DetourLost)},
+		{Kind: "backend", Name: DetourLost, Lines: []string{"http-request return status 503"}},
+	}
 }
 
 // detours are what the agent needs to know.

@@ -29,9 +29,9 @@ func sectionName(key ir.BackendKey, asked []string) string {
 // of it.
 func answerName(what string) string { return "answer_" + what }
 
-// tag names a rule in what a request is led by, and in the log:
+// Tag names a rule in what a request is led by, and in the log:
 // "HTTPRoute/shop/cart/2".
-func tag(origin ir.Origin) string {
+func Tag(origin ir.Origin) string {
 	return fmt.Sprintf("%s/%s/%s/%d", origin.Kind, origin.Namespace, origin.Name, origin.Rule)
 }
 

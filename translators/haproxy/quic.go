@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/haproxytech/client-native/v5/models"
@@ -28,6 +29,7 @@ func (c *Config) quicBinds(p *order.Port) []string {
 	}
 	with := c.tlsParams(c.tlsList(p))
 	with.Name, with.Alpn, with.NoAlpn = overQUIC, "h3", false
+	with.V4v6 = c.target.Address == netip.IPv6Unspecified()
 	with.SslMinVer = models.BindParamsSslMinVerTLSv1Dot3
 	family := "quic4@"
 	if c.target.Address.Is6() {

@@ -14,6 +14,9 @@ import (
 // where its rule says nothing of retries.
 const mostConnects = 3
 
+// mostAttempts bounds attempts, of which HAProxy counts so many.
+const mostAttempts = 10_000
+
 // retriable are the statuses that HAProxy tries again.
 var retriable = []int{401, 403, 404, 408, 425, 429, 500, 501, 502, 503, 504}
 
@@ -56,6 +59,15 @@ func (c *Config) retries(rule *ir.Rule) []string {
 		"retries " + strconv.Itoa(c.attempts(rule)),
 		"retry-on " + strings.Join(failures(rule), " "),
 	}
+	if codes := rule.Retry.Codes; len(codes) > 0 && rule.Retry.Backoff > 0 {
+		// The next try is made as soon as the answer is read: so answers that are
+		// failures are not read until the wait is over, which begins with the try.
+		lines = append(lines,
+			"tcp-response inspect-delay "+milliseconds(time.Duration(rule.Retry.Backoff)),
+			"tcp-response content accept unless { status "+listed(codes, " ")+" }",
+			"tcp-response content accept if WAIT_END",
+		)
+	}
 	if c.bound(rule) == 0 {
 		lines = append(lines, waitForBody(time.Duration(c.unit.Proxy.Settings.Timeouts.Stall)))
 	}
@@ -63,13 +75,16 @@ func (c *Config) retries(rule *ir.Rule) []string {
 }
 
 // attempts are the tries after the first. Those that run out of their time must
-// have run out together before the request's time has.
+// have run out together before the request's time has, and so must the waits.
 func (c *Config) attempts(rule *ir.Rule) int {
-	attempts, whole, try := rule.Retry.Attempts, c.bound(rule), time.Duration(rule.Timeouts.BackendRequest)
-	if whole > 0 && try > 0 {
+	attempts, whole := rule.Retry.Attempts, c.bound(rule)
+	if try := time.Duration(rule.Timeouts.BackendRequest); whole > 0 && try > 0 {
 		attempts = min(attempts, max(0, int(whole/try)-1))
 	}
-	return attempts
+	if wait := time.Duration(rule.Retry.Backoff); whole > 0 && wait > 0 {
+		attempts = min(attempts, int(whole/wait))
+	}
+	return min(attempts, mostAttempts)
 }
 
 // failures are what counts as one, in HAProxy's words. A try that has no bound of

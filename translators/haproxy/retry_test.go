@@ -49,6 +49,7 @@ func TestTriesAreAsManyAsARuleAsksFor(t *testing.T) {
 		tries    int32
 	}{
 		"a status":                 {ir.Rule{Retry: twice}, 2, "503", "POST", 200, 3},
+		"a status and waits":       {ir.Rule{Retry: &ir.Retry{Attempts: 2, Codes: []int{500, 503}, Backoff: short}}, 2, "503", "POST", 200, 3},
 		"a status too often":       {ir.Rule{Retry: twice}, 9, "503", "POST", 503, 3},
 		"a status not asked for":   {ir.Rule{Retry: twice}, 9, "502", "POST", 502, 1},
 		"a close":                  {ir.Rule{Retry: twice}, 2, "close", "POST", 200, 3},
@@ -76,11 +77,18 @@ func TestTriesAreAsManyAsARuleAsksFor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			began := time.Now()
 			answer, err := http.DefaultTransport.RoundTrip(r)
 			if err != nil {
 				t.Fatal(err)
 			}
 			_ = answer.Body.Close()
+			if c.rule.Retry != nil {
+				// HAProxy's clock ticks in milliseconds.
+				if least := time.Duration(c.rule.Retry.Backoff) * time.Duration(c.tries-1) * 9 / 10; time.Since(began) < least {
+					t.Errorf("%d tries took %v, want at least %v", c.tries, time.Since(began), least)
+				}
+			}
 			if answer.StatusCode != c.status || f.asked.Load() != c.tries {
 				t.Errorf("status %d after %d tries, want %d after %d\n%s", answer.StatusCode, f.asked.Load(), c.status, c.tries, config.Text())
 			}

@@ -265,3 +265,26 @@ func TestCrossOriginRequests(t *testing.T) {
 		}
 	}
 }
+
+func TestLongListsAreTaken(t *testing.T) {
+	long := strings.Repeat("x", 60)
+	cors, edit := &ir.CORS{}, &ir.HeaderEdit{}
+	for i := range 64 {
+		cors.AllowOrigins = append(cors.AllowOrigins, fmt.Sprintf("https://*.%s.%s.%s.%d.example:8443", long, long, long, i))
+		cors.AllowHeaders = append(cors.AllowHeaders, fmt.Sprintf("x-%s-%s-%s-%d", long, long, long, i))
+		edit.Set = append(edit.Set, ir.Header{Name: fmt.Sprintf("x-%d", i), Value: nasty})
+	}
+	edit.Set[63].Value = strings.Repeat(nasty, 50)[:4096]
+	at := "http://" + served(t, ruled(t, map[string]*ir.Rule{
+		"/cors": {Filters: []ir.Filter{{CORS: cors}}, Backends: []ir.BackendUse{{}}},
+		"/edit": {Filters: []ir.Filter{{ResponseHeaders: edit}}, Backends: []ir.BackendUse{{}}},
+	}))
+	origin := "https://a" + strings.TrimPrefix(cors.AllowOrigins[63], "https://*")
+	got := ask(t, http.MethodOptions, at+"/cors", "Origin: "+origin, "Access-Control-Request-Method: PUT")
+	if got.Header.Get("Access-Control-Allow-Origin") != origin || got.Header.Get("Access-Control-Allow-Headers") != strings.Join(cors.AllowHeaders, ", ") {
+		t.Errorf("the last of 64 origins got %d %v", got.StatusCode, got.Header)
+	}
+	if last := edit.Set[63]; len(ask(t, http.MethodGet, at+"/edit").Header.Get(last.Name)) != len(last.Value) {
+		t.Errorf("the last of 64 edits of %d octets is not there", len(last.Value))
+	}
+}

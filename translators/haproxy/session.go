@@ -72,7 +72,7 @@ func (c *Config) several(p *order.Port, rule *ir.Rule, shares []share) {
 			value += " " + one.section + "/" + one.pool
 		}
 	}
-	c.Blocks = append(c.Blocks, c.single(Row{"session|" + strconv.Itoa(int(p.Port)) + "|" + tag(rule.Origin), value}))
+	c.Blocks = append(c.Blocks, c.single(Row{"session|" + strconv.Itoa(int(p.Port)) + "|" + Tag(rule.Origin), value}))
 	c.made.several[p.Port] = true
 }
 

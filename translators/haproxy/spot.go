@@ -82,7 +82,7 @@ func (c *Config) write(a attached, s *spot) {
 	}
 	q := question{config: c}
 	for i, e := range s.entries {
-		to := c.leadsOf(a.port, e.Route).rules[e.RuleIndex] + "|" + tag(e.Rule.Origin) + "|" + prefixLength(e.Match())
+		to := c.leadsOf(a.port, e.Route).rules[e.RuleIndex] + "|" + Tag(e.Rule.Origin) + "|" + prefixLength(e.Match())
 		if i == 0 && unconditional(e.Match()) && !strings.Contains(to, "*") {
 			s.row = Row{key, to}
 			return

@@ -229,7 +229,7 @@ func (c *Config) streamSection(l *ir.Listener, rule *ir.Rule, use *ir.BackendUse
 	name := u.section(append(lines[:len(lines):len(lines)], string(l.SendProxyProtocol)))
 	return c.keep(name, rule.Origin, func(name string) *Section {
 		return &Section{Kind: "backend", Name: name, Lines: lines, Pool: greeted(c.pool(*use.Backend), l.SendProxyProtocol)}
-	}) + "|" + tag(rule.Origin)
+	}) + "|" + Tag(rule.Origin)
 }
 
 // greeted has servers get a PROXY header first.

@@ -15,6 +15,9 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	if last == nil || last.target != to {
 		last = &Config{}
 	}
+	if c := last.withEndpoints(unit); c != nil {
+		return c
+	}
 	c := &Config{target: to, unit: unit, ports: order.Ports(unit.Proxy, last.ports), kept: last.made}
 	c.sameSettings = c.alikeSettings(last)
 	c.made = c.newParts(&last.made)

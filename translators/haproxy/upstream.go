@@ -106,7 +106,7 @@ func (c *Config) pool(key ir.BackendKey) *Pool {
 	if last := c.kept.pooled[key]; last.upstream == u && same(last.endpoints, endpoints) {
 		made.pool = last.pool
 	} else {
-		made.pool = &Pool{Endpoints: key.EndpointsKey, Through: c.through(key), Params: u.params, says: u.says, ejection: ejection(u.backend), Servers: c.servers(endpoints, u.weight)}
+		made.pool = &Pool{Endpoints: key.EndpointsKey, Through: c.through(key), Params: u.params, says: u.says, weight: u.weight, ejection: ejection(u.backend), Servers: c.servers(endpoints, u.weight)}
 	}
 	c.made.pooled[key] = made
 	return made.pool

@@ -2,6 +2,9 @@ package detour
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/internal/filter"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/trail"
@@ -13,10 +16,9 @@ import (
 // generation is all that is read of one input. It never changes.
 type generation struct {
 	in Input
-	// detours are by name, those of the generation before among them.
-	detours map[string]*detour
-	// own are those of this generation alone.
-	own      map[string]*detour
+	// detours are by name, and those among them that are named no more but were lately:
+	// a process of HAProxy's that is about to end may lead there still.
+	detours  map[string]*detour
 	pools    *upstream.Pools
 	trail    trail.Trail
 	problems []ir.Problem
@@ -27,17 +29,23 @@ type detour struct {
 	*translator.Detour
 	filters, use *filter.Chain
 	err          error
+	// unnamed is since when nothing leads there; the zero time where something does.
+	unnamed time.Time
 }
 
+// lately is how long a detour is kept that nothing leads to any more.
+const lately = 2 * time.Minute
+
 func newGeneration(in Input, last *generation, place upstream.Place) *generation {
-	g := &generation{
-		in: in, trail: trail.Trail(in.Detours.Trail), detours: map[string]*detour{}, own: make(map[string]*detour, len(in.Detours.HTTP)),
-	}
-	for name, d := range last.own {
-		g.detours[name] = d
-	}
+	g := &generation{in: in, trail: trail.Trail(in.Detours.Trail), detours: make(map[string]*detour, len(in.Detours.HTTP))}
 	for _, spec := range in.Detours.HTTP {
-		g.add(spec, last.own[spec.Name])
+		g.add(spec, last.detours[spec.Name])
+	}
+	now := time.Now()
+	for name, d := range last.detours {
+		if g.detours[name] == nil && (d.unnamed.IsZero() || now.Sub(d.unnamed) < lately) {
+			g.detours[name] = d.leaving(now)
+		}
 	}
 	g.pools = upstream.Next(last.pools, upstream.Input{
 		Backends: g.backends(), Certificates: certificates(in.Unit), Endpoints: in.Unit.Endpoints,
@@ -60,8 +68,34 @@ func (g *generation) add(spec *translator.Detour, known *detour) {
 			g.problems = append(g.problems, ir.Problem{Origin: origin, Message: d.err.Error()})
 		}
 	}
-	g.own[spec.Name], g.detours[spec.Name] = d, d
+	g.detours[spec.Name] = d
 }
+
+// leaving is a detour that nothing leads to any more, now or since longer.
+func (d *detour) leaving(now time.Time) *detour {
+	if !d.unnamed.IsZero() {
+		return d
+	}
+	left := *d
+	left.unnamed = now
+	return &left
+}
+
+// inPlaceOf is what a rule goes on with now on its way to a backend, where the section
+// that it went on with before is there no more; nil where there is nothing of the kind.
+func (g *generation) inPlaceOf(rule string, last *detour) *detour {
+	for _, d := range g.detours {
+		if d.unnamed.IsZero() && d.Next != last.Next && beginning(d.Next) == beginning(last.Next) && slices.ContainsFunc(d.Origins, func(o ir.Origin) bool {
+			return translator.Tag(o) == rule
+		}) {
+			return d
+		}
+	}
+	return nil
+}
+
+// beginning is what a section's name says of its backend.
+func beginning(section string) string { return section[:strings.LastIndexByte(section, '_')+1] }
 
 // backends are those that the agent itself reaches.
 func (g *generation) backends() []*ir.Backend {

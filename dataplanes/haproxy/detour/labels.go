@@ -62,6 +62,13 @@ func (l labels) peer() netip.Addr {
 	return addr.Unmap()
 }
 
+// rule is the tag of the rule that the request has won.
+func (l labels) rule() string {
+	_, rest, _ := strings.Cut(l.get(translator.DetourTo), "|")
+	rule, _, _ := strings.Cut(rest, "|")
+	return rule
+}
+
 // section is the one that has sent the request, and prefix what the rule's prefix
 // match matched of its path; empty where it was no prefix match.
 func (l labels) section(path string) (name, prefix string) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/internal/errand"
@@ -28,6 +30,8 @@ type pass struct {
 	// endCopies gives up copies of a body that was not read to its end; nil where
 	// there are none.
 	endCopies func()
+	// admitted says that the request has taken a place.
+	admitted bool
 }
 
 var (
@@ -38,20 +42,35 @@ var (
 // Serve does what is to be done with one request, and has HAProxy go on with it.
 func (a *Agent) Serve(ctx context.Context, in exchange.Incoming) exchange.Answer {
 	p := &pass{agent: a, generation: a.current.Load(), request: in.Request, labels: peel(&in.Request.Header)}
+	whole := false
+	defer func() {
+		if !whole {
+			// Something panics, and nobody else ends the request.
+			p.Done(exchange.Sent{})
+		}
+	}()
 	var response *exchange.Response
-	if in.Refused != 0 {
+	switch {
+	case in.Refused != 0:
 		response = p.refuse(in.Refused, in.Reason)
-	} else {
+	case a.opts.Guard.Pressed() || !a.opts.Guard.Requests.Take(1):
+		response = p.refuse(http.StatusServiceUnavailable, "overloaded")
+	default:
+		p.admitted = true
 		response = p.serve(ctx)
 	}
 	if p.flag != "" {
 		response.Header.Set(translator.DetourFlag, p.flag)
 	}
+	whole = true
 	return exchange.Answer{Response: response, Ender: p}
 }
 
-// Done gives up copies of what was not read.
+// Done gives up copies of what was not read, and the place.
 func (p *pass) Done(exchange.Sent) {
+	if p.admitted {
+		p.agent.opts.Guard.Requests.Give(1)
+	}
 	if p.endCopies != nil {
 		p.endCopies()
 	}
@@ -73,6 +92,9 @@ func (p *pass) serve(ctx context.Context) *exchange.Response {
 	r.Client, r.Peer, r.Port = p.labels.client(), p.labels.peer(), p.detour.Port
 	if scheme := p.labels.get(translator.DetourScheme); scheme != "" {
 		r.Scheme = scheme
+	}
+	if version, err := strconv.Atoi(p.labels.get(translator.DetourVersion)); err == nil {
+		r.Proto = version
 	}
 	if p.detour.Request > 0 {
 		p.deadline = time.Now().Add(p.detour.Request)
@@ -140,9 +162,15 @@ func (p *pass) forward(ctx context.Context) *exchange.Response {
 	h := &p.request.Header
 	_ = peel(h)
 	*h = append(*h, p.labels...)
-	h.Set(translator.DetourNext, p.detour.Next)
-	response, err := p.agent.back.send(ctx, p.detour.H2, upstream.Call{Request: p.request, Deadline: p.deadline})
+	response, err := p.send(ctx, p.detour)
+	if err == nil && p.request.Length == 0 && lost(response) {
+		if now := p.agent.current.Load().inPlaceOf(p.labels.rule(), p.detour); now != nil {
+			drop(response)
+			response, err = p.send(ctx, now)
+		}
+	}
 	if err == nil {
+		p.leaveRoom(response)
 		return response
 	}
 	var failure *upstream.Error
@@ -150,4 +178,31 @@ func (p *pass) forward(ctx context.Context) *exchange.Response {
 		return p.refuse(http.StatusBadGateway, string(upstream.Broken))
 	}
 	return p.refuse(failure.Status(), string(failure.Kind))
+}
+
+// leaveRoom makes room for the trailers of a client that asks for them, as those of
+// gRPC do: with HAProxy it is HTTP/1.1 that is spoken, which has none where a length is
+// said.
+func (p *pass) leaveRoom(r *exchange.Response) {
+	if _, asked := p.request.Header.Get("te"); asked && p.detour.H2 && r.Trailer != nil {
+		r.Length = -1
+	}
+}
+
+func (p *pass) send(ctx context.Context, by *detour) (*exchange.Response, error) {
+	p.request.Header.Set(translator.DetourNext, by.Next)
+	return p.agent.back.send(ctx, by.H2, upstream.Call{Request: p.request, Deadline: p.deadline})
+}
+
+// lost says whether HAProxy has no section of the name that was to go on.
+func lost(r *exchange.Response) bool {
+	served, _ := r.Header.Get(translator.DetourServed)
+	section, _, _ := strings.Cut(served, "|")
+	return section == translator.DetourLost
+}
+
+func drop(r *exchange.Response) {
+	if r.Body != nil {
+		r.Body.Close()
+	}
 }

@@ -40,6 +40,8 @@ type rig struct {
 	dir   string
 	unit  *ir.Unit
 	port  uint16
+	// told changes what the agent is told; nil for nothing.
+	told func(*translator.Detours)
 }
 
 func newRig(t *testing.T) *rig {
@@ -110,6 +112,9 @@ func (r *rig) route(rule ir.Rule, backend ir.BackendKey) {
 func (r *rig) start() string {
 	r.t.Helper()
 	config := translator.Translate(r.unit, translator.Target{Address: loopback, Trail: trail}, nil)
+	if r.told != nil {
+		r.told(&config.Detours)
+	}
 	if problems := append(config.Problems, r.agent.Apply(detour.Input{Unit: r.unit, Detours: config.Detours, Address: loopback})...); len(problems) > 0 {
 		r.t.Fatalf("problems: %v", problems)
 	}

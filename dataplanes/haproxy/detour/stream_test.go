@@ -232,3 +232,30 @@ func TestTimeHolds(t *testing.T) {
 		}
 	})
 }
+
+// TestTrailers has trailers of both directions pass to a backend of either version.
+func TestTrailers(t *testing.T) {
+	each(t, func(t *testing.T, protocol ir.BackendProtocol) {
+		at := passing(t, protocol, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "Got, Own")
+			body, _ := io.ReadAll(r.Body)
+			_, _ = w.Write(body)
+			w.Header().Set("Got", r.Trailer.Get("Said"))
+			w.Header().Set("Own", "1")
+		})
+		for name, client := range map[string]*http.Client{"h1": http.DefaultClient, "h2c": h2c(t)} {
+			q := post(t, at, io.LimitReader(zeros{}, 1000))
+			q.Header.Set("Te", "trailers")
+			q.Trailer = http.Header{"Said": {"all"}}
+			answer, err := client.Do(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if len(body) != 1000 || err != nil || answer.Trailer.Get("Got") != "all" || answer.Trailer.Get("Own") != "1" {
+				t.Errorf("%s: %d bytes, %v, trailer %v", name, len(body), err, answer.Trailer)
+			}
+		}
+	})
+}

@@ -15,10 +15,10 @@ local function covering(before, name)
   return found
 end
 
--- plain brings a server name into the form of hostnames. What can be none is as good
--- as no name.
+-- plain brings a server name into the form of hostnames. What is not ASCII is as good
+-- as no name, and so is what a look-up would cut.
 local function plain(sni)
-  if not sni or string.find(sni, "[^%w._-]") then return "" end
+  if not sni or string.find(sni, "[\0\128-\255]") then return "" end
   return (string.gsub(string.lower(sni), "%.$", ""))
 end
 
