@@ -1,11 +1,8 @@
 package haproxy
 
 import (
-	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
@@ -13,20 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// overH2 is a client of HTTP/2 without TLS that counts its connections.
-func overH2(dials *int) *http.Client {
-	return &http.Client{Timeout: answersWithin, Transport: &http2.Transport{
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			*dials++
-			return (&net.Dialer{}).DialContext(ctx, network, addr)
-		},
-	}}
+// overH2 is a client of HTTP/2 without TLS.
+func overH2() *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Client{Timeout: answersWithin, Transport: &http.Transport{Protocols: protocols}}
 }
 
 // TestErrorsAreWrittenAsOthersDo asks for what HAProxy answers itself.
@@ -57,8 +48,7 @@ func TestErrorsAreWrittenAsOthersDo(t *testing.T) {
 			if want := fmt.Sprint(want.status, "text/plain; charset=utf-8", "nosniff", want.text); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
-			dials := 0
-			call := asked(t, overH2(&dials), at, path, "application/grpc+proto")
+			call := asked(t, overH2(), at, path, "application/grpc+proto")
 			defer call.Body.Close()
 			body, _ = io.ReadAll(call.Body)
 			got = fmt.Sprint(call.StatusCode, " ", call.Header.Get("Content-Type"), call.Header.Get("Grpc-Status"), call.Header.Get("Grpc-Message"), call.Header.Get("X-Content-Type-Options"), string(body))
@@ -116,12 +106,11 @@ func TestBodiesAreBounded(t *testing.T) {
 		"one without an end":                   {endless, 413},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dials := 0
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+at+"/", one.body)
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer, err := overH2(&dials).Do(r)
+			answer, err := overH2().Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -141,7 +130,7 @@ func TestStalls(t *testing.T) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			return
 		}
-		time.Sleep(3 * stall)
+		<-time.After(3 * stall)
 		_, _ = io.WriteString(w, "late")
 	}}}
 	key := keyOf("slow")
