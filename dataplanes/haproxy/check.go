@@ -24,6 +24,8 @@ func (p *process) check(ctx context.Context, files map[string]string) (said stri
 			return "", err
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, masterTime)
+	defer cancel()
 	out, err := exec.CommandContext(ctx, p.program, append([]string{"-c", "-C", at.dir}, reads...)...).CombinedOutput() //nolint:gosec // It is the program that runs.
 	var exit *exec.ExitError
 	switch {

@@ -39,7 +39,7 @@ func prepare(program, in string) (*process, error) {
 	}
 	return &process{
 		program: program, folder: f, said: &agent.Tail{}, written: map[string]string{}, leaving: map[serverKey]translator.Server{},
-		admin: &Socket{f.path(translator.AdminSocket)}, master: &Socket{f.path(translator.MasterSocket)},
+		admin: &Socket{f.path(translator.AdminSocket), workerTime}, master: &Socket{f.path(translator.MasterSocket), masterTime},
 	}, nil
 }
 

@@ -16,11 +16,18 @@ import (
 // command, reads by the KiB, cannot be told to stop waiting, and takes a map's rows
 // only as many at a time as one command holds, in versions of its own each. Here
 // commands that change something together go together.
-type Socket struct{ path string }
+type Socket struct {
+	path string
+	// patience bounds the wait for an answer.
+	patience time.Duration
+}
 
-// answerTime bounds the wait for an answer. A reload of a large configuration is
-// the longest.
-const answerTime = 2 * time.Minute
+// A worker answers at once, or does not work. A reload of a large configuration takes
+// its time.
+const (
+	workerTime = 10 * time.Second
+	masterTime = 2 * time.Minute
+)
 
 // Ask sends a command and returns what is answered.
 func (s *Socket) Ask(ctx context.Context, command string) (string, error) {
@@ -31,7 +38,7 @@ func (s *Socket) Ask(ctx context.Context, command string) (string, error) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
 	defer stop()
-	_ = conn.SetDeadline(time.Now().Add(answerTime))
+	_ = conn.SetDeadline(time.Now().Add(s.patience))
 	if _, err := io.WriteString(conn, command+"\n"); err != nil {
 		return "", err
 	}

@@ -6,11 +6,12 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
+	"github.com/sluice-gateway/sluice/dataplanes/haproxy"
 	"github.com/sluice-gateway/sluice/ir/feature"
 )
 
 // engines are the dataplanes that the page has a column for.
-var engines = []dataplanes.Dataplane{goproxy.Dataplane{}, envoy.Dataplane{}}
+var engines = []dataplanes.Dataplane{goproxy.Dataplane{}, envoy.Dataplane{}, haproxy.Dataplane{}}
 
 func TestCapabilitiesPage(t *testing.T) {
 	page := table{head: []string{"feature", "what it is", "channel"}}

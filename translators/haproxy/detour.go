@@ -36,6 +36,8 @@ type Detour struct {
 	Filters, Use []ir.Filter
 	// Request bounds the exchange as a whole, as the rule says; 0 is no bound.
 	Request time.Duration
+	// Session is the rule's; the section that goes on reads its token. Nil for none.
+	Session *ir.Session
 	// Next is the section that goes on with what has passed.
 	Next string
 	// H2 is true where requests go on over HTTP/2, for backends that speak it.
@@ -139,7 +141,7 @@ func (c *Config) passing(p *order.Port, e order.Entry) []share {
 	bare.Filters = nil
 	then := e
 	then.Rule = &bare
-	d := Detour{Filters: e.Rule.Filters, Request: c.bound(e.Rule), Port: p.Port}
+	d := Detour{Filters: e.Rule.Filters, Request: c.bound(e.Rule), Session: e.Rule.Session, Port: p.Port}
 	uses := weighed(e.Rule)
 	if len(uses) == 0 {
 		d.Next = c.ending(c.newWalk(p), &bare)

@@ -11,7 +11,7 @@ import (
 // forwarded tells backends who asked and how, and believes no more of what the
 // request says about that than it may (ir.ClientIP).
 func (c *Config) forwarded(p *order.Port) []string {
-	port := strconv.Itoa(int(p.Port))
+	port := strconv.Itoa(int(c.address(p.Port).Port()))
 	if c.trustedHops() > 0 {
 		return c.believed(scheme(p), port)
 	}

@@ -10,8 +10,8 @@ import (
 // basis is what was made of a rule at a port, and of what, for the next translation.
 type basis struct {
 	shares []share
-	// upstreams are those of the uses of backends that take traffic; nil where one is
-	// of no backend.
+	// upstreams are those of all of the rule's backends, be their weight 0; nil for a
+	// use of no backend.
 	upstreams []*upstream
 	protocol  ir.Protocol
 	http3     bool
@@ -26,14 +26,18 @@ func keepable(rule *ir.Rule) bool {
 // remember keeps what was made of a rule.
 func (c *Config) remember(p *order.Port, rule *ir.Rule, shares []share) {
 	r := &basis{shares: shares, protocol: p.Protocol, http3: p.HTTP3}
-	for _, use := range weighed(rule) {
-		var u *upstream
-		if use.Backend != nil {
-			u = c.upstream(*use.Backend)
-		}
-		r.upstreams = append(r.upstreams, u)
+	for i := range rule.Backends {
+		r.upstreams = append(r.upstreams, c.upstreamOf(&rule.Backends[i]))
 	}
 	c.made.bases[ruleKey{rule, p.Port}] = r
+}
+
+// upstreamOf is that of a use; nil where there is none.
+func (c *Config) upstreamOf(use *ir.BackendUse) *upstream {
+	if use.Backend == nil {
+		return nil
+	}
+	return c.upstream(*use.Backend)
 }
 
 // takeOver returns what the last translation made of a rule, where nothing has changed
@@ -43,28 +47,26 @@ func (c *Config) takeOver(p *order.Port, rule *ir.Rule) []share {
 	if last == nil || !c.sameSettings || last.protocol != p.Protocol || last.http3 != p.HTTP3 {
 		return nil
 	}
-	at := 0
 	for i := range rule.Backends {
-		use := &rule.Backends[i]
-		if use.Weight <= 0 {
-			continue
-		}
-		if use.Backend != nil && c.upstream(*use.Backend) != last.upstreams[at] {
+		if c.upstreamOf(&rule.Backends[i]) != last.upstreams[i] {
 			return nil
 		}
-		at++
 	}
 	for _, s := range last.shares {
 		if c.kept.sections[s.section] == nil {
 			return nil
 		}
 	}
-	for i, s := range last.shares {
-		var u *upstream
-		if i < len(last.upstreams) {
-			u = last.upstreams[i]
+	at := 0
+	for i := range rule.Backends {
+		if rule.Backends[i].Weight > 0 && at < len(last.shares) {
+			c.standAgain(last.shares[at].section, last.upstreams[i], rule.Origin)
+			at++
 		}
-		c.standAgain(s.section, u, rule.Origin)
+	}
+	// Without any backend, one section answers.
+	for _, s := range last.shares[at:] {
+		c.standAgain(s.section, nil, rule.Origin)
 	}
 	c.made.bases[ruleKey{rule, p.Port}] = last
 	// What is read of expressions is kept as long as any rule has them.

@@ -3,6 +3,7 @@ package haproxy
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,21 +98,110 @@ func TestKeptIsAsMadeAnew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var last *Config
 		unit := ordertest.Unit(t)
+		adorned := map[*ir.Rule]bool{}
 		for range 4 {
+			adorn(t, unit, adorned)
 			last = Translate(unit, Target{}, last)
 			anew := Translate(unit, Target{}, nil)
-			if got, want := last.Map(), anew.Map(); got != want {
-				t.Fatalf("rows:\n%s\nwant\n%s", got, want)
-			}
-			if got, want := last.Text(), anew.Text(); got != want {
-				t.Fatalf("sections:\n%s\nwant\n%s", got, want)
-			}
-			if !slices.Equal(last.Problems, anew.Problems) {
-				t.Fatalf("problems: %v, want %v", last.Problems, anew.Problems)
+			for what, texts := range map[string][2]string{
+				"rows":       {last.Map(), anew.Map()},
+				"sections":   {last.Text(), anew.Text()},
+				"problems":   {fmt.Sprint(last.Problems), fmt.Sprint(anew.Problems)},
+				"files":      {fmt.Sprint(names(last.Files)), fmt.Sprint(names(anew.Files))},
+				"detours":    {fmt.Sprint(len(last.Detours.HTTP)), fmt.Sprint(len(anew.Detours.HTTP))},
+				"origins":    {origins(last), origins(anew)},
+				"duplicates": {twice(last), ""},
+			} {
+				if texts[0] != texts[1] {
+					t.Fatalf("%s:\n%s\nwant\n%s", what, texts[0], texts[1])
+				}
 			}
 			unit = ordertest.Edit(t, unit)
 		}
 	})
+}
+
+// adorn has new rules do more than lead, and changes what they lead to.
+func adorn(t *rapid.T, unit *ir.Unit, adorned map[*ir.Rule]bool) {
+	keys := map[ir.BackendKey]bool{}
+	for _, route := range unit.Proxy.Routes {
+		for _, rule := range route.Rules {
+			if !adorned[rule] {
+				adornRule(t, rule)
+				adorned[rule] = true
+			}
+			for _, use := range rule.Backends {
+				if use.Backend != nil && !keys[*use.Backend] {
+					keys[*use.Backend] = true
+					unit.Proxy.Backends = append(unit.Proxy.Backends, &ir.Backend{Key: *use.Backend, Balancing: ir.Balancing{
+						Algorithm: rapid.SampledFrom([]ir.BalancingAlgorithm{"", ir.LeastRequest}).Draw(t, "balancing"),
+					}})
+					unit.Endpoints = append(unit.Endpoints, &ir.Endpoints{Key: use.Backend.EndpointsKey, Endpoints: []ir.Endpoint{
+						{Address: "127.0.0.1", Port: rapid.SampledFrom([]uint16{80, 81}).Draw(t, "port")},
+					}})
+				}
+			}
+		}
+	}
+}
+
+func adornRule(t *rapid.T, rule *ir.Rule) {
+	key := rule.Backends[0].Backend
+	other := *key
+	other.Service += "-other"
+	switch rapid.IntRange(0, 9).Draw(t, "adornment") {
+	case 0:
+		rule.Refused, rule.Backends = "a reason", nil
+	case 1:
+		rule.Filters = []ir.Filter{{RequestHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-A", Value: "1"}}}}}
+	case 2:
+		rule.Filters, rule.Backends = []ir.Filter{{Redirect: &ir.Redirect{Status: 302, Hostname: "b.example"}}}, nil
+	case 3:
+		rule.Backends = append(rule.Backends, ir.BackendUse{Backend: &other, Weight: 3}, ir.BackendUse{Weight: 1})
+	case 4:
+		rule.Backends = append(rule.Backends, ir.BackendUse{Backend: &other, Weight: 0})
+	case 5:
+		rule.Session = &ir.Session{Name: "s"}
+		rule.Backends = append(rule.Backends, ir.BackendUse{Backend: &other, Weight: 1})
+	case 6:
+		rule.Filters = []ir.Filter{{Mirror: &ir.Mirror{Backend: other, Numerator: 1, Denominator: 1}}}
+	case 7:
+		rule.Retry = &ir.Retry{Attempts: 1, Codes: []int{rapid.SampledFrom([]int{500, 509}).Draw(t, "code")}}
+	}
+}
+
+func names(files []*File) []string {
+	var all []string
+	for _, f := range files {
+		all = append(all, f.Name)
+	}
+	return all
+}
+
+// origins are those of all sections, sorted.
+func origins(c *Config) string {
+	var b strings.Builder
+	for _, s := range c.Sections {
+		var all []string
+		for _, o := range s.Origins {
+			all = append(all, fmt.Sprint(o))
+		}
+		slices.Sort(all)
+		_, _ = fmt.Fprintln(&b, s.Name, all)
+	}
+	return b.String()
+}
+
+// twice is a key that more than one row has.
+func twice(c *Config) string {
+	seen := map[string]bool{}
+	for row := range c.Rows() {
+		if seen[row.Key] {
+			return row.Key
+		}
+		seen[row.Key] = true
+	}
+	return ""
 }
 
 // BenchmarkTranslateOneChange is what one changed match among 5,000 routes costs.

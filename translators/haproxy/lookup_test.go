@@ -211,6 +211,38 @@ func TestRowsThatGoBetweenTwoLookUps(t *testing.T) {
 	}
 }
 
+// TestRowsThatAreNotInForceAreNotSeen has rows stand beside others until they are
+// committed, longer and shorter ones.
+func TestRowsThatAreNotInForceAreNotSeen(t *testing.T) {
+	r := startRig(t, 80)
+	prefixed := func(method string, prefixes ...string) *Config {
+		var matches []ir.Match
+		for _, prefix := range prefixes {
+			matches = append(matches, ir.Match{Path: ir.PathMatch{Kind: ir.Prefix, Value: prefix}, Method: method})
+		}
+		return Translate(matching(matches...), Target{}, nil)
+	}
+	door := r.dial(t, 80)
+	for _, method := range []string{"", "GET"} {
+		r.load(t, prefixed(method, "/a", "/x/y/z"))
+		version := r.prepare(t)
+		r.add(t, version, prefixed(method, "/x", "/x/y", "/a/b/c", "/a/b", "/a"))
+		for range 2 {
+			for path, want := range map[string]string{"/a/b/c/d": "|HTTPRoute/n/r/0|2", "/x/y/z": "|HTTPRoute/n/r/1|6", "/x/y": "|answer_404||"} {
+				if got := door.ask(t, order.Request{Method: "GET", Host: "any", Path: path}); !strings.HasSuffix(got, want) {
+					t.Errorf("%s is led by %q, want %s", path, got, want)
+				}
+			}
+		}
+		if said := r.command(t, "commit map @"+version+" "+RoutesMap); said != "" {
+			t.Fatal(said)
+		}
+		if got := door.ask(t, order.Request{Method: "GET", Host: "any", Path: "/x/y/z"}); !strings.HasSuffix(got, "|HTTPRoute/n/r/1|4") {
+			t.Errorf("then, /x/y/z is led by %q", got)
+		}
+	}
+}
+
 // TestWhatIsGoneIsLookedUpAgain has look-ups find what rows of before have said.
 func TestWhatIsGoneIsLookedUpAgain(t *testing.T) {
 	r := startRig(t, 80)

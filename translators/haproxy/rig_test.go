@@ -123,8 +123,23 @@ func (r *rig) command(t fails, text string) string {
 // load has rows take the place of all that are there, as dataplanes do.
 func (r *rig) load(t fails, config *Config) {
 	t.Helper()
+	version := r.prepare(t)
+	r.add(t, version, config)
+	if said := r.command(t, "commit map @"+version+" "+RoutesMap); said != "" {
+		t.Fatalf("commit map: %s", said)
+	}
+}
+
+// prepare begins another version of the rows.
+func (r *rig) prepare(t fails) (version string) {
+	t.Helper()
 	said := r.command(t, "prepare map "+RoutesMap)
-	version := said[strings.LastIndex(said, " ")+1:]
+	return said[strings.LastIndex(said, " ")+1:]
+}
+
+// add adds rows to a version.
+func (r *rig) add(t fails, version string, config *Config) {
+	t.Helper()
 	var b strings.Builder
 	flush := func() {
 		if b.Len() > 0 {
@@ -141,9 +156,6 @@ func (r *rig) load(t fails, config *Config) {
 		b.WriteString(row.Key + " " + row.Value + "\n")
 	}
 	flush()
-	if said := r.command(t, "commit map @"+version+" "+RoutesMap); said != "" {
-		t.Fatalf("commit map: %s", said)
-	}
 }
 
 // answersWithin is when a test says that HAProxy does not answer.

@@ -126,9 +126,11 @@ func answered(chain *filter.Chain, x *filter.Exchange, response *exchange.Respon
 
 // used runs the filters of the rule's use of a backend around what HAProxy says.
 func (p *pass) used(ctx context.Context, x *filter.Exchange) *exchange.Response {
+	back := filter.Hold(p.detour.Session, p.request)
 	response := p.filtered(p.detour.use.Request(ctx, x))
 	if response == nil {
 		p.copy(x.Mirrors)
+		back()
 		response = p.forward(ctx)
 	}
 	answered(p.detour.use, x, response)

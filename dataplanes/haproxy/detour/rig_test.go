@@ -47,7 +47,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	haproxytest.Program(t)
-	dir, err := os.MkdirTemp("", "detour")
+	dir, err := os.MkdirTemp("", "detour") //nolint:usetesting // The path of a socket must be short.
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,13 +28,6 @@ func passing(t *testing.T, protocol ir.BackendProtocol, handler http.HandlerFunc
 
 var protocols = []ir.BackendProtocol{ir.BackendHTTP1, ir.BackendH2C}
 
-func each(t *testing.T, f func(t *testing.T, protocol ir.BackendProtocol)) {
-	t.Helper()
-	for _, protocol := range protocols {
-		t.Run(string(protocol), func(t *testing.T) { f(t, protocol) })
-	}
-}
-
 // h2c is a client of HTTP/2 in plain text.
 func h2c(t *testing.T) *http.Client {
 	t.Helper()
@@ -130,13 +123,15 @@ func TestWebSocketBehindAuthorization(t *testing.T) {
 
 func TestLargeBodiesPass(t *testing.T) {
 	const size = 32 << 20
-	each(t, func(t *testing.T, protocol ir.BackendProtocol) {
-		at := passing(t, protocol, echo)
-		answer := do(t, post(t, at, io.LimitReader(zeros{}, size)))
-		if n, err := io.Copy(io.Discard, answer.Body); n != size || err != nil {
-			t.Errorf("%d bytes of %d came back: %v", n, size, err)
-		}
-	})
+	for _, protocol := range protocols {
+		t.Run(string(protocol), func(t *testing.T) {
+			at := passing(t, protocol, echo)
+			answer := do(t, post(t, at, io.LimitReader(zeros{}, size)))
+			if n, err := io.Copy(io.Discard, answer.Body); n != size || err != nil {
+				t.Errorf("%d bytes of %d came back: %v", n, size, err)
+			}
+		})
+	}
 }
 
 type zeros struct{}
@@ -145,26 +140,28 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // TestClientGoneIsToldToTheBackend ends a request while its backend thinks.
 func TestClientGoneIsToldToTheBackend(t *testing.T) {
-	each(t, func(t *testing.T, protocol ir.BackendProtocol) {
-		began, ended := make(chan struct{}, 1), make(chan struct{}, 1)
-		at := passing(t, protocol, func(_ http.ResponseWriter, r *http.Request) {
-			began <- struct{}{}
-			<-r.Context().Done()
-			ended <- struct{}{}
+	for _, protocol := range protocols {
+		t.Run(string(protocol), func(t *testing.T) {
+			began, ended := make(chan struct{}, 1), make(chan struct{}, 1)
+			at := passing(t, protocol, func(_ http.ResponseWriter, r *http.Request) {
+				began <- struct{}{}
+				<-r.Context().Done()
+				ended <- struct{}{}
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			q := post(t, at, nil).WithContext(ctx)
+			go func() {
+				<-began
+				cancel()
+			}()
+			if answer, err := http.DefaultClient.Do(q); err == nil {
+				answer.Body.Close()
+				t.Fatalf("got %d", answer.StatusCode)
+			}
+			within(t, ended, "the backend's request ends")
 		})
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		q := post(t, at, nil).WithContext(ctx)
-		go func() {
-			<-began
-			cancel()
-		}()
-		if answer, err := http.DefaultClient.Do(q); err == nil {
-			answer.Body.Close()
-			t.Fatalf("got %d", answer.StatusCode)
-		}
-		within(t, ended, "the backend's request ends")
-	})
+	}
 }
 
 func within(t *testing.T, done <-chan struct{}, what string) {
@@ -218,44 +215,48 @@ func TestContinue(t *testing.T) {
 
 // TestTimeHolds has a backend that never answers behind a rule with a bound.
 func TestTimeHolds(t *testing.T) {
-	each(t, func(t *testing.T, protocol ir.BackendProtocol) {
-		r := newRig(t)
-		one := r.backend(protocol, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-		server := r.backend(ir.BackendHTTP1, http.HandlerFunc(vouches))
-		r.route(ir.Rule{
-			Filters:  []ir.Filter{auth(server), {ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-Answered", Value: "1"}}}}},
-			Timeouts: ir.RuleTimeouts{Request: ir.Duration(100 * time.Millisecond)},
-		}, one)
-		answer := do(t, post(t, r.start(), nil))
-		if answer.StatusCode != http.StatusGatewayTimeout || answer.Header.Get("X-Answered") != "1" {
-			t.Errorf("got %d %v", answer.StatusCode, answer.Header)
-		}
-	})
+	for _, protocol := range protocols {
+		t.Run(string(protocol), func(t *testing.T) {
+			r := newRig(t)
+			one := r.backend(protocol, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+			server := r.backend(ir.BackendHTTP1, http.HandlerFunc(vouches))
+			r.route(ir.Rule{
+				Filters:  []ir.Filter{auth(server), {ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-Answered", Value: "1"}}}}},
+				Timeouts: ir.RuleTimeouts{Request: ir.Duration(100 * time.Millisecond)},
+			}, one)
+			answer := do(t, post(t, r.start(), nil))
+			if answer.StatusCode != http.StatusGatewayTimeout || answer.Header.Get("X-Answered") != "1" {
+				t.Errorf("got %d %v", answer.StatusCode, answer.Header)
+			}
+		})
+	}
 }
 
 // TestTrailers has trailers of both directions pass to a backend of either version.
 func TestTrailers(t *testing.T) {
-	each(t, func(t *testing.T, protocol ir.BackendProtocol) {
-		at := passing(t, protocol, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Trailer", "Got, Own")
-			body, _ := io.ReadAll(r.Body)
-			_, _ = w.Write(body)
-			w.Header().Set("Got", r.Trailer.Get("Said"))
-			w.Header().Set("Own", "1")
+	for _, protocol := range protocols {
+		t.Run(string(protocol), func(t *testing.T) {
+			at := passing(t, protocol, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Trailer", "Got, Own")
+				body, _ := io.ReadAll(r.Body)
+				_, _ = w.Write(body)
+				w.Header().Set("Got", r.Trailer.Get("Said"))
+				w.Header().Set("Own", "1")
+			})
+			for name, client := range map[string]*http.Client{"h1": http.DefaultClient, "h2c": h2c(t)} {
+				q := post(t, at, io.LimitReader(zeros{}, 1000))
+				q.Header.Set("Te", "trailers")
+				q.Trailer = http.Header{"Said": {"all"}}
+				answer, err := client.Do(q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(answer.Body)
+				answer.Body.Close()
+				if len(body) != 1000 || err != nil || answer.Trailer.Get("Got") != "all" || answer.Trailer.Get("Own") != "1" {
+					t.Errorf("%s: %d bytes, %v, trailer %v", name, len(body), err, answer.Trailer)
+				}
+			}
 		})
-		for name, client := range map[string]*http.Client{"h1": http.DefaultClient, "h2c": h2c(t)} {
-			q := post(t, at, io.LimitReader(zeros{}, 1000))
-			q.Header.Set("Te", "trailers")
-			q.Trailer = http.Header{"Said": {"all"}}
-			answer, err := client.Do(q)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(answer.Body)
-			answer.Body.Close()
-			if len(body) != 1000 || err != nil || answer.Trailer.Get("Got") != "all" || answer.Trailer.Get("Own") != "1" {
-				t.Errorf("%s: %d bytes, %v, trailer %v", name, len(body), err, answer.Trailer)
-			}
-		}
-	})
+	}
 }
