@@ -141,7 +141,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s).
 
 .PHONY: fuzz-parity
 fuzz-parity: ## Hold random routes and REQUESTS (100000) against all dataplanes. SEED=1, PLANES=go,haproxy.
-	export SLUICE_ENVOY=$$(hack/envoy $(BIN)/envoy) SLUICE_HAPROXY=$$(hack/haproxy $(BIN)/haproxy) && \
+	export $(PROXIES) && \
 		go test -count=1 -v -timeout 5h -run TestTheyAnswerAlike ./test/parity -args -requests $(REQUESTS) -seed $(SEED) -most 10 -dataplanes $(PLANES)
 
 .PHONY: h2spec

@@ -62,7 +62,7 @@ func (f fatal) Error() string {
 
 // succeed takes note of what is in force.
 func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
-	u.local.records.metrics.Swapped()
+	u.local.records.Metrics.Swapped()
 	u.standing()
 	u.verdicts = q.verdicts
 	u.good = good{config: q.config, version: u.assigned.Version, rules: map[*ir.Rule]bool{}}

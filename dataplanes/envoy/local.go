@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
 	"github.com/sluice-gateway/sluice/dataplanes/agent/ports"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/records"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
@@ -21,7 +22,7 @@ type local struct {
 	*agent.Wishes
 	opts    dataplanes.Options
 	outbox  *agent.Outbox
-	records *records
+	records *records.Records
 	admin   *admin.Server
 	ports   *ports.Ports
 	program program
@@ -39,15 +40,15 @@ var _ dataplanes.Local = (*local)(nil)
 func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	l := &local{
 		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), ports: ports.None(), byOwner: map[ir.Object]*unit{},
-		records: newRecords(opts),
+		records: records.New(opts),
 	}
 	allowance.Inherit()
-	l.records.ask(l.recorded)
+	l.records.Metrics.Registry().MustRegister(record.NewNumbers(l.recorded))
 	if opts.Admin.Port() == 0 {
 		return l, nil
 	}
 	var err error
-	if l.admin, err = admin.Listen(ctx, opts.Admin, "envoy", l.records.metrics); err != nil {
+	if l.admin, err = admin.Listen(ctx, opts.Admin, "envoy", l.records.Metrics); err != nil {
 		l.outbox.Close()
 	}
 	return l, err
@@ -85,7 +86,7 @@ func (l *local) stop() {
 		l.end(u.owner)
 	}
 	l.ending.Wait()
-	l.records.close()
+	l.records.Close()
 	l.outbox.Close()
 	l.admin.Close()
 }

@@ -67,7 +67,7 @@ type good struct {
 
 func startUnit(l *local, owner ir.Object) *unit {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: verdict.None(), record: l.records.unit()}
+	u := &unit{local: l, owner: owner, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1), verdicts: verdict.None(), record: record.NewUnit(l.records.Metrics, l.records.Log)}
 	u.trail = "sluice-" + strings.ToLower(rand.Text())
 	go u.run(ctx)
 	return u

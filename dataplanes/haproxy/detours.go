@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/records"
 	"github.com/sluice-gateway/sluice/dataplanes/haproxy/detour"
-	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/guard"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/mirror"
@@ -20,14 +20,14 @@ type detours struct {
 	end context.CancelFunc
 }
 
-func newDetours(opts dataplanes.Options, metrics *admin.Metrics) *detours {
+func newDetours(opts dataplanes.Options, r *records.Records) *detours {
 	ctx, end := context.WithCancel(context.Background())
 	guard.Collect()
 	d := &detours{end: end, Options: detour.Options{
-		Metrics: metrics, Mirrors: mirror.New(ctx, metrics.MirrorDropped), Place: upstream.Place{Zone: opts.Zone, Node: opts.Node},
+		Metrics: r.Metrics, Log: r.Log, Mirrors: mirror.New(ctx, r.Metrics.MirrorDropped), Place: upstream.Place{Zone: opts.Zone, Node: opts.Node},
 		Guard: guard.New(guard.Input{Descriptors: allowance.Descriptors(), Memory: guard.Memory()}),
 	}}
-	metrics.CountDetours()
+	r.Metrics.CountDetours()
 	go d.Guard.Watch(ctx)
 	return d
 }

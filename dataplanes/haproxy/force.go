@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
+	"github.com/sluice-gateway/sluice/dataplanes/haproxy/record"
 	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
@@ -52,7 +53,7 @@ func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
 	for _, rule := range verdict.RulesOf(q.unit) {
 		u.good.rules[rule] = true
 	}
-	u.local.metrics.Swapped()
+	u.local.records.Metrics.Swapped()
 	return u.outcome()
 }
 
@@ -84,6 +85,7 @@ func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
 		}
 	}
 	u.detour(c)
+	u.process.record.Use(c)
 	can := *c
 	can.Sections = u.claim(c.Sections)
 	next := newLayout(&can, u.process.runs, time.Now())
@@ -109,6 +111,11 @@ func (u *unit) prepare() error {
 		return err
 	}
 	if u.agent, err = u.local.detours.start(p.folder.dir); err != nil {
+		p.stop()
+		return err
+	}
+	if p.record, err = record.Listen(p.folder.dir, u.local.records); err != nil {
+		u.agent.Close()
 		p.stop()
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
 	"github.com/sluice-gateway/sluice/dataplanes/agent/ports"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/records"
+	"github.com/sluice-gateway/sluice/dataplanes/haproxy/record"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 	"github.com/sluice-gateway/sluice/ir"
@@ -20,7 +22,7 @@ type local struct {
 	*agent.Wishes
 	opts    dataplanes.Options
 	outbox  *agent.Outbox
-	metrics *admin.Metrics
+	records *records.Records
 	admin   *admin.Server
 	program program
 	ports   *ports.Ports
@@ -39,16 +41,16 @@ var _ dataplanes.Local = (*local)(nil)
 func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	l := &local{
 		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}, ports: ports.None(),
-		metrics: admin.NewMetrics(opts.Metrics, func() uint64 { return 0 }),
+		records: records.New(opts),
 	}
-	l.metrics.LeaveToProxy()
+	l.records.Metrics.Registry().MustRegister(record.NewNumbers(l.recorded))
 	allowance.Inherit()
-	l.detours = newDetours(opts, l.metrics)
+	l.detours = newDetours(opts, l.records)
 	if opts.Admin.Port() == 0 {
 		return l, nil
 	}
 	var err error
-	if l.admin, err = admin.Listen(ctx, opts.Admin, "haproxy", l.metrics); err != nil {
+	if l.admin, err = admin.Listen(ctx, opts.Admin, "haproxy", l.records.Metrics); err != nil {
 		l.detours.close()
 		l.outbox.Close()
 	}
@@ -88,6 +90,7 @@ func (l *local) stop() {
 	}
 	l.ending.Wait()
 	l.detours.close()
+	l.records.Close()
 	l.outbox.Close()
 	l.admin.Close()
 }
@@ -153,6 +156,17 @@ func (l *local) Children() []Child {
 	for _, u := range l.units() {
 		if p := u.running.Load(); p != nil {
 			all = append(all, Child{Owner: u.owner, PID: p.child.PID(), Dir: p.folder.dir, Admin: p.admin, Master: p.master})
+		}
+	}
+	return all
+}
+
+// recorded returns the HAProxys that run as metrics ask them.
+func (l *local) recorded() []record.Child {
+	var all []record.Child
+	for _, u := range l.units() {
+		if p := u.running.Load(); p != nil {
+			all = append(all, record.Child{Unit: p.record, Admin: p.admin})
 		}
 	}
 	return all

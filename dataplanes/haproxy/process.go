@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/haproxy/record"
 	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
 
@@ -21,6 +22,8 @@ type process struct {
 	folder  *folder
 	child   *agent.Child
 	said    *agent.Tail
+	// record reads what it writes of requests.
+	record *record.Unit
 	// admin asks the newest worker, master the process that starts workers.
 	admin, master *Socket
 	// written are the files by name, as they are.
@@ -294,6 +297,9 @@ func (p *process) drain(ctx context.Context) {
 func (p *process) stop() {
 	if p.child != nil {
 		p.child.Stop()
+	}
+	if p.record != nil {
+		p.record.Close()
 	}
 	p.folder.remove()
 }

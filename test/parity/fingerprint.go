@@ -34,7 +34,7 @@ func (a *answer) fingerprint() fingerprint {
 		return append(fingerprint{fmt.Sprintf("status %d", a.status)}, fieldLines("answer", without(a.header, "Content-Type"))...)
 	default:
 		lines := append(fingerprint{fmt.Sprintf("status %d", a.status)}, a.seenLines()...)
-		return append(lines, fieldLines("answer", a.header)...)
+		return append(append(lines, fieldLines("answer", a.header)...), fieldLines("trailer", a.trailer)...)
 	}
 }
 

@@ -67,7 +67,7 @@ kind: Secret
 metadata:
   name: certificate
   annotations:
-    parity.sluice.dev/certificate: '{cn: any, dns: [a.example, "*.example", "*.a.example", "*.b.a.example", other.test]}'
+    parity.sluice.dev/certificate: '{cn: any, dns: [example, a.example, "*.example", "*.a.example", "*.b.a.example", other.test]}'
 type: kubernetes.io/tls
 `)
 	return out.String()

@@ -6,11 +6,16 @@ import (
 )
 
 // words are what a trial's objects speak of, so that requests meet them.
-type words struct{ paths []string }
+type words struct {
+	paths []string
+	// calls is true where there is a GRPCRoute.
+	calls bool
+}
 
 func wordsOf(objects []object) words {
 	w := words{paths: slices.Clone(paths)}
 	for _, o := range objects {
+		w.calls = w.calls || o.kind() == "GRPCRoute"
 		w.collect(o["spec"])
 	}
 	return w
@@ -30,6 +35,9 @@ func (w *words) collect(tree any) {
 
 // request makes one that is near what the routes match.
 func (c chance) request(w words) Request {
+	if w.calls && c.often(1) {
+		return c.call()
+	}
 	r := Request{Host: c.host(), Path: c.path(w)}
 	if c.often(2) {
 		r.Method = one(c, "POST", "PUT", "OPTIONS", "DELETE", "HEAD", "PATCH")
@@ -49,6 +57,15 @@ func (c chance) request(w words) Request {
 		r.Scheme, r.Protocol = "https", "h2"
 	}
 	return r
+}
+
+// call is one of gRPC, as far as an HTTP client can make it.
+func (c chance) call() Request {
+	return Request{
+		Host: one(c, "a.example", "b.example"), Path: one(c, "/pkg.S/M", "/pkg.S/N", "/pkg.T/M", "/pkg.S", "/pkg.S/M/x", "/pkg.SS/M"),
+		Method: "POST", Protocol: "h2c", Headers: []string{"Content-Type: application/grpc", "Te: trailers"},
+		Body: "\x00\x00\x00\x00\x01x",
+	}
 }
 
 func (c chance) field(name string) string {

@@ -53,7 +53,7 @@ func (c contest) pass(ctx context.Context, t *trial) (*trial, *difference) {
 
 // still plays a trial; one that cannot be served has no difference.
 func (c contest) still(ctx context.Context, t *trial) *difference {
-	d, err := c.run(ctx, t)
+	d, err := c.run(ctx, t, tallies{})
 	if err != nil {
 		return nil
 	}

@@ -38,8 +38,12 @@ type difference struct {
 // compared with.
 type contest []Bench
 
+// tallies count what the first dataplane answered, by outcome: a trial whose requests
+// all meet 404 proves little.
+type tallies map[string]int
+
 // run plays a trial on every dataplane and returns the first difference, or nil.
-func (c contest) run(ctx context.Context, t *trial) (*difference, error) {
+func (c contest) run(ctx context.Context, t *trial, counts tallies) (*difference, error) {
 	var sides []*side
 	defer func() {
 		for _, s := range sides {
@@ -58,7 +62,14 @@ func (c contest) run(ctx context.Context, t *trial) (*difference, error) {
 	}
 	for i := range t.Requests {
 		r := &t.Requests[i]
-		if d := c.compare(sides, func(s *side) (fingerprint, *answer) { return s.ask(ctx, r) }); d != nil {
+		d := c.compare(sides, func(s *side) (fingerprint, *answer) {
+			said, a := s.ask(ctx, r)
+			if s == sides[0] && a != nil {
+				counts[a.outcome()]++
+			}
+			return said, a
+		})
+		if d != nil {
 			d.Request = r
 			return d, nil
 		}

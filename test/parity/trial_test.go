@@ -25,10 +25,10 @@ func TestTheyAnswerAlike(t *testing.T) {
 	if len(c) < 2 {
 		t.Skip("one dataplane alone has nothing to agree with")
 	}
-	asked, found := 0, 0
+	asked, found, counts := 0, 0, tallies{}
 	for trial := *seed; asked < *requests && found < *most; trial++ {
 		made := newChance(trial).trial(min(perTrial, *requests))
-		d, err := c.run(t.Context(), made)
+		d, err := c.run(t.Context(), made, counts)
 		if err != nil {
 			t.Errorf("seed %d: %v", trial, err)
 			found++
@@ -44,7 +44,7 @@ func TestTheyAnswerAlike(t *testing.T) {
 		text, err := made.text(d)
 		t.Errorf("seed %d: %s do not agree:\n%s\n%s%v", trial, strings.Join(c.names(), ", "), d.Lines, text, orNothing(err))
 	}
-	t.Logf("%d requests to %s", asked, strings.Join(c.names(), ", "))
+	t.Logf("%d requests to %s; they met %v", asked, strings.Join(c.names(), ", "), counts)
 }
 
 func orNothing(err error) string {

@@ -18,8 +18,8 @@ import (
 // backend: what runs in a chain, in order, and what Envoy's router does at the
 // chain's end. Answers go through the chain backwards.
 type walk struct {
-	entry     order.Entry
-	listener  *ir.Listener
+	entry    order.Entry
+	listener *ir.Listener
 	// reached is the port that the listener is reached at.
 	reached   uint16
 	upstreams map[ir.BackendKey]*upstream

@@ -33,6 +33,7 @@ func (c *Config) admission(p *order.Port) []string {
 			"http-request set-var(" + varPath + ") path",
 		},
 		c.forwarded(p),
+		c.remembered(),
 	)
 }
 

@@ -110,3 +110,35 @@ func TestWhatCannotBeRetriedIsRefused(t *testing.T) {
 		t.Errorf("status %d, want 500", got.StatusCode)
 	}
 }
+
+// TestLargeBodiesAreNotHeldUp sends more than HAProxy keeps, by rules that have it wait
+// for bodies.
+func TestLargeBodiesAreNotHeldUp(t *testing.T) {
+	f := &failing{bodies: make(chan string, 100)}
+	two := keyOf("two")
+	at := "http://" + served(t, ruled(t, map[string]*ir.Rule{
+		"/": {
+			Retry: &ir.Retry{Attempts: 2}, Timeouts: ir.RuleTimeouts{Request: ir.Duration(time.Minute), BackendRequest: ir.Duration(10 * time.Second)},
+			Backends: []ir.BackendUse{{Backend: &two, Weight: 1}},
+		},
+	}, service{"two", []http.HandlerFunc{f.ServeHTTP}}))
+	body := strings.Repeat("0123456789abcdef", 1<<16)
+	for _, length := range []int64{int64(len(body)), -1} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at, io.NopCloser(strings.NewReader(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ContentLength = length
+		answer, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			t.Errorf("a body of the length %d: status %d, want 200", length, answer.StatusCode)
+		}
+		if got := <-f.bodies; got != body {
+			t.Errorf("a body of the length %d: %d octets came, want %d", length, len(got), len(body))
+		}
+	}
+}

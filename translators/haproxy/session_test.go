@@ -110,3 +110,21 @@ func began(token string) time.Time {
 	}
 	return time.Unix(int64(binary.BigEndian.Uint64(bytes)), 0) //nolint:gosec // It is a time.
 }
+
+func TestASessionGoesElsewhereWhereItsEndpointRefuses(t *testing.T) {
+	two := keyOf("two")
+	c := ruled(t, map[string]*ir.Rule{
+		"/": {Session: &ir.Session{Name: "X-Session", Header: true}, Backends: []ir.BackendUse{{Backend: &two, Weight: 1}}},
+	}, service{"two", []http.HandlerFunc{named, named}})
+	for _, e := range c.unit.Endpoints {
+		if e.Key == two.EndpointsKey {
+			e.Endpoints[0].Port = 1
+		}
+	}
+	refusing := "127.0.0.1:1"
+	at := "http://" + served(t, Translate(c.unit, c.target, nil))
+	got := ask(t, http.MethodGet, at, "X-Session: "+token(two, refusing, time.Now()))
+	if got.StatusCode != 200 || got.Header.Get("X-Session") != token(two, got.Header.Get("By"), began(got.Header.Get("X-Session"))) {
+		t.Errorf("status %d by %q with the token %q; want 200 and a session with who answered", got.StatusCode, got.Header.Get("By"), got.Header.Get("X-Session"))
+	}
+}

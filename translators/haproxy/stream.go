@@ -78,6 +78,7 @@ func (c *Config) streamFrontends(p *order.Port) []*Section {
 func (c *Config) streamFrontend(p *order.Port, rules []string) *Section {
 	return &Section{Kind: "frontend", Name: portName(p.Port), Lines: slices.Concat(
 		[]string{"mode tcp", c.tcpBind(p.Port, models.BindParams{}), c.patience(p), "timeout client " + c.streamIdle()},
+		logged(LogOfStream),
 		c.entering(p), rules,
 	)}
 }
@@ -105,7 +106,7 @@ func led() []string {
 // endedFrontend ends the TLS of streams.
 func (c *Config) endedFrontend(p *order.Port, binds []string) *Section {
 	return &Section{Kind: "frontend", Name: portName(p.Port) + "_tls", Lines: slices.Concat(
-		[]string{"mode tcp"}, binds,
+		[]string{"mode tcp"}, binds, logged(LogOfStream),
 		[]string{
 			c.patience(p), "timeout client " + c.streamIdle(),
 			"tcp-request content lua.stream " + endedRowsOf(p.Port) + " handshake",
@@ -229,7 +230,7 @@ func (c *Config) streamSection(l *ir.Listener, rule *ir.Rule, use *ir.BackendUse
 	name := u.section(append(lines[:len(lines):len(lines)], string(l.SendProxyProtocol)))
 	return c.keep(name, rule.Origin, func(name string) *Section {
 		return &Section{Kind: "backend", Name: name, Lines: lines, Pool: greeted(c.pool(*use.Backend), l.SendProxyProtocol)}
-	}) + "|" + Tag(rule.Origin)
+	}) + "|" + Tag(rule.Origin) + "|" + listenerName(l.Key)
 }
 
 // greeted has servers get a PROXY header first.

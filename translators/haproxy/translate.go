@@ -23,7 +23,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	c.made = c.newParts(&last.made)
 	c.made.leaves = c.readLeaves()
 	c.objectToDoors()
-	c.Sections = append(c.Sections, c.global(), c.defaults())
+	c.Sections = append(c.Sections, c.global(), c.defaults(), ring())
 	for _, p := range c.ports {
 		c.Blocks = append(c.Blocks, c.rows(p)...)
 		c.Sections = append(c.Sections, c.frontends(p)...)

@@ -269,9 +269,10 @@ local function check(txn, slashes, trail, hops)
   if status then
     return status, flag
   end
-  local host = host_of(txn.sf:req_fhdr("host"))
+  local named = txn.sf:req_fhdr("host")
+  local host = host_of(named)
   if not host then
-    return 400, "host"
+    return 400, named == "" and "no-host" or "host"
   end
   txn:set_var("txn.host", host)
   local fields = fields_of_request(txn)

@@ -163,7 +163,9 @@ core.register_action("stream", { "tcp-req" }, function(txn, before, what)
     name = txn.f:ssl_fc_sni()
     before = before .. txn.f:so_name() .. "|"
   end
-  local row = covering(before, plain(name))
+  name = plain(name)
+  if name ~= "" then txn:set_var("txn.name", name) end
+  local row = covering(before, name)
   local section = row and share(row)
   if section and section ~= "-" then txn:set_var("txn.to", section) end
 end, 2)
