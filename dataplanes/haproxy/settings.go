@@ -18,6 +18,10 @@ func (u *unit) processText() string {
 		"global",
 		"set-var " + translator.SessionKey + " str(" + base64.StdEncoding.EncodeToString([]byte(u.sessionKey())) + ")",
 		"mworker-max-reloads " + strconv.Itoa(mostReloads),
+		// A worker that ends closes idle connections at once, among them those whose
+		// next request is on its way: one in each reload, where clients are busy. In a
+		// second, most of them have been told to go with an answer.
+		"close-spread-time 1s",
 	}
 	lines = append(lines, bounded(allowance.Descriptors())...)
 	if !u.asking.IsZero() {
