@@ -33,6 +33,11 @@ func TestEnvoyLosesNothing(t *testing.T) {
 	losesNothing(t, "envoy", asked(amounts{flips: 10, reorders: 10, swaps: 10, kills: 1, restarts: 1}))
 }
 
+// The same of HAProxy.
+func TestHAProxyLosesNothing(t *testing.T) {
+	losesNothing(t, "haproxy", asked(amounts{flips: 10, reorders: 10, swaps: 10, kills: 1, restarts: 1}))
+}
+
 // The same of the Go proxy; in short, what other tests do not do with it already.
 func TestGoLosesNothing(t *testing.T) {
 	losesNothing(t, "go", asked(amounts{flips: 1, restarts: 1}))

@@ -49,6 +49,20 @@ spec:
     backendRefs: [{name: shop, port: 80}]
 `
 
+// called is of clients that call by gRPC, and stays as it is.
+const called = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: busy}
+spec:
+  parentRefs: [{name: busy, sectionName: http}]
+  hostnames: [grpc.example]
+  rules: [{backendRefs: [{name: shop, port: 81}]}]
+`
+
+// bustling is what parameters have beside pods.
+const bustling = "proxy: {http3: {enabled: true}}"
+
 // bustle is a Gateway under load, and what must not happen to it meanwhile.
 type bustle struct {
 	ns, address string
@@ -69,10 +83,10 @@ func newBustle(t *testing.T, dataplane string) *bustle {
 	t.Helper()
 	b := &bustle{ns: sluice.Namespace(t)}
 	certificate(t, b.ns, "tls", "busy.example", "more.example")
-	classOf(t, b.ns, dataplane, 2, "proxy: {http3: {enabled: true}}")
+	classOf(t, b.ns, dataplane, 2, bustling)
 	sluice.Backend(t, b.ns, "shop", 2)
 	sluice.Apply(t, b.ns, fmt.Sprintf(busy, ""))
-	sluice.Apply(t, b.ns, fmt.Sprintf(edited, 0))
+	sluice.Apply(t, b.ns, fmt.Sprintf(edited, 0)+"---"+called)
 	b.address = rig.Address(t, sluice.Programmed(t, b.ns, "busy"))
 	sluice.RouteAccepted(t, b.ns, "busy")
 	serves(t, b.at("80"), "busy.example")
@@ -87,7 +101,7 @@ func newBustle(t *testing.T, dataplane string) *bustle {
 		"PodDisruptionBudgets": rig.Watch(t, sluice, b.ns, &policyv1.PodDisruptionBudget{}, stays[*policyv1.PodDisruptionBudget]),
 	}
 	b.clients = load.Clients(load.Targets{
-		Plain: b.at("80"), Secure: b.at("443"), QUIC: b.at("443"), Host: "busy.example", Path: "/",
+		Plain: b.at("80"), Secure: b.at("443"), QUIC: b.at("443"), Host: "busy.example", Path: "/", GRPC: "grpc.example", WebSocket: "/",
 	}, nil)
 	b.halt = load.Start(t.Context(), b.clients)
 	return b

@@ -32,6 +32,10 @@ type Targets struct {
 	Plain, Secure, QUIC string
 	// Host and Path are what is asked for.
 	Host, Path string
+	// GRPC is the authority by which Plain serves gRPC, calls and streams, and
+	// WebSocket the path at which it echoes one; the clients of an empty one are left
+	// out.
+	GRPC, WebSocket string
 }
 
 // Client sends one request after the other until it is told to stop.
@@ -40,7 +44,9 @@ type Client struct {
 	// Check looks at an answer with status 200. nil is content with it.
 	Check func(*http.Response) error
 
-	ask      func(context.Context) (*http.Response, error)
+	ask func(context.Context) (*http.Response, error)
+	// talk is a whole exchange, of clients without ask.
+	talk     func(context.Context) error
 	requests atomic.Int64
 	failed   atomic.Int64
 	first    sync.Once
@@ -72,6 +78,20 @@ func Clients(t Targets, check func(*http.Response) error) []*Client {
 		// the last one was told to leave.
 		h3 := &http3.Transport{TLSClientConfig: trusting.Clone(), Dial: quic.DialAddrEarly}
 		add("h3", through(h3, "https://"+t.QUIC+t.Path, t.Host))
+	}
+	return append(all, talkers(t)...)
+}
+
+// talkers are the clients whose exchanges are more than a request.
+func talkers(t Targets) []*Client {
+	var all []*Client
+	if t.GRPC != "" {
+		all = append(all,
+			&Client{Name: "gRPC calls", talk: newCaller(t.Plain, t.GRPC).call},
+			&Client{Name: "gRPC streams", talk: newCaller(t.Plain, t.GRPC).stream})
+	}
+	if t.WebSocket != "" {
+		all = append(all, &Client{Name: "WebSockets", talk: echoed("ws://"+t.Plain+t.WebSocket, t.Host)})
 	}
 	return all
 }
@@ -107,6 +127,9 @@ func (c *Client) run(ctx context.Context) {
 func (c *Client) once() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	if c.talk != nil {
+		return c.talk(ctx)
+	}
 	answer, err := c.ask(ctx)
 	if err != nil {
 		return err

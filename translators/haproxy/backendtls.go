@@ -22,18 +22,18 @@ func (u *upstream) secure() bool {
 	if t.Invalid != "" {
 		return false
 	}
-	if beyondHAProxy(t.SANs) {
+	if beyondHAProxy(t) {
 		// The agent opens it, and verifies.
 		return true
 	}
-	name, anchors := verifiedName(t), u.anchors(t)
-	if anchors == "" || !isHostname(name) || !isHostname(t.Hostname) {
+	anchors := u.anchors(t)
+	if anchors == "" || !isHostname(t.Hostname) {
 		return false
 	}
 	p := &u.params
 	p.Ssl, p.Verify, p.SslCafile = "enabled", "required", anchors
 	// Looking whether an endpoint is there again names the host too.
-	p.Sni, p.CheckSni, p.Verifyhost = "str("+t.Hostname+")", t.Hostname, name
+	p.Sni, p.CheckSni, p.Verifyhost = "str("+t.Hostname+")", t.Hostname, t.Hostname
 	p.SslMinVer = "TLSv1.2"
 	if !u.show(t) {
 		return false
@@ -77,14 +77,6 @@ func certificates(text string) string {
 			all.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
 		}
 	}
-}
-
-// verifiedName is the one name that a backend's certificate must be for.
-func verifiedName(t *ir.BackendTLS) string {
-	if len(t.SANs) == 1 {
-		return t.SANs[0].DNS
-	}
-	return t.Hostname
 }
 
 // isHostname says whether a text is a name of DNS and nothing else, so that it can

@@ -1,20 +1,50 @@
 package haproxy
 
 import (
+	"github.com/haproxytech/client-native/v5/models"
+
 	"github.com/sluice-gateway/sluice/ir"
 )
 
 // demands returns the trust anchors that clients of a listener must have a
 // certificate of; empty where none is demanded.
 //
-// AllowInsecureFallback lets everybody in, whatever is shown, and what is shown goes
-// nowhere from here, so that nothing is asked for: HAProxy could ask and not mind the
-// answer for all listeners of a socket only, and then those that mind would be open.
+// AllowInsecureFallback demands nothing, and asks all the same.
 func (c *Config) demands(l *ir.Listener) (anchors string, demanded bool) {
 	if l.TLS == nil || l.TLS.ClientValidation == nil || !l.TLS.ClientValidation.Required {
 		return "", false
 	}
-	return c.trustAnchors(l.TLS.ClientValidation.CAs), true
+	return c.asks(l), true
+}
+
+// asks returns the trust anchors that clients of a listener are asked for a
+// certificate of; empty where they are not asked.
+func (c *Config) asks(l *ir.Listener) string {
+	if l.TLS == nil || l.TLS.ClientValidation == nil {
+		return ""
+	}
+	return c.trustAnchors(l.TLS.ClientValidation.CAs)
+}
+
+// anyCertificate has a socket let everybody in whatever they show. That holds for all
+// listeners of the socket, so it is not for one that has a listener with a demand:
+// those that demand nothing do not ask there. Gateway API knows of no such socket, as
+// validation is of a port.
+func (l *list) anyCertificate(with *models.BindParams) {
+	if l.asks && !l.demands {
+		with.CaIgnoreErr, with.CrtIgnoreErr = "all", "all"
+	}
+}
+
+// verification is what a line says of the certificates of clients.
+func (l *list) verification(e *entry) string {
+	switch {
+	case e.anchors == "" || !e.demands && l.demands:
+		return ""
+	case e.demands:
+		return " [verify required ca-file " + anchorsFile(e.anchors) + "]"
+	}
+	return " [verify optional ca-file " + anchorsFile(e.anchors) + "]"
 }
 
 // anchorsFile is named by its content: a change of it is a change of who is let in,
@@ -26,8 +56,8 @@ func (c *Config) anchorsFiles() []*File {
 	by := map[string]*File{}
 	var all []*File
 	for _, l := range c.unit.Proxy.Listeners {
-		anchors, demanded := c.demands(l)
-		if !demanded || !endsTLS(l) || c.closes(l) {
+		anchors := c.asks(l)
+		if anchors == "" || !endsTLS(l) || c.closes(l) {
 			continue
 		}
 		f := by[anchors]

@@ -24,16 +24,17 @@ type Opening struct {
 // whose endpoints HAProxy reaches itself.
 func (c *Config) through(key ir.BackendKey) string {
 	b := c.made.backends[key]
-	if b == nil || b.TLS == nil || b.TLS.Invalid != "" || !beyondHAProxy(b.TLS.SANs) {
+	if b == nil || b.TLS == nil || b.TLS.Invalid != "" || !beyondHAProxy(b.TLS) {
 		return ""
 	}
 	return digest([]string{fmt.Sprint(key)})
 }
 
-// beyondHAProxy says whether HAProxy cannot hold a certificate to names: it looks for
-// one DNS name, which is not a wildcard, and for no URI.
-func beyondHAProxy(sans []ir.SAN) bool {
-	return len(sans) > 1 || len(sans) == 1 && (sans[0].URI != "" || strings.HasPrefix(sans[0].DNS, "*"))
+// beyondHAProxy says whether HAProxy cannot hold a certificate to the names that it must
+// carry: it looks for the one name that it has asked for, and for no other. What
+// verifyhost says counts only for connections without a name (ssl_sock_srv_verifycbk).
+func beyondHAProxy(t *ir.BackendTLS) bool {
+	return len(t.SANs) > 0 && !(len(t.SANs) == 1 && strings.EqualFold(t.SANs[0].DNS, t.Hostname))
 }
 
 // socket is where a server of a pool is reached that is reached through the agent. Its

@@ -125,14 +125,22 @@ type knock struct {
 	with      *tls.Certificate
 	sessions  tls.ClientSessionCache
 	version   uint16
+	// asked is called when a certificate is asked for.
+	asked func()
 }
 
 // answered says who answered a knock with what: "exact 302 a.example".
 func (k knock) answered(t *testing.T, at string) (string, error) {
 	t.Helper()
 	config := &tls.Config{ServerName: k.sni, InsecureSkipVerify: true, ClientSessionCache: k.sessions, MaxVersion: k.version} //nolint:gosec // It is looked at here.
-	if k.with != nil {
-		config.Certificates = []tls.Certificate{*k.with}
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if k.asked != nil {
+			k.asked()
+		}
+		if k.with == nil {
+			return &tls.Certificate{}, nil
+		}
+		return k.with, nil
 	}
 	dialer := tls.Dialer{Config: config, NetDialer: &net.Dialer{Timeout: 5 * time.Second}}
 	connection, err := dialer.DialContext(t.Context(), "tcp", at)
@@ -272,6 +280,35 @@ func TestClientCertificates(t *testing.T) {
 		for _, sni := range []string{"clients.example", "nobody.example"} {
 			if got, err := (knock{sni: sni, sessions: sessions, version: version}).answered(t, at); err == nil {
 				t.Errorf("a session from elsewhere leads to %s: %s", sni, got)
+			}
+		}
+	}
+}
+
+// TestFallback asks for certificates where none is demanded, and lets everybody in,
+// but not beside a listener that demands one.
+func TestFallback(t *testing.T) {
+	clients, partners := issued(t, "clients", "ec"), issued(t, "partners", "ec")
+	alice, bob := pair(t, issuedBy(t, pair(t, clients), "alice", "ec")), pair(t, issuedBy(t, pair(t, partners), "bob", "ec"))
+	cert := issued(t, "cert", "ec")
+	listener := func(hostname, cas string, required bool) *ir.Listener {
+		l := secure(hostname, cert)
+		l.TLS.ClientValidation = &ir.ClientValidation{CAs: cas, Required: required}
+		return l
+	}
+	for _, demanded := range []bool{false, true} {
+		at := serveDoor(t, doored(t, ir.Settings{}, []*ir.Certificate{cert},
+			listener("any.example", clients.Chain, false), listener("rubbish.example", "rubbish", false),
+			listener("other.example", clients.Chain, demanded), secure("*", cert)))
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			for _, with := range []*tls.Certificate{nil, alice, bob} {
+				for sni, want := range map[string]bool{"any.example": !demanded, "rubbish.example": false, "open.example": false} {
+					asked := false
+					got, err := knock{sni: sni, with: with, version: version, asked: func() { asked = true }}.answered(t, at)
+					if !strings.HasPrefix(got, "cert 302") || asked != want {
+						t.Errorf("%s: %q, %v; asked %v, want %v", sni, got, err, asked, want)
+					}
+				}
 			}
 		}
 	}

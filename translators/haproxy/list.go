@@ -32,6 +32,9 @@ type list struct {
 	resumes bool
 	// whole is true where "*" has all names that are not in the list.
 	whole bool
+	// asks says that a listener asks for certificates of clients, and demands that one
+	// lets nobody in without.
+	asks, demands bool
 }
 
 // entry is one certificate for one name.
@@ -41,8 +44,10 @@ type entry struct {
 	leaf     *leaf
 	// refuses makes handshakes fail.
 	refuses bool
-	// anchors are what clients must have a certificate of; empty for no demand.
+	// anchors are what clients are asked for a certificate of; empty where they are not.
+	// demands says that they must have one.
 	anchors string
+	demands bool
 }
 
 // tlsList is what the listeners of HTTPS of a port answer server names with.
@@ -82,9 +87,13 @@ func (c *Config) wholeList(one *ir.Listener) *list {
 // listNames adds the names of a listener that is served.
 func (c *Config) listNames(l *list, one *order.Listener, owns func(name string) bool) {
 	at := one.Listener
-	anchors, demanded := c.demands(at)
+	_, demanded := c.demands(at)
+	anchors := c.asks(at)
 	if demanded {
-		l.resumes = false
+		l.resumes, l.demands = false, true
+	}
+	if anchors != "" {
+		l.asks = true
 	}
 	if at.Hostname == order.AnyHost {
 		l.strict, l.whole = false, true
@@ -95,7 +104,7 @@ func (c *Config) listNames(l *list, one *order.Listener, owns func(name string) 
 			continue
 		}
 		for _, leaf := range choose(leaves, name) {
-			l.add(&entry{name: name, listener: at, leaf: leaf, anchors: anchors})
+			l.add(&entry{name: name, listener: at, leaf: leaf, anchors: anchors, demands: demanded})
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (l *list) write(c *Config) *File {
 		case len(excluded) > mostExcluded:
 			c.Problems = append(c.Problems, tooMany(e, len(excluded)))
 		case len(excluded) > 0:
-			lines = append(lines, e.line(filters([]string{e.name}, ""), filters(excluded, "!")))
+			lines = append(lines, l.line(e, filters([]string{e.name}, ""), filters(excluded, "!")))
 		default:
 			g := group{e.listener, e.leaf, e.refuses}
 			if names[g] == nil {
@@ -67,7 +67,7 @@ func (l *list) write(c *Config) *File {
 	for _, g := range groups {
 		for few := range slices.Chunk(names[g], mostFilters) {
 			e := l.by[few[0]][slices.IndexFunc(l.by[few[0]], func(e *entry) bool { return e.leaf == g.leaf })]
-			first = append(first, e.line(filters(few, "")))
+			first = append(first, l.line(e, filters(few, "")))
 		}
 	}
 	f.Origins = compactOrigins(f.Origins)
@@ -92,7 +92,7 @@ func compactOrigins(all []ir.Origin) []ir.Origin {
 }
 
 // line is one line of a list.
-func (e *entry) line(filters ...string) string {
+func (l *list) line(e *entry, filters ...string) string {
 	line := certificateFile(e.leaf.from.Key)
 	switch {
 	case e.refuses && e.leaf.algorithm == x509.RSA:
@@ -100,8 +100,8 @@ func (e *entry) line(filters ...string) string {
 		line += " [sigalgs ECDSA+SHA256]"
 	case e.refuses:
 		line += " [sigalgs RSA+SHA256]"
-	case e.anchors != "":
-		line += " [verify required ca-file " + anchorsFile(e.anchors) + "]"
+	default:
+		line += l.verification(e)
 	}
 	return line + strings.Join(filters, "")
 }

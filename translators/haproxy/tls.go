@@ -92,6 +92,7 @@ func (c *Config) tlsParams(list *list) models.BindParams {
 		// socket, and passes by what that one demands.
 		NoTLSTickets: !list.resumes,
 	}
+	list.anyCertificate(&with)
 	if s.MinVersion == ir.TLS13 || !old {
 		with.SslMinVer = models.BindParamsSslMinVerTLSv1Dot3
 	}

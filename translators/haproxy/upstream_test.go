@@ -131,7 +131,6 @@ func TestWhatCannotBeFollowedIsSpokenToByNobody(t *testing.T) {
 		"nobody":         {CAs: ca},
 		"no name":        {Hostname: "a.internal) ssl verify none", CAs: ca},
 		"no key":         {Hostname: "a.internal", CAs: ca, ClientCertificate: &ir.CertificateKey{Namespace: "a", Name: "b"}},
-		"no other name":  {Hostname: "a.internal", CAs: ca, SANs: []ir.SAN{{DNS: "b.internal verify none"}}},
 	}
 	for name, tls := range all {
 		t.Run(name, func(t *testing.T) {
