@@ -22,9 +22,17 @@ func hostRow(port uint16, hostname, listener, place string) Row {
 	return Row{hostKey(port, hostname), where + "|" + listener + "|" + flags}
 }
 
+// hostKey is "h80|a.example", and "h80|*" for every host. Of a wildcard it is
+// "example|*80": what HAProxy has of a host is its last labels, behind which it puts
+// the rest.
 func hostKey(port uint16, hostname string) string {
+	if suffix, wide := strings.CutPrefix(hostname, "*."); wide {
+		return suffix + wideSuffix(port)
+	}
 	return "h" + strconv.Itoa(int(port)) + "|" + hostname
 }
+
+func wideSuffix(port uint16) string { return "|*" + strconv.Itoa(int(port)) }
 
 // listenerName is a listener as the log and metrics have it: "default/web/https".
 func listenerName(k ir.ListenerKey) string {
