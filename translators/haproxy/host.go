@@ -66,6 +66,9 @@ func (c *Config) rows(p *order.Port) []*Block {
 		r.listeners[l.Hostname] = l
 	}
 	for _, l := range p.Listeners {
+		if c.shut(l.Listener) {
+			continue
+		}
 		r.name = listenerName(l.Listener.Key)
 		// The least specific come first: others lead to them.
 		for i := len(l.Hosts) - 1; i >= 0; i-- {
@@ -125,7 +128,7 @@ func (r *portRows) around(l *ir.Listener, hostname string, others bool) string {
 // bare makes the row of a listener's hostname under which no route is attached.
 func (r *portRows) bare(l *ir.Listener) {
 	place := r.around(l, l.Hostname, false)
-	if l.Refused != "" {
+	if l.Refused != "" || r.config.shut(l) {
 		place = refusedPlace
 	}
 	row := hostRow(r.port.Port, l.Hostname, listenerName(l.Key), place)
