@@ -30,6 +30,11 @@ type opening struct {
 	socket net.Listener
 	// unwanted is set by the first apply that does not name it.
 	unwanted bool
+	// shut says that the endpoint cannot be reached and that there are others: nobody
+	// is let in until it can.
+	shut bool
+	// gone is closed when the socket is to be there no more.
+	gone chan struct{}
 	// ctx ends when connections are to end.
 	ctx context.Context //nolint:containedctx // It is the life of the socket, and of no one connection.
 	end context.CancelFunc
@@ -49,7 +54,7 @@ func (o *openings) apply(g *generation) {
 		gone := want[name] != one.leads
 		if gone && (one.unwanted || want[name].Socket != "") {
 			delete(o.bound, name)
-			one.socket.Close()
+			one.leave()
 		}
 		one.unwanted = gone
 	}
@@ -62,9 +67,9 @@ func (o *openings) apply(g *generation) {
 }
 
 func (o *openings) bind(name string, leads translator.Opening) {
-	one := &opening{agent: o.agent, leads: leads}
+	one := &opening{agent: o.agent, leads: leads, gone: make(chan struct{})}
 	var err error
-	if one.socket, err = listen(filepath.Join(o.agent.opts.Dir, name)); err != nil {
+	if one.socket, err = o.listen(one); err != nil {
 		o.failed[name] = err
 		return
 	}
@@ -72,10 +77,83 @@ func (o *openings) bind(name string, leads translator.Opening) {
 	o.bound[name] = one
 	o.running.Go(func() {
 		var conns sync.WaitGroup
-		accept(one.socket, func(c net.Conn) { conns.Go(func() { one.serve(c) }) })
+		for socket := one.socket; socket != nil; socket = o.again(one) {
+			accept(socket, func(c net.Conn) { conns.Go(func() { o.serve(one, c) }) })
+		}
 		conns.Wait()
 		one.end()
 	})
+}
+
+func (o *openings) listen(one *opening) (net.Listener, error) {
+	return listen(filepath.Join(o.agent.opts.Dir, one.leads.Socket))
+}
+
+// leave takes no new connection any more.
+func (o *opening) leave() {
+	close(o.gone)
+	o.socket.Close()
+}
+
+// shut lets nobody in for an endpoint that cannot be reached, so that HAProxy sees what
+// it sees of any such server and tries another. The last one stays open: HAProxy would
+// wait, and has nowhere else to go.
+func (o *openings) shut(one *opening) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, other := range o.bound {
+		if other != one && other.leads.Backend == one.leads.Backend && !other.shut && !other.unwanted && !one.shut {
+			one.shut = true
+			one.socket.Close()
+			return
+		}
+	}
+}
+
+// lookAgain is how often an endpoint is looked for that could not be reached.
+const lookAgain = time.Second
+
+// again waits until an endpoint can be reached again, and lets HAProxy in. It returns
+// nil once the socket is to be there no more.
+func (o *openings) again(one *opening) net.Listener {
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-one.gone:
+			return nil
+		case <-tick.C:
+		}
+		if socket := o.reopen(one); socket != nil {
+			return socket
+		}
+	}
+}
+
+func (o *openings) reopen(one *opening) net.Listener {
+	conn, err := one.reach()
+	if err != nil {
+		return nil
+	}
+	conn.Close()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case <-one.gone:
+		return nil
+	default:
+	}
+	socket, err := o.listen(one)
+	if err != nil {
+		return nil
+	}
+	one.socket, one.shut = socket, false
+	return socket
+}
+
+// reach connects to the endpoint.
+func (o *opening) reach() (net.Conn, error) {
+	return o.agent.current.Load().pools.Reach(o.ctx, o.leads.Backend, o.leads.Address)
 }
 
 // problems are the backends whose endpoints cannot be reached.
@@ -98,8 +176,9 @@ func (o *openings) problems() []ir.Problem {
 // close ends all.
 func (o *openings) close() {
 	o.mu.Lock()
-	for _, one := range o.bound {
-		one.socket.Close()
+	for name, one := range o.bound {
+		delete(o.bound, name)
+		one.leave()
 		one.end()
 	}
 	o.mu.Unlock()
@@ -109,23 +188,21 @@ func (o *openings) close() {
 // serve carries one connection of HAProxy's to the endpoint. Where that cannot be
 // reached, or shows the wrong certificate, HAProxy's is closed before anything was
 // read of it.
-func (o *opening) serve(c net.Conn) {
+func (o *openings) serve(one *opening, c net.Conn) {
 	defer c.Close()
-	client, ok := c.(relay.Conn)
-	if !ok {
-		return
-	}
-	g := o.agent.current.Load()
-	conn, err := g.pools.Reach(o.ctx, o.leads.Backend, o.leads.Address)
+	conn, err := one.reach()
 	if err != nil {
+		o.shut(one)
 		return
 	}
-	backend, ok := conn.(relay.Conn)
-	if !ok {
+	client, isConn := c.(relay.Conn)
+	backend, isBackend := conn.(relay.Conn)
+	if !isConn || !isBackend {
 		conn.Close()
 		return
 	}
-	job := relay.Job{Client: client, Backend: backend, Idle: time.Duration(g.in.Unit.Proxy.Settings.Timeouts.StreamIdle)}
-	defer context.AfterFunc(o.ctx, job.Cut)()
+	idle := time.Duration(o.agent.current.Load().in.Unit.Proxy.Settings.Timeouts.StreamIdle)
+	job := relay.Job{Client: client, Backend: backend, Idle: idle}
+	defer context.AfterFunc(one.ctx, job.Cut)()
 	relay.Run(job)
 }

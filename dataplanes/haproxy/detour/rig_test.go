@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -35,11 +36,12 @@ const trail = "sluice-0123456789abcdef"
 
 // rig is an agent beside a HAProxy that sends it what is to pass.
 type rig struct {
-	t     *testing.T
-	agent *detour.Agent
-	dir   string
-	unit  *ir.Unit
-	port  uint16
+	t       *testing.T
+	agent   *detour.Agent
+	dir     string
+	unit    *ir.Unit
+	port    uint16
+	metrics *admin.Metrics
 	// told changes what the agent is told; nil for nothing.
 	told func(*translator.Detours)
 }
@@ -54,7 +56,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	metrics := admin.NewMetrics(nil, func() uint64 { return 0 })
 	mirrors, end := context.WithCancel(context.Background())
-	r := &rig{t: t, dir: dir, port: freePort(t), unit: &ir.Unit{Proxy: &ir.Proxy{Owner: gateway}}}
+	r := &rig{t: t, dir: dir, metrics: metrics, port: freePort(t), unit: &ir.Unit{Proxy: &ir.Proxy{Owner: gateway}}}
 	r.agent, err = detour.New(detour.Options{
 		Dir: dir, Metrics: metrics, Mirrors: mirror.New(mirrors, metrics.MirrorDropped), Guard: guard.New(guard.Input{}),
 	})
@@ -170,4 +172,29 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
+}
+
+// counted is the value of the series of a metric whose labels hold a text; 0 where
+// there is none.
+func (r *rig) counted(name, labels string) float64 {
+	r.t.Helper()
+	families, err := r.metrics.Registry().Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			text := ""
+			for _, l := range m.GetLabel() {
+				text += l.GetName() + `:"` + l.GetValue() + `" `
+			}
+			if strings.Contains(text, labels) {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
 }
