@@ -27,6 +27,9 @@ func isEnd(err error) bool {
 	if h3, ok := errors.AsType[*http3.Error](err); ok {
 		return h3.Remote && h3.ErrorCode == http3.ErrCodeNoError
 	}
+	if _, ok := errors.AsType[*quic.StatelessResetError](err); ok {
+		return true
+	}
 	closed, ok := errors.AsType[*quic.ApplicationError](err)
 	return ok && closed.Remote && http3.ErrCode(closed.ErrorCode) == http3.ErrCodeNoError
 }
