@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
 
@@ -17,12 +18,32 @@ func (u *unit) processText() string {
 		"global",
 		"set-var " + translator.SessionKey + " str(" + base64.StdEncoding.EncodeToString([]byte(u.sessionKey())) + ")",
 		"mworker-max-reloads " + strconv.Itoa(mostReloads),
+		// A worker that ends closes idle connections at once, among them those whose
+		// next request is on its way: one in each reload, where clients are busy. In a
+		// second, most of them have been told to go with an answer.
+		"close-spread-time 1s",
 	}
+	lines = append(lines, bounded(allowance.Descriptors())...)
 	if !u.asking.IsZero() {
 		// A reload forgets what the worker was told.
 		lines = append(lines, "set-var proc.leaving bool(true)", "tune.h2.fe.max-total-streams 1")
 	}
 	return strings.Join(lines, "\n  ") + "\n\n"
+}
+
+// spareDescriptors are those that HAProxy needs for other things than connections.
+const spareDescriptors = 200
+
+// bounded is how many clients HAProxy lets in, by how many descriptors there are: each
+// takes one more for its backend. Left alone HAProxy would set one more aside for each
+// endpoint, to look whether it is there, and not start at all where there are more of them
+// than descriptors.
+func bounded(descriptors uint64) []string {
+	if descriptors == 0 {
+		return nil
+	}
+	most := max(spareDescriptors, descriptors) - spareDescriptors
+	return []string{"no strict-limits", "maxconn " + strconv.FormatUint(max(most/2, 1), 10)}
 }
 
 // mostReloads is for how many a worker may outlive its time: each takes memory.

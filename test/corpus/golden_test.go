@@ -29,6 +29,7 @@ var rendered = []struct {
 }{
 	{"goproxy.yaml", goproxy.Dataplane{}.Render},
 	{"envoy.yaml", func(u *ir.Unit) (any, error) { return forEnvoy(u), nil }},
+	{"haproxy.yaml", func(u *ir.Unit) (any, error) { return forHAProxy(u), nil }},
 }
 
 func TestCorpus(t *testing.T) {

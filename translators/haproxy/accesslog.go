@@ -25,7 +25,7 @@ const ringName = "log"
 
 func ring() *Section {
 	return &Section{Kind: "ring", Name: ringName, Lines: []string{
-		"format raw", "maxlen " + longestLogLine, "size " + ringSize, "timeout connect 1s", "server agent unix@" + LogSocket,
+		"format raw", "maxlen " + longestLogLine, "size " + ringSize, "timeout connect 1s", "timeout server 1d", "server agent unix@" + LogSocket,
 	}}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
@@ -26,10 +27,9 @@ func (c *Config) admission(p *order.Port) []string {
 		c.boundedRequests(),
 		c.boundedHeads(),
 		[]string{
-			// What comes in the form for proxies goes on in the usual one.
-			"http-request set-uri %[pathq] if { fc_http_major 1 } { url -m beg http:// https:// }",
 			"http-request set-var(" + varHost + ") req.hdr(host),host_only",
-			"http-request lua.admit " + c.slashes() + " " + c.trailName() + " " + strconv.Itoa(c.trustedHops()) + " if " + strings.Join([]string{oddMethod, oddHost, oddPath, oddNames}, " || "),
+			"http-request lua.admit " + strings.Join([]string{c.slashes(), c.trailName(), strconv.Itoa(c.trustedHops()), scheme(p)}, " ") +
+				" if " + strings.Join([]string{oddMethod, oddHost, oddTarget, oddPath, oddNames}, " || "),
 			"http-request set-var(" + varPath + ") path",
 		},
 		c.forwarded(p),
@@ -43,12 +43,22 @@ const (
 	oddMethod = "!{ method GET HEAD POST PUT PATCH DELETE OPTIONS }"
 	// oddHost is any but a name with an optional port.
 	oddHost = `!{ req.hdr(host) -m reg -i '^(?!.{255})[a-z0-9_~-]+(?:\.[a-z0-9_~-]+)*+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?$' }`
+	// oddTarget is one in the form for proxies. All of HTTP/2 have it here.
+	oddTarget = "{ fc_http_major 1 } !{ url -m beg / }"
 	// oddPath is any but one in the normal form of package requestpath. Segments that
 	// begin with a dot are odd.
 	oddPath = `!{ path -m reg '^(?:/(?!\.)(?:[!$&-\-.0-;=@-Z_a-z~]|%(?:2[0-9A-C]|3[A-F]|40|5[BDE]|60|7[B-D]|[89A-F][0-9A-F]))++)*+/?$' }`
 	// oddNames are fields that end here or that could be taken for others.
 	oddNames = `{ req.hdr_names -m reg '(?:^|,)(?:connection|expect|proxy|forwarded|x-real-ip|cdn-loop|http2-settings|keep-alive|sluice-)|[_.]' }`
 )
+
+// scheme is how clients speak with a port.
+func scheme(p *order.Port) string {
+	if p.Protocol == ir.HTTPS {
+		return "https"
+	}
+	return "http"
+}
 
 // slashes says what becomes of encoded slashes, as the script reads it.
 func (c *Config) slashes() string {

@@ -42,8 +42,14 @@ func admits(t *testing.T, settings ir.Settings) admitting {
 	return admitting{r.at[80]}
 }
 
-// send writes octets and reads an answer. Its status is 0 where none comes.
+// send writes octets and reads an answer.
 func (a admitting) send(t fails, octets string) *http.Response {
+	t.Helper()
+	answer, _ := a.read(t, octets)
+	return answer
+}
+
+func (a admitting) read(t fails, octets string) (*http.Response, string) {
 	t.Helper()
 	connection, err := net.Dial("tcp", a.at.String()) //nolint:noctx // It is on this machine.
 	if err != nil {
@@ -58,8 +64,15 @@ func (a admitting) send(t fails, octets string) *http.Response {
 	if err != nil {
 		t.Fatalf("%q: %v", octets, err)
 	}
-	_ = answer.Body.Close()
-	return answer
+	body, _ := io.ReadAll(answer.Body)
+	return answer, string(body)
+}
+
+// whole is an answer's status and body, or its gRPC status.
+func (a admitting) whole(t fails, octets string) string {
+	t.Helper()
+	answer, body := a.read(t, octets)
+	return strings.TrimSpace(fmt.Sprintf("%d %s%s", answer.StatusCode, answer.Header.Get("Grpc-Status"), body))
 }
 
 func (a admitting) get(t fails, target string, fields ...string) *http.Response {
@@ -150,13 +163,22 @@ func TestFieldsThatEndHere(t *testing.T) {
 	}
 }
 
-func TestMethods(t *testing.T) {
+func TestMethodsAndTargets(t *testing.T) {
 	door := admits(t, ir.Settings{})
 	for method, want := range map[string]int{
 		"GET": 200, "PROPFIND": 200, "M-SEARCH!": 200, "TRACE": 405, "get": 400, "Get": 400, strings.Repeat("X", 33): 501, strings.Repeat("X", 32): 200,
 	} {
 		if got := door.send(t, method+" / HTTP/1.1\r\nHost: a\r\n\r\n").StatusCode; got != want {
 			t.Errorf("%q is answered %d, want %d", method, got, want)
+		}
+	}
+	for target, want := range map[string]string{
+		"http://a/x?y": "200 /x", "http://a": "200 /", "HTTP://A/x/../y": "200 /y", "http://a/x%2fy": "400 ",
+		"https://a/": "421 ", "ftp://a/": "400 ", "http://b/": "400 ",
+	} {
+		answer := door.get(t, target, "Host: a")
+		if got := fmt.Sprintf("%d %s", answer.StatusCode, answer.Header.Get("Got-Path")); got != want {
+			t.Errorf("%q is answered %q, want %q", target, got, want)
 		}
 	}
 	if got := door.send(t, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"); got.StatusCode != 200 || got.Header.Get("Got-Path") != "" {

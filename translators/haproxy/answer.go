@@ -24,16 +24,18 @@ const (
 
 // The statuses of the proxy's own answers.
 const (
-	badRequest    = 400
-	notFound      = 404
-	misdirected   = 421
-	internalError = 500
+	badRequest     = 400
+	notFound       = 404
+	requestTimeout = 408
+	tooLarge       = 413
+	misdirected    = 421
+	internalError  = 500
 )
 
 // texts are what clients are told beside a status: nothing of what is behind the
 // proxy.
 var texts = map[int]string{
-	badRequest: "Bad Request", notFound: "Not Found", 408: "Request Timeout", 413: "Request Entity Too Large",
+	badRequest: "Bad Request", notFound: "Not Found", requestTimeout: "Request Timeout", tooLarge: "Request Entity Too Large",
 	misdirected: "Misdirected Request", internalError: "Internal Server Error", 501: "Not Implemented",
 	502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 }

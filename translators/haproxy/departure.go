@@ -3,6 +3,7 @@ package haproxy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/sluice-gateway/sluice/ir/order"
 )
@@ -10,8 +11,10 @@ import (
 const (
 	// varLeaving is true in a process that is about to end.
 	varLeaving = "proc.leaving"
-	// varText is the text of an answer of 400.
-	varText = "txn.text"
+	// varOver is isOver where a request's body is over the limit, else 0. It is there
+	// where there is a limit.
+	varOver = "txn.over"
+	isOver  = 100
 )
 
 // Leave is a command for AdminSocket. From then on each answer of HTTP/1.1 asks its
@@ -28,6 +31,7 @@ func (c *Config) departure(*order.Port) []string {
 			"http-response lua.tidy if { res.hdr_names -m reg '(?:^|,)(?:connection|proxy|http2-settings|sluice-)|[_.]' }",
 		},
 		statusesOfGRPC(),
+		[]string{"http-after-response set-status 408 if { status 400 } { txn.sess_term_state -m beg c } { res.timer.hdr lt 0 }"},
 		[]string{"http-after-response set-header connection close if { var(" + varLeaving + ") -m bool } !{ status 101 }"},
 	)
 }
@@ -44,27 +48,49 @@ func statusesOfGRPC() []string {
 
 // errorReplies are the answers of HAProxy's own, where it meets with what no rule speaks of.
 // It escapes line ends in texts that depend on a request.
-func errorReplies() []string {
+func (c *Config) errorReplies() []string {
 	var lines []string
 	for _, status := range []int{400, 408, 413, 500, 501, 502, 503, 504} {
 		text := texts[status]
-		body := ofGRPC("", text)
+		body, call := ofGRPC("", text), text
 		if status == badRequest {
-			// It stands for others where a filter has failed.
-			body = fmt.Sprintf(`"%%[var(%s,%s)]"`, varText, text)
+			body, call = c.textOfBadRequest(), ""
 		}
 		lines = append(lines, fmt.Sprintf(
 			"http-error status %d content-type %s lf-string %s hdr x-content-type-options %s hdr grpc-status %s hdr grpc-message %s",
 			status, quote("text/plain; charset=utf-8"), body, ofGRPC("", "nosniff"),
-			ofGRPC(fmt.Sprint(statusOfGRPC(status)), ""), ofGRPC(text, ""),
+			ofGRPC(statusOf(call, status), ""), ofGRPC(call, ""),
 		))
 	}
 	return lines
 }
 
+// textOfBadRequest is what 400 of HAProxy's own says. It stands for 408 too, where the
+// client stalls: the state at its end begins with a "c", and else with a "P"; and for
+// 413, where a filter has failed at a body (varOver). Converters whose arguments
+// HAProxy reads late, such as regsub, would end the process here.
+func (c *Config) textOfBadRequest() string {
+	over := ""
+	if c.unit.Proxy.Settings.Limits.RequestBodyBytes > 0 {
+		over = ",add(" + varOver + ")"
+	}
+	said := func(code int, text string) string {
+		return fmt.Sprintf("%%[txn.sess_term_state,bytes(0,1),be2dec(,1)%s,sub(%d),bool,iif('','%s')]", over, code, text)
+	}
+	return `"` + said('c', texts[requestTimeout]) + said('P', texts[badRequest]) + said('P'+isOver, texts[tooLarge]) + `"`
+}
+
 // ofGRPC is one of two texts: for calls of gRPC, and for all others.
 func ofGRPC(call, other string) string {
 	return fmt.Sprintf(`"%%[var(%s,0),bool,iif('%s','%s')]"`, varGRPC, call, other)
+}
+
+// statusOf is the status of a call that is answered with a text; none without.
+func statusOf(text string, status int) string {
+	if text == "" {
+		return ""
+	}
+	return strconv.Itoa(statusOfGRPC(status))
 }
 
 // statusOfGRPC is what stands for an HTTP status ("HTTP to gRPC Status Code Mapping"

@@ -1,30 +1,23 @@
 package haproxy
 
 import (
-	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"golang.org/x/net/http2"
+	"time"
 
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// overH2 is a client of HTTP/2 without TLS that counts its connections.
-func overH2(dials *int) *http.Client {
-	return &http.Client{Timeout: answersWithin, Transport: &http2.Transport{
-		AllowHTTP: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			*dials++
-			return (&net.Dialer{}).DialContext(ctx, network, addr)
-		},
-	}}
+// overH2 is a client of HTTP/2 without TLS.
+func overH2() *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Client{Timeout: answersWithin, Transport: &http.Transport{Protocols: protocols}}
 }
 
 // TestErrorsAreWrittenAsOthersDo asks for what HAProxy answers itself.
@@ -55,8 +48,7 @@ func TestErrorsAreWrittenAsOthersDo(t *testing.T) {
 			if want := fmt.Sprint(want.status, "text/plain; charset=utf-8", "nosniff", want.text); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
-			dials := 0
-			call := asked(t, overH2(&dials), at, path, "application/grpc+proto")
+			call := asked(t, overH2(), at, path, "application/grpc+proto")
 			defer call.Body.Close()
 			body, _ = io.ReadAll(call.Body)
 			got = fmt.Sprint(call.StatusCode, " ", call.Header.Get("Content-Type"), call.Header.Get("Grpc-Status"), call.Header.Get("Grpc-Message"), call.Header.Get("X-Content-Type-Options"), string(body))
@@ -114,12 +106,11 @@ func TestBodiesAreBounded(t *testing.T) {
 		"one without an end":                   {endless, 413},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dials := 0
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+at+"/", one.body)
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer, err := overH2(&dials).Do(r)
+			answer, err := overH2().Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,6 +120,34 @@ func TestBodiesAreBounded(t *testing.T) {
 				t.Errorf("answered %d %q, want %d", answer.StatusCode, body, one.status)
 			}
 		})
+	}
+}
+
+// TestStalls has clients wait with a body, and a backend with an answer.
+func TestStalls(t *testing.T) {
+	const stall = 200 * time.Millisecond
+	slow := service{"slow", []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		<-time.After(3 * stall)
+		_, _ = io.WriteString(w, "late")
+	}}}
+	key := keyOf("slow")
+	c := ruled(t, map[string]*ir.Rule{"/": {Backends: []ir.BackendUse{{Backend: &key, Weight: 1}}}}, slow)
+	c.unit.Proxy.Settings.Timeouts.Stall = ir.Duration(stall)
+	at := served(t, Translate(c.unit, c.target, nil))
+	for octets, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: a\r\n\r\n":                                             "200 late",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc":                    "200 late",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabc":                    "408 Request Timeout",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n":  "408 Request Timeout",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n": "400",
+	} {
+		answer := admitting{netip.MustParseAddrPort(at)}.whole(t, octets)
+		if !strings.HasPrefix(answer, want) {
+			t.Errorf("%q is answered %q, want %q", octets, answer, want)
+		}
 	}
 }
 

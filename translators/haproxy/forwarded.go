@@ -5,23 +5,19 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
 // forwarded tells backends who asked and how, and believes no more of what the
 // request says about that than it may (ir.ClientIP).
 func (c *Config) forwarded(p *order.Port) []string {
-	scheme, port := "http", strconv.Itoa(int(c.address(p.Port).Port()))
-	if p.Protocol == ir.HTTPS {
-		scheme = "https"
-	}
+	port := strconv.Itoa(int(c.address(p.Port).Port()))
 	if c.trustedHops() > 0 {
-		return c.believed(scheme, port)
+		return c.believed(scheme(p), port)
 	}
 	return []string{
 		"http-request set-header x-forwarded-for %[src]",
-		"http-request set-header x-forwarded-proto " + scheme,
+		"http-request set-header x-forwarded-proto " + scheme(p),
 		"http-request set-header x-forwarded-host %[req.fhdr(host)]",
 		"http-request set-header x-forwarded-port " + port,
 		"http-request set-header x-request-id %[uuid]",

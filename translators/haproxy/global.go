@@ -38,7 +38,7 @@ func (c *Config) global() *Section {
 
 func (c *Config) defaults() *Section {
 	return &Section{Kind: "defaults", Lines: slices.Concat(
-		[]string{"mode http"}, c.waits(), unbounded(), reconnects(), errorReplies(),
+		[]string{"mode http"}, c.waits(), unbounded(), reconnects(), c.errorReplies(),
 	)}
 }
 

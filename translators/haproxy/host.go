@@ -22,9 +22,17 @@ func hostRow(port uint16, hostname, listener, place string) Row {
 	return Row{hostKey(port, hostname), where + "|" + listener + "|" + flags}
 }
 
+// hostKey is "h80|a.example", and "h80|*" for every host. Of a wildcard it is
+// "example|*80": what HAProxy has of a host is its last labels, behind which it puts
+// the rest.
 func hostKey(port uint16, hostname string) string {
+	if suffix, wide := strings.CutPrefix(hostname, "*."); wide {
+		return suffix + wideSuffix(port)
+	}
 	return "h" + strconv.Itoa(int(port)) + "|" + hostname
 }
+
+func wideSuffix(port uint16) string { return "|*" + strconv.Itoa(int(port)) }
 
 // listenerName is a listener as the log and metrics have it: "default/web/https".
 func listenerName(k ir.ListenerKey) string {
@@ -58,6 +66,9 @@ func (c *Config) rows(p *order.Port) []*Block {
 		r.listeners[l.Hostname] = l
 	}
 	for _, l := range p.Listeners {
+		if c.shut(l.Listener) {
+			continue
+		}
 		r.name = listenerName(l.Listener.Key)
 		// The least specific come first: others lead to them.
 		for i := len(l.Hosts) - 1; i >= 0; i-- {
@@ -117,7 +128,7 @@ func (r *portRows) around(l *ir.Listener, hostname string, others bool) string {
 // bare makes the row of a listener's hostname under which no route is attached.
 func (r *portRows) bare(l *ir.Listener) {
 	place := r.around(l, l.Hostname, false)
-	if l.Refused != "" {
+	if l.Refused != "" || r.config.shut(l) {
 		place = refusedPlace
 	}
 	row := hostRow(r.port.Port, l.Hostname, listenerName(l.Key), place)

@@ -49,7 +49,8 @@ func (c *Config) boundedBodies() []string {
 		return nil
 	}
 	return []string{
-		fmt.Sprintf("filter lua.limit %d", n),
+		fmt.Sprintf("filter lua.limit %d %d", n, isOver),
+		"http-request set-var(" + varOver + ") int(0)",
 		fmt.Sprintf("http-request lua.refuse 413 body_too_large if { req.hdr_val(content-length) gt %d }", n),
 		"http-after-response set-status 413 if { status 400 } { var(" + varFlag + ") -m str body_too_large }",
 	}

@@ -20,13 +20,15 @@ const (
 // lists are the lists of certificates.
 func (c *Config) lists() []*File {
 	var all []*File
-	for _, l := range c.made.lists {
-		if len(l.entries) > 0 {
+	for _, p := range c.ports {
+		if l := c.made.lists[p]; l != nil && len(l.entries) > 0 {
 			all = append(all, l.write(c))
 		}
 	}
-	for _, l := range c.made.whole {
-		all = append(all, l.write(c))
+	for _, one := range c.unit.Proxy.Listeners {
+		if l := c.made.whole[one.Key]; l != nil {
+			all = append(all, l.write(c))
+		}
 	}
 	return all
 }

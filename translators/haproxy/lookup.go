@@ -3,7 +3,6 @@ package haproxy
 import (
 	_ "embed"
 	"fmt"
-	"strconv"
 
 	"github.com/sluice-gateway/sluice/ir/order"
 )
@@ -35,11 +34,11 @@ func (c *Config) lookup(p *order.Port) []string {
 	lines = append(lines, c.misdirection(p)...)
 	lines = append(lines,
 		"http-request set-var(txn.where) var(txn.at),field(1,|)",
-		"http-request set-var(txn.to) str(=),concat(,txn.where,|),concat(,txn.path),map_str("+RoutesMap+") if { var(txn.where) -m found }",
+		"http-request set-var(txn.to) str(=),concat(,txn.where,|),concat(,txn.path),map_str("+RoutesMap+")",
 		"http-request set-var(txn.to) str(~),concat(,txn.where,|),concat(,txn.path),map_beg("+RoutesMap+") if !{ var(txn.to) -m found } { var(txn.at),field(3,|) -m str ~ }",
-		"http-request set-var(txn.to) str(/),concat(,txn.where,|),concat(,txn.path,/),map_beg("+RoutesMap+") if { var(txn.where) -m found } !{ var(txn.to) -m found }",
+		"http-request set-var(txn.to) str(/),concat(,txn.where,|),concat(,txn.path,/),map_beg("+RoutesMap+") if !{ var(txn.to) -m found }",
 		fmt.Sprintf("http-request lua.decide %d if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }", p.Port),
-		"http-request set-var(txn.to) str("+answer+"||) if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }",
+		"http-request set-var(txn.to) str("+answer+"||) if { var(txn.to) -m beg ? }",
 	)
 	lines = append(lines, c.stay(p)...)
 	return append(lines,
@@ -55,21 +54,12 @@ const fewLabels = 4
 // belongs finds the row of a host, which is in one variable, and puts it into another:
 // the most specific hostname that covers it says which listener it belongs to (host.go).
 func (c *Config) belongs(p *order.Port, host, into string) []string {
-	port := strconv.Itoa(int(p.Port))
 	missing := " if !{ var(" + into + ") -m found }"
-	look := func(key, value string) string {
-		return "http-request set-var(" + into + ") str(h" + port + "|" + key + "),concat(," + value + "),map_str(" + RoutesMap + ")"
-	}
-	lines := []string{look("", host)}
-	if counts := labels(p); len(counts) > 0 {
+	lines := []string{"http-request set-var(" + into + ") str(" + hostKey(p.Port, "") + "),concat(," + host + "),map_str(" + RoutesMap + ")"}
+	for _, n := range labels(p) {
 		// A label before the first dot there must be, be it of one octet.
-		lines = append(lines, "http-request set-var(txn.parent) var("+host+"),bytes(1),field(2,.,0)"+missing)
-		for _, n := range counts {
-			lines = append(lines,
-				"http-request set-var(txn.wild) var(txn.parent),field(-1,.,"+strconv.Itoa(n)+")"+missing,
-				look("*.", "txn.wild")+missing,
-			)
-		}
+		lines = append(lines, fmt.Sprintf("http-request set-var(%s) var(%s),bytes(1),field(2,.,0),field(-1,.,%d),concat(%s),map_str(%s)%s",
+			into, host, n, wideSuffix(p.Port), RoutesMap, missing))
 	}
-	return append(lines, "http-request set-var("+into+") str(h"+port+"|*),map_str("+RoutesMap+")"+missing)
+	return append(lines, "http-request set-var("+into+") str("+hostKey(p.Port, order.AnyHost)+"),map_str("+RoutesMap+")"+missing)
 }

@@ -1,9 +1,19 @@
 package haproxy
 
-import "github.com/sluice-gateway/sluice/ir"
+import (
+	"time"
+
+	"github.com/sluice-gateway/sluice/ir"
+)
 
 // mostIdle bounds the idle connections with one endpoint, as the Go proxy does.
 const mostIdle = 1024
+
+// purge is how often HAProxy closes half of the idle connections with an endpoint that
+// were not needed. It makes them end after 1 to 4 s, before most servers would end
+// them: a request that meets a connection which its server is about to close is lost,
+// unless it may be made twice.
+const purge = 500 * time.Millisecond
 
 func (u *upstream) isHTTP() bool {
 	switch u.backend.Key.Protocol {
@@ -24,7 +34,7 @@ func (u *upstream) speak() {
 	// Whatever client it comes from, a request takes a connection that is there:
 	// requests that may be made twice are made again where it has ended just now.
 	u.lines = append(u.lines, "http-reuse always")
-	u.params.PoolMaxConn = number(mostIdle)
+	u.params.PoolMaxConn, u.params.PoolPurgeDelay = number(mostIdle), number(int64(purge/time.Millisecond))
 	switch u.backend.Key.Protocol {
 	case ir.BackendH2:
 		u.params.Alpn, u.params.Proto = "h2", "h2"

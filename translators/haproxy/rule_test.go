@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -50,7 +51,10 @@ func servedIn(t *testing.T, dir string, c *Config) string {
 		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", at)
 		if err == nil {
 			_ = connection.Close()
-			return at
+			// Sockets with a name have it last.
+			if _, err := os.Stat(filepath.Join(dir, AdminSocket)); err == nil {
+				return at
+			}
 		}
 		select {
 		case <-ended:

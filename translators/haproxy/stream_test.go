@@ -1,10 +1,12 @@
 package haproxy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -228,6 +230,44 @@ func TestIdleStreamsEnd(t *testing.T) {
 	for name, connection := range map[string]net.Conn{"TLS": silent, "TCP": dialed(t, c, 9001)} {
 		if said := ends(connection); said != "" {
 			t.Errorf("%s: %q", name, said)
+		}
+	}
+}
+
+// TestClientsAddresses are those of the client's own connection, through sockets
+// inside too, or those that a trusted proxy speaks for.
+func TestClientsAddresses(t *testing.T) {
+	cert := issued(t, "cert", "ec")
+	ended, told := secure("end.example", cert), ofTCP(9001)
+	ended.Protocol, ended.SendProxyProtocol, told.SendProxyProtocol = ir.TLS, ir.ProxyProtocolV1, ir.ProxyProtocolV1
+	hears := takes(t, func(c net.Conn) {
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		_, _ = io.WriteString(c, line)
+	})
+	to := map[*ir.Listener]net.Addr{ended: hears, told: hears}
+	for _, trusted := range []bool{false, true} {
+		var settings ir.Settings
+		if trusted {
+			settings.ProxyProtocol = ir.ProxyProtocol{Trusted: []string{"127.0.0.0/8"}, HeaderTimeout: ir.Duration(time.Minute)}
+		}
+		c := streamed(t, settings, []*ir.Certificate{cert}, to)
+		for _, port := range []uint16{443, 9001} {
+			connection := dialed(t, c, port)
+			client, local := connection.LocalAddr().(*net.TCPAddr), connection.RemoteAddr().(*net.TCPAddr) //nolint:errcheck,forcetypeassert // They are of TCP.
+			want := fmt.Sprintf("PROXY TCP4 %s %s %d %d\r\n", client.IP, local.IP, client.Port, local.Port)
+			if trusted {
+				want = "PROXY TCP4 192.0.2.7 192.0.2.8 1234 443\r\n"
+				_, _ = io.WriteString(connection, want)
+			}
+			if port == 443 {
+				connection = tls.Client(connection, &tls.Config{ServerName: "end.example", InsecureSkipVerify: true}) //nolint:gosec // It is looked at here.
+				if err := connection.(*tls.Conn).HandshakeContext(t.Context()); err != nil {                          //nolint:errcheck,forcetypeassert // It is one.
+					t.Fatal(err)
+				}
+			}
+			if got := ends(connection); got != want {
+				t.Errorf("port %d, trusted %v: %q, want %q", port, trusted, got, want)
+			}
 		}
 	}
 }

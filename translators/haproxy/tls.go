@@ -43,6 +43,10 @@ func (c *Config) closes(l *ir.Listener) bool {
 	return demanded && anchors == ""
 }
 
+// shut says whether a listener of HTTPS refuses every handshake. Whoever is connected
+// from before would else escape what it was closed for.
+func (c *Config) shut(l *ir.Listener) bool { return l.Protocol == ir.HTTPS && c.closes(l) }
+
 // objectToTLS says why a listener cannot be served.
 func (c *Config) objectToTLS(l *ir.Listener) error {
 	switch {

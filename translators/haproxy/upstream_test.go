@@ -90,7 +90,7 @@ func TestEndpointsAreServersInTiers(t *testing.T) {
 			c := Translate(one(ir.Backend{}, tc.in...), here(), nil)
 			s := backend(t, c)
 			s.Pool.says = "" // What all have is looked at elsewhere.
-			s.Pool.Params.PoolMaxConn = nil
+			s.Pool.Params.PoolMaxConn, s.Pool.Params.PoolPurgeDelay = nil, nil
 			if got := servers(s); strings.Join(got, "\n") != strings.Join(tc.want, "\n") {
 				t.Errorf("servers:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
 			}

@@ -4,7 +4,7 @@
 
 local reasons = {
   [400] = "Bad Request", [405] = "Method Not Allowed", [413] = "Request Entity Too Large", [417] = "Expectation Failed",
-  [431] = "Request Header Fields Too Large", [501] = "Not Implemented", [502] = "Bad Gateway", [503] = "Service Unavailable", [508] = "Loop Detected",
+  [421] = "Misdirected Request", [431] = "Request Header Fields Too Large", [501] = "Not Implemented", [502] = "Bad Gateway", [503] = "Service Unavailable", [508] = "Loop Detected",
 }
 
 -- What an HTTP status stands for in gRPC; others are 2, unknown.
@@ -264,8 +264,28 @@ end
 -- Takes off what a client says about itself.
 local unbelieved = {["forwarded"] = true, ["x-real-ip"] = true}
 
-local function check(txn, slashes, trail, hops)
+-- Brings a target in the form for proxies into the usual one.
+local function shorten(txn, scheme)
+  local url = txn.sf:url()
+  local named = url:match("^(%a+)://")
+  if txn.f:fc_http_major() ~= 1 or not named then
+    return
+  end
+  named = named:lower()
+  if named ~= "http" and named ~= "https" then
+    return 400, "target"
+  elseif named ~= scheme then
+    return 421, "scheme"
+  end
+  txn.http:req_set_uri(txn.sf:pathq())
+end
+
+local function check(txn, slashes, trail, hops, scheme)
   local status, flag = method(txn.sf:method())
+  if status then
+    return status, flag
+  end
+  status, flag = shorten(txn, scheme)
   if status then
     return status, flag
   end
@@ -302,16 +322,16 @@ local function check(txn, slashes, trail, hops)
   end
 end
 
-core.register_action("admit", {"http-req"}, function(txn, slashes, trail, hops)
+core.register_action("admit", {"http-req"}, function(txn, slashes, trail, hops, scheme)
   if txn.sf:method() == "OPTIONS" and txn.sf:url() == "*" then
     txn:done(txn:reply({status = 200, reason = "OK"}))
     return
   end
-  local status, flag = check(txn, slashes, trail, hops)
+  local status, flag = check(txn, slashes, trail, hops, scheme)
   if status then
     refuse(txn, status, flag)
   end
-end, 3)
+end, 4)
 
 -- Takes empty entries out of X-Forwarded-For: they would count as proxies.
 core.register_action("entries", {"http-req"}, function(txn)
@@ -361,11 +381,11 @@ function limit:http_payload(txn, message)
     return
   end
   txn:set_var("txn.flag", "body_too_large")
-  txn:set_var("txn.text", txn:get_var("txn.grpc") and "" or reasons[413])
+  txn:set_var("txn.over", limit.over)
   error("a request's body is over the limit")
 end
 
 core.register_filter("limit", limit, function(filter, arguments)
-  limit.most = tonumber(arguments[1])
+  limit.most, limit.over = tonumber(arguments[1]), tonumber(arguments[2])
   return filter
 end)

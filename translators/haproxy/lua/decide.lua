@@ -356,7 +356,7 @@ local function belongs(port, host)
   while row == nil do
     at = string.find(host, ".", at + 1, true)
     if at == nil then return whole:lookup("h" .. port .. "|*") end
-    row = whole:lookup("h" .. port .. "|*" .. string.sub(host, at))
+    row = whole:lookup(string.sub(host, at + 1) .. "|*" .. port)
   end
   return row
 end
