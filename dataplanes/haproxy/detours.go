@@ -48,7 +48,7 @@ func (d *detours) start(dir string) (*detour.Agent, error) {
 // detour has the agent ready for what a configuration leads to it.
 func (u *unit) detour(c *translator.Config) {
 	u.agent.Apply(detour.Input{
-		Unit: u.assigned.Unit, Detours: c.Detours, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset,
+		Unit: c.Unit(), Detours: c.Detours, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset,
 	})
 }
 

@@ -245,6 +245,9 @@ func (c *Config) comeBack() []*Section {
 	}
 }
 
+// Unit is what the configuration was made of. Detours name its backends.
+func (c *Config) Unit() *ir.Unit { return c.unit }
+
 // detours are what the agent needs to know.
 func (c *Config) detours() Detours {
 	d := Detours{Trail: c.target.Trail, Openings: c.openings()}
