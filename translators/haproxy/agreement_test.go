@@ -18,8 +18,9 @@ func TestHAProxyAgreesWithOrder(t *testing.T) {
 	for port := range r.at {
 		doors[port] = r.dial(t, port)
 	}
+	certificate := issued(t, "any", "ec")
 	rapid.Check(t, func(t *rapid.T) {
-		config := Translate(ordertest.Unit(t), Target{}, nil)
+		config := Translate(withCertificate(ordertest.Unit(t), *certificate), Target{}, nil)
 		r.load(t, config)
 		for range 24 {
 			q := ordertest.Request(t, ordertest.Hosts, append(ordertest.Paths, "*"))
@@ -32,6 +33,14 @@ func TestHAProxyAgreesWithOrder(t *testing.T) {
 	})
 }
 
+// withCertificate gives the unit a certificate that is one: without it listeners of TLS
+// are shut.
+func withCertificate(u *ir.Unit, certificate ir.Certificate) *ir.Unit {
+	certificate.Key = ordertest.Certificate
+	u.Proxy.Certificates = []*ir.Certificate{&certificate}
+	return u
+}
+
 // slow answers as explain does.
 func (c *Config) slow(p *order.Port, q order.Request) string {
 	chosen := order.Select(p.All(), q.Host)
@@ -39,7 +48,7 @@ func (c *Config) slow(p *order.Port, q order.Request) string {
 		return "|answer_404||"
 	}
 	name := listenerName(chosen.Key)
-	if chosen.Refused != "" {
+	if chosen.Refused != "" || c.shut(chosen) {
 		return name + "|answer_refused_listener||"
 	}
 	for _, l := range p.Listeners {
