@@ -2,7 +2,9 @@ package haproxy
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +19,7 @@ func (u *unit) processText() string {
 	lines := []string{
 		"global",
 		"set-var " + translator.SessionKey + " str(" + base64.StdEncoding.EncodeToString([]byte(u.sessionKey())) + ")",
+		"cluster-secret " + u.clusterSecret(),
 		"mworker-max-reloads " + strconv.Itoa(mostReloads),
 		// A worker that ends closes idle connections at once, among them those whose
 		// next request is on its way: one in each reload, where clients are busy. In a
@@ -29,6 +32,14 @@ func (u *unit) processText() string {
 		lines = append(lines, "set-var proc.leaving bool(true)", "tune.h2.fe.max-total-streams 1")
 	}
 	return strings.Join(lines, "\n  ") + "\n\n"
+}
+
+// clusterSecret is what tokens are made of by which clients of HTTP/3 are told that
+// nobody knows their connection: a worker that has taken the place of another one, or
+// another pod, knows those tokens then, and nobody waits for what never comes.
+func (u *unit) clusterSecret() string {
+	sum := sha256.Sum256([]byte("connections of QUIC, " + string(u.sessionKey())))
+	return hex.EncodeToString(sum[:])
 }
 
 // spareDescriptors are those that HAProxy needs for other things than connections.

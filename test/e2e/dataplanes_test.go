@@ -24,13 +24,18 @@ func TestClassesAreSwitched(t *testing.T) {
 	// Those of one class go, and those of the other come.
 	delete(b.records, "Deployments")
 	delete(b.records, "PodDisruptionBudgets")
+	b.allow("h3")
+	b.handEndpoints(t)
+	b.flip(t)
 	for _, dataplane := range switches() {
 		class := b.class(t, dataplane)
 		sluice.Apply(t, b.ns, strings.Replace(fmt.Sprintf(busy, ""), "gatewayClassName: $NS", "gatewayClassName: "+class, 1))
 		rig.Eventually(t, "the pods of class "+class+", and those alone", func(ctx context.Context) error {
 			return errors.Join(deployed(ctx, b.ns, class), b.answeredBy(ctx, dataplane))
 		})
-		b.edit(t)
+		// HAProxy's pods end their connections of HTTP/3 when they go.
+		b.reloads += 2
+		b.swap(t)
 		if got := rig.Address(t, sluice.Programmed(t, b.ns, "busy")); got != b.address {
 			t.Fatalf("the address was %s and is %s", b.address, got)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -75,6 +76,17 @@ type bustle struct {
 	pods  []corev1.Pod
 	slice *discoveryv1.EndpointSlice
 	swaps int
+	// reloads is how often HAProxy of any pod may have been reloaded. Each may end a
+	// connection of a client that it was about to use; those that try again lose
+	// nothing.
+	reloads int64
+}
+
+// allow has clients take that a reload of HAProxy ends connections.
+func (b *bustle) allow(names ...string) {
+	for _, c := range b.clients {
+		c.Ends = c.Ends || slices.Contains(names, c.Name)
+	}
 }
 
 // newBustle begins the load on a dataplane: every client over the address of the
@@ -147,6 +159,11 @@ func (b *bustle) end(t *testing.T) {
 	t.Logf("%d edits\n%s", b.edits, load.Counts(b.clients))
 	if err := load.Err(b.clients); err != nil {
 		t.Error(err)
+	}
+	for _, c := range b.clients {
+		if c.Ended() > b.reloads {
+			t.Errorf("%s: connections ended under %d requests, and HAProxy was reloaded at most %d times", c.Name, c.Ended(), b.reloads)
+		}
 	}
 	for what, record := range b.records {
 		for _, broken := range record.Broken() {

@@ -43,12 +43,16 @@ type Client struct {
 	Name string
 	// Check looks at an answer with status 200. nil is content with it.
 	Check func(*http.Response) error
+	// Ends is for servers that end connections which are kept, whatever is on its way:
+	// requests that were lost by that are counted, and have not failed.
+	Ends bool
 
 	ask func(context.Context) (*http.Response, error)
 	// talk is a whole exchange, of clients without ask.
 	talk     func(context.Context) error
 	requests atomic.Int64
 	failed   atomic.Int64
+	ended    atomic.Int64
 	first    sync.Once
 	why      error
 }
@@ -116,7 +120,11 @@ func (c *Client) run(ctx context.Context) {
 		case <-pace.C:
 		}
 		c.requests.Add(1)
-		if err := c.once(); err != nil {
+		err := c.once()
+		switch {
+		case c.Ends && isEnd(err):
+			c.ended.Add(1)
+		case err != nil:
 			c.failed.Add(1)
 			c.first.Do(func() { c.why = fmt.Errorf("at %s: %w", time.Now().Format(time.StampMilli), err) })
 		}
@@ -154,6 +162,9 @@ func (c *Client) Requests() int64 { return c.requests.Load() }
 // Failed is how many of them had no good answer.
 func (c *Client) Failed() int64 { return c.failed.Load() }
 
+// Ended is how many were lost by the end of a connection, where Ends is true.
+func (c *Client) Ended() int64 { return c.ended.Load() }
+
 // Err says what failed, once the client has halted; nil where nothing did.
 func (c *Client) Err() error {
 	if c.Failed() == 0 {
@@ -185,7 +196,7 @@ func AnyFailed(clients []*Client) bool {
 func Counts(clients []*Client) string {
 	var text strings.Builder
 	for _, c := range clients {
-		fmt.Fprintf(&text, "%-20s %6d requests, %d failed\n", c.Name, c.Requests(), c.Failed())
+		fmt.Fprintf(&text, "%-20s %6d requests, %d failed, %d ended\n", c.Name, c.Requests(), c.Failed(), c.Ended())
 	}
 	return text.String()
 }
@@ -210,7 +221,8 @@ type rawClient struct {
 }
 
 func (c *rawClient) ask(ctx context.Context) (*http.Response, error) {
-	if c.conn == nil {
+	kept := c.conn != nil
+	if !kept {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.address)
 		if err != nil {
 			return nil, err
@@ -224,6 +236,9 @@ func (c *rawClient) ask(ctx context.Context) (*http.Response, error) {
 	answer, err := c.exchange()
 	if err != nil || answer.Close {
 		c.conn = nil
+	}
+	if err != nil && kept {
+		err = keptError{err}
 	}
 	return answer, err
 }

@@ -18,8 +18,9 @@ func TestHAProxyAgreesWithOrder(t *testing.T) {
 	for port := range r.at {
 		doors[port] = r.dial(t, port)
 	}
+	certificate := issued(t, "any", "ec")
 	rapid.Check(t, func(t *rapid.T) {
-		config := Translate(ordertest.Unit(t), Target{}, nil)
+		config := Translate(withCertificate(ordertest.Unit(t), *certificate), Target{}, nil)
 		r.load(t, config)
 		for range 24 {
 			q := ordertest.Request(t, ordertest.Hosts, append(ordertest.Paths, "*"))
@@ -30,6 +31,14 @@ func TestHAProxyAgreesWithOrder(t *testing.T) {
 			}
 		}
 	})
+}
+
+// withCertificate gives the unit a certificate that is one: without it listeners of TLS
+// are shut.
+func withCertificate(u *ir.Unit, certificate ir.Certificate) *ir.Unit {
+	certificate.Key = ordertest.Certificate
+	u.Proxy.Certificates = []*ir.Certificate{&certificate}
+	return u
 }
 
 // slow answers as explain does.

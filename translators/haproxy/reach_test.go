@@ -210,7 +210,7 @@ func at(e ir.Endpoint) string {
 	return serverName(netip.AddrPortFrom(netip.MustParseAddr(e.Address), e.Port))
 }
 
-func waitFor(t *testing.T, what string, done func() bool) {
+func waitFor(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for range 2000 {
 		if done() {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,8 @@ func startRig(t testing.TB, ports ...uint16) *rig {
 	write(t, filepath.Join(r.dir, decideScript), decideText())
 	write(t, filepath.Join(r.dir, "haproxy.cfg"), text)
 	r.start(t)
+	// Sockets with a name have it last.
+	waitFor(t, "reached by commands", func() bool { _, err := os.Stat(filepath.Join(r.dir, AdminSocket)); return err == nil })
 	return r
 }
 
