@@ -26,13 +26,18 @@ func (c *Config) boundedRequests() []string {
 	}
 }
 
+// mostPerOctet is how many octets of a head there are, at most, for each that HAProxy
+// keeps of it: a name of one letter has five.
+const mostPerOctet = 8
+
 // boundedHeads refuses requests whose heads are longer than they may be, or have too
-// many fields; and bodies that say of themselves that they are too long.
+// many fields; and bodies that say of themselves that they are too long. To write a
+// head out costs as much as the rest of admission, and is done where it may be too long.
 func (c *Config) boundedHeads() []string {
 	limits := &c.unit.Proxy.Settings.Limits
 	var lines []string
 	if n := limits.RequestHeaderBytes; n > 0 {
-		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 long-head if { req.hdrs,length gt %d }", n))
+		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 long-head if { req.len gt %d } { req.hdrs,length gt %d }", n/mostPerOctet, n))
 	}
 	if n := limits.RequestHeaderCount; n > 0 {
 		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 too-many-fields if { req.fhdr_cnt gt %d }", n))
