@@ -3,6 +3,7 @@ package parity
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 )
 
@@ -175,7 +176,7 @@ func (c chance) match() (match map[string]any, prefix bool) {
 	case "Exact", "PathPrefix":
 		match["path"] = map[string]any{"type": kind, "value": one(c, paths...)}
 	case "RegularExpression":
-		match["path"] = map[string]any{"type": kind, "value": one(c, patterns...)}
+		match["path"] = map[string]any{"type": kind, "value": c.pathPattern()}
 	}
 	if c.often(2) {
 		match["method"] = one(c, "GET", "POST", "PUT", "OPTIONS")
@@ -194,12 +195,40 @@ var values = []string{"1", "one", "one two", "one,two", "a=b", "ONE", "%20", `"q
 func (c chance) valueMatch(names ...string) map[string]any {
 	m := map[string]any{"name": one(c, names...), "value": one(c, values...)}
 	if c.often(3) {
-		m["type"], m["value"] = "RegularExpression", one(c, "o.e", "[0-9]+", ".*", "one|two", "(?i)one", "^one$", `a\b.b`, "", ".+,.+")
-		if m["value"] == "" {
-			m["value"] = ".*"
-		}
+		m["type"], m["value"] = "RegularExpression", one(c, "o.e", "[0-9]+", ".*", "one|two", "(?i)one", "^one$", `a\b.b`, ".+,.+", c.pattern("one,2 =\"", 3))
 	}
 	return m
+}
+
+// pathPattern is a regular expression for paths: one of those that are kept, or one
+// that is made.
+func (c chance) pathPattern() string {
+	if c.often(5) {
+		return one(c, patterns...)
+	}
+	return "/" + c.pattern("ab/.%C", 3)
+}
+
+// pattern makes an expression of RE2 that speaks of some characters, so deep.
+func (c chance) pattern(of string, depth int) string {
+	letter := func() string { return regexp.QuoteMeta(string(of[c.IntN(len(of))])) }
+	if depth == 0 {
+		return one(c, letter(), letter(), ".", `\w`, `\D`, "["+letter()+"-~]", "[^"+letter()+"]", `\x{e9}`, `\pL`)
+	}
+	deeper := func() string { return c.pattern(of, depth-1) }
+	switch c.IntN(8) {
+	case 0:
+		return "(?:" + deeper() + "|" + deeper() + ")"
+	case 1:
+		return "(" + deeper() + ")" + one(c, "*", "+", "?", "{0,2}", "{2}", "*?", "+?")
+	case 2:
+		return one(c, "(?i:", "(?s:", "(?U:", "(?m:") + deeper() + ")"
+	case 3:
+		// Anchors of the end in the middle are refused on Envoy (docs/envoy.md).
+		return one(c, "^", `\b`, `\B`, `\A`, "") + deeper() + one(c, "", `\b`)
+	default:
+		return deeper() + deeper()
+	}
 }
 
 func (c chance) grpcRoute() object {

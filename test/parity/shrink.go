@@ -60,9 +60,14 @@ func (c contest) still(ctx context.Context, t *trial) *difference {
 	return d
 }
 
-// smaller yields trials that are a step smaller.
+// smaller yields trials that are smaller, those that are much smaller first.
 func (t *trial) smaller() func(yield func(*trial) bool) {
 	return func(yield func(*trial) bool) {
+		for _, o := range t.Objects {
+			if o.kind() != "Gateway" && len(t.Objects) > 2 && !yield(t.with([]object{t.Objects[0], o}, t.Requests)) {
+				return
+			}
+		}
 		for i, o := range t.Objects {
 			if o.kind() != "Gateway" && !yield(t.with(slices.Delete(slices.Clone(t.Objects), i, i+1), t.Requests)) {
 				return
@@ -95,10 +100,18 @@ func (t *trial) with(objects []object, requests []Request) *trial {
 	return &trial{Manifest: t.Manifest, Objects: objects, Requests: requests}
 }
 
-// prunings yield a tree without one of its fields or elements, those near the root
-// first.
+// prunings yield a tree with one element alone of each list, and then without one of
+// its fields or elements, those near the root first.
 func prunings(tree any) func(yield func(any) bool) {
 	return func(yield func(any) bool) {
+		for _, path := range pathsOf(tree) {
+			list, _ := at(tree, path).([]any)
+			for i := range list {
+				if len(list) > 1 && !yield(with(tree, path, []any{list[i]})) {
+					return
+				}
+			}
+		}
 		for _, path := range pathsOf(tree) {
 			if !yield(cut(tree, path)) {
 				return
@@ -146,6 +159,24 @@ func at(tree any, path []any) any {
 		case []any:
 			tree = v[key.(int)]
 		}
+	}
+	return tree
+}
+
+// with returns a tree with another value at a path.
+func with(tree any, path []any, value any) any {
+	if len(path) == 0 {
+		return value
+	}
+	switch v := tree.(type) {
+	case map[string]any:
+		next, key := maps.Clone(v), path[0].(string)
+		next[key] = with(v[key], path[1:], value)
+		return next
+	case []any:
+		next, i := slices.Clone(v), path[0].(int)
+		next[i] = with(v[i], path[1:], value)
+		return next
 	}
 	return tree
 }

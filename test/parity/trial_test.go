@@ -56,6 +56,7 @@ func orNothing(err error) string {
 
 // contenders are the dataplanes that can be had here, the Go proxy first.
 func contenders(t *testing.T) contest {
+	t.Helper()
 	catalog := schema.NewCatalog()
 	var all contest
 	for name := range strings.SplitSeq(*planes, ",") {

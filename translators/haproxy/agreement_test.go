@@ -48,7 +48,7 @@ func (c *Config) slow(p *order.Port, q order.Request) string {
 		return "|answer_404||"
 	}
 	name := listenerName(chosen.Key)
-	if chosen.Refused != "" {
+	if chosen.Refused != "" || c.shut(chosen) {
 		return name + "|answer_refused_listener||"
 	}
 	for _, l := range p.Listeners {

@@ -56,12 +56,24 @@ func (c *Config) binds(p *order.Port) []string {
 
 // entering is what every connection of a port meets before anything of it is read.
 func (c *Config) entering(p *order.Port) []string {
-	var all []string
+	all := c.unmapped()
 	if most := c.unit.Proxy.Settings.Limits.Connections; most > 0 {
 		// One more is closed at once, and not left to wait for a place.
 		all = append(all, "tcp-request connection reject if { fe_conn gt "+strconv.Itoa(most)+" }")
 	}
 	return append(all, c.proxied(p)...)
+}
+
+// unmapped writes addresses of IPv4 as such where a socket of IPv6 takes them too:
+// backends are told them, and prefixes are compared with them.
+func (c *Config) unmapped() []string {
+	if c.target.Address != netip.IPv6Unspecified() {
+		return nil
+	}
+	return []string{
+		"tcp-request connection set-src src,ipmask(32) if { src ::ffff:0:0/96 }",
+		"tcp-request connection set-dst dst,ipmask(32) if { dst ::ffff:0:0/96 }",
+	}
 }
 
 // patience bounds what comes before a connection's own bytes: a PROXY header, and a

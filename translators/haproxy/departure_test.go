@@ -169,3 +169,16 @@ func TestLeaving(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressesAreNotMapped serves both families by one socket.
+func TestAddressesAreNotMapped(t *testing.T) {
+	c := ruled(t, map[string]*ir.Rule{"/": {Backends: []ir.BackendUse{{}}}})
+	to := c.target
+	to.Address, to.PortOffset = netip.IPv6Unspecified(), int(loopback(t).Port())-80
+	c = Translate(c.unit, to, nil)
+	served(t, c)
+	at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), c.address(80).Port())
+	if got := ask(t, http.MethodGet, "http://"+at.String()+"/").Header.Get("Got-X-Forwarded-For"); got != "127.0.0.1" {
+		t.Errorf("the backend is told of %q, want 127.0.0.1", got)
+	}
+}

@@ -61,10 +61,12 @@ func (c *Config) boundedBodies() []string {
 
 const (
 	// leastBuffer takes answers with large heads, in bytes.
-	leastBuffer = 176 << 10
+	leastBuffer = 48 << 10
 	// spareBuffer is kept free for what is added to a head: escapes, of which one octet
 	// of a target has three, and fields.
 	spareBuffer = 2*mostTarget + 8<<10
+	// beyond is how much longer a request's head may be than the limit and still be told so.
+	beyond = 2 << 10
 	// mostFields is how many a head may have, of requests and answers alike.
 	mostFields = 1024
 	// keptMemory is what each thread keeps of what it has used, so that large buffers
@@ -72,12 +74,14 @@ const (
 	keptMemory = 16 << 20
 )
 
-// buffers are the bounds of a head for HAProxy itself: larger than what a request may
-// have, so that one that is a little too long is told so.
+// buffers are the bounds of a head for HAProxy itself: a little larger than what a
+// request may have, so that one that is a little too long is told so. They are no
+// larger, as HAProxy copies a whole buffer, and not what is in it, for each request
+// that it may have to make again (retries).
 func (c *Config) buffers() []string {
 	limits := &c.unit.Proxy.Settings.Limits
 	lines := []string{
-		fmt.Sprintf("tune.bufsize %d", max(leastBuffer, 2*limits.RequestHeaderBytes+spareBuffer)),
+		fmt.Sprintf("tune.bufsize %d", max(leastBuffer, limits.RequestHeaderBytes+beyond+spareBuffer)),
 		fmt.Sprintf("tune.maxrewrite %d", spareBuffer),
 		fmt.Sprintf("tune.http.maxhdr %d", max(mostFields, 2*limits.RequestHeaderCount)),
 		fmt.Sprintf("tune.memory.hot-size %d", keptMemory),
