@@ -30,12 +30,16 @@ func (c *Config) boundedRequests() []string {
 // keeps of it: a name of one letter has five.
 const mostPerOctet = 8
 
-// boundedHeads refuses requests whose heads are longer than they may be, or have too
-// many fields; and bodies that say of themselves that they are too long. To write a
-// head out costs as much as the rest of admission, and is done where it may be too long.
+// mostTarget is how long a path with its query may be, in bytes, as for every proxy.
+const mostTarget = 8 << 10
+
+// boundedHeads refuses requests whose targets or heads are longer than they may be, or
+// have too many fields; and bodies that say of themselves that they are too long. To
+// write a head out costs as much as the rest of admission, and is done where it may be
+// too long.
 func (c *Config) boundedHeads() []string {
 	limits := &c.unit.Proxy.Settings.Limits
-	var lines []string
+	lines := []string{fmt.Sprintf("http-request lua.refuse 414 long-target if { pathq,length gt %d }", mostTarget)}
 	if n := limits.RequestHeaderBytes; n > 0 {
 		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 long-head if { req.len gt %d } { req.hdrs,length gt %d }", n/mostPerOctet, n))
 	}
@@ -63,9 +67,12 @@ func (c *Config) boundedBodies() []string {
 
 const (
 	// leastBuffer takes answers with large heads, in bytes.
-	leastBuffer = 32 << 10
-	// spareBuffer is kept free for what is added to a head.
-	spareBuffer = 8 << 10
+	leastBuffer = 48 << 10
+	// amply is for where requests have no limit.
+	amply = 160 << 10
+	// spareBuffer is kept free for what is added to a head: escapes, of which one octet
+	// of a target has three, and fields.
+	spareBuffer = 2*mostTarget + 8<<10
 	// beyond is how much longer a request's head may be than the limit and still be told so.
 	beyond = 2 << 10
 	// mostFields is how many a head may have, of requests and answers alike.
@@ -81,8 +88,12 @@ const (
 // that it may have to make again (retries).
 func (c *Config) buffers() []string {
 	limits := &c.unit.Proxy.Settings.Limits
+	size := amply
+	if n := limits.RequestHeaderBytes; n > 0 {
+		size = max(leastBuffer, n+beyond+spareBuffer)
+	}
 	lines := []string{
-		fmt.Sprintf("tune.bufsize %d", max(leastBuffer, limits.RequestHeaderBytes+beyond+spareBuffer)),
+		fmt.Sprintf("tune.bufsize %d", size),
 		fmt.Sprintf("tune.maxrewrite %d", spareBuffer),
 		fmt.Sprintf("tune.http.maxhdr %d", max(mostFields, 2*limits.RequestHeaderCount)),
 		fmt.Sprintf("tune.memory.hot-size %d", keptMemory),
