@@ -38,7 +38,7 @@ func admitsBy(t *testing.T, settings ir.Settings, script string) admitting {
 		"hdr got-for %[req.fhdr(x-forwarded-for)] hdr got-proto %[req.fhdr(x-forwarded-proto)] hdr got-forwarded-host %[req.fhdr(x-forwarded-host)] hdr got-port %[req.fhdr(x-forwarded-port)] "+
 		"hdr got-id %[req.fhdr(x-request-id)] hdr got-forwarded %[req.fhdr(forwarded)] hdr got-counted %[req.fhdr_cnt(x-forwarded-for)]")
 	var b strings.Builder
-	for _, s := range append([]*Section{{Kind: "global", Lines: append([]string{"lua-load-per-thread " + admitScript, "nbthread 1"}, c.buffers()...)}, c.defaults(), front}, c.backends()...) {
+	for _, s := range append([]*Section{{Kind: "global", Lines: append([]string{"stats socket unix@" + AdminSocket + " level admin", "lua-load-per-thread " + admitScript, "nbthread 1"}, c.buffers()...)}, c.defaults(), front}, c.backends()...) {
 		s.write(&b)
 	}
 	write(t, filepath.Join(r.dir, admitScript), script)
@@ -180,7 +180,7 @@ func TestPathsThatGrow(t *testing.T) {
 			t.Errorf("with a body of %d bytes: %d, a path of %d bytes, want one of %d", body, answer.StatusCode, len(got), len(want))
 		}
 	}
-	if got := door.get(t, "/a/../b/"+strings.Repeat(`"`, leastBuffer/2)).StatusCode; got != 414 {
+	if got := door.get(t, "/a/../b/"+strings.Repeat(`"`, 2*mostTarget)).StatusCode; got != 414 {
 		t.Errorf("a path longer than any is answered %d, want 414", got)
 	}
 }

@@ -16,9 +16,10 @@ local function covering(before, name)
 end
 
 -- plain brings a server name into the form of hostnames. What is not ASCII is as good
--- as no name, and so is what a look-up would cut.
+-- as no name, and so is what a look-up would cut, and what is longer than any name is: of
+-- 16,000 dots each would cost a look-up of all that is behind it.
 local function plain(sni)
-  if not sni or string.find(sni, "[\0\128-\255]") then return "" end
+  if not sni or #sni > 254 or string.find(sni, "[\0\128-\255]") then return "" end
   return (string.gsub(string.lower(sni), "%.$", ""))
 end
 
