@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +51,7 @@ func newRun(streams Streams) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.engine, "engine", "", "dataplane for every GatewayClass of Sluice (default: by its controllerName)")
+	flags.StringVar(&f.engine, "engine", "", "dataplane for every GatewayClass of Sluice: "+strings.Join(planeNames(), ", ")+" (default: by its controllerName)")
 	flags.IntVar(&f.portOffset, "port-offset", 0, "added to every listener's port, so that port 80 needs no root")
 	flags.StringVar(&f.bind, "bind", "127.0.0.1", "address to listen at; on 127.0.0.1, Gateways whose ports collide get 127.0.0.2 and so on")
 	flags.BoolVar(&f.once, "once", false, "check the directory, print every status and exit: 1 if anything is not accepted")

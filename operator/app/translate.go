@@ -38,7 +38,7 @@ func newTranslate(streams Streams) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "ir", strings.Join(languages, ", "))
 	flags.StringVar(&f.gateway, "gateway", "", "only this Gateway: namespace/name")
-	flags.StringVar(&f.engine, "engine", "", "dataplane for every GatewayClass of Sluice (default: by its controllerName)")
+	flags.StringVar(&f.engine, "engine", "", "dataplane for every GatewayClass of Sluice: "+strings.Join(planeNames(), ", ")+" (default: by its controllerName)")
 	oneOf{"to", nil, languages}.register(cmd)
 	oneOf{"engine", nil, planeNames()}.register(cmd)
 	return cmd
