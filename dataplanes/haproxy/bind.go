@@ -90,6 +90,9 @@ func (u *unit) has(b bound) bool {
 func (u *unit) yield(sections []*translator.Section) {
 	some := map[ports.Socket]bool{}
 	for _, s := range sections {
+		if _, ok := portOf(s); !ok {
+			continue
+		}
 		for _, line := range s.Lines {
 			if socket, ok := socketOf(line); ok {
 				some[socket] = true

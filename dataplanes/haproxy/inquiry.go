@@ -47,10 +47,8 @@ var where = regexp.MustCompile(`\[([^\]\s:]+):(\d+)\]`)
 // blameWords refuses what words are about: a file that they name or, if they name
 // none, the section.
 func (q *inquiry) blameWords(ctx context.Context, l *layout, words string) (bool, error) {
-	for name, f := range l.files {
-		if f.Kind != translator.Constant && strings.Contains(words, name) && len(f.Origins) > 0 {
-			return q.refuseAll(q.made(f.Origins), words), nil
-		}
+	if f := l.named(words); f != nil {
+		return q.refuseAll(q.made(f.Origins), words), nil
 	}
 	at := where.FindStringSubmatch(words)
 	if at == nil {
@@ -70,6 +68,23 @@ func (q *inquiry) blameWords(ctx context.Context, l *layout, words string) (bool
 		return false, nil
 	}
 	return q.search(ctx, listenersAt(q.unit, port), nil)
+}
+
+// named returns the file that words are about: a certificate or trust anchors. Words
+// about one name the list that has it too, and lists are shared by listeners that are
+// not to blame.
+func (l *layout) named(words string) *translator.File {
+	var found *translator.File
+	for name, f := range l.files {
+		if f.Kind != translator.Certificate && f.Kind != translator.Authorities || len(f.Origins) == 0 || !strings.Contains(words, name) {
+			continue
+		}
+		// The name of one may be the beginning of another's.
+		if found == nil || len(name) > len(found.Name) {
+			found = f
+		}
+	}
+	return found
 }
 
 // made returns the rules and listeners of origins.

@@ -29,7 +29,7 @@ func TestWordsHoldNoSecret(t *testing.T) {
 	for said, want := range map[string]string{
 		"bad key -----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY----- there": "bad key [redacted] there",
 		"bad key " + strings.Repeat("aB3/", 20):                                     "bad key [redacted]",
-		"  ": "it gives no reason",
+		"  ":                                                                        "it gives no reason",
 	} {
 		if got := clean(said); got != want {
 			t.Errorf("%q: got %q, want %q", said, got, want)

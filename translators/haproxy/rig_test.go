@@ -82,9 +82,14 @@ func (r *rig) start(t testing.TB) {
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	// Its sockets do not all come at once.
+	doors := [][2]string{{"unix", filepath.Join(r.dir, AdminSocket)}}
 	for _, at := range r.at {
+		doors = append(doors, [2]string{"tcp", at.String()})
+	}
+	for _, door := range doors {
 		for {
-			connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", at.String())
+			connection, err := (&net.Dialer{}).DialContext(t.Context(), door[0], door[1])
 			if err == nil {
 				_ = connection.Close()
 				break
