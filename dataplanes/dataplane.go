@@ -25,6 +25,14 @@ type Dataplane interface {
 	Start(ctx context.Context, opts Options) (Local, error)
 }
 
+// Foreseer is a dataplane whose proxy cannot do all of what its features say, and
+// that knows what not without running it.
+type Foreseer interface {
+	// Foresee returns what the proxy would object to in a unit, as its Outcome would.
+	// What only the proxy's program can tell is not in it.
+	Foresee(unit *ir.Unit) []ir.Problem
+}
+
 // Local is a proxy that runs on this machine.
 //
 // Apply and Remove do not wait for the proxy: they take note and return, and

@@ -45,7 +45,7 @@ func newFiles(in string) (files, error) {
 		sweep(parent)
 		dir, err := os.MkdirTemp(parent, filesName)
 		if err != nil {
-			return files{}, fmt.Errorf("no private directory for Envoy can be made: %w%s", err, remedy)
+			return files{}, fmt.Errorf("no private directory for Envoy can be made in %s (%w)%s", parent, cause(err), remedy)
 		}
 		if len(dir) <= longestDir {
 			return files{dir}, nil

@@ -12,7 +12,10 @@ import (
 // Dataplane is Envoy, one process for each unit.
 type Dataplane struct{}
 
-var _ dataplanes.Dataplane = Dataplane{}
+var (
+	_ dataplanes.Dataplane = Dataplane{}
+	_ dataplanes.Foreseer  = Dataplane{}
+)
 
 // Name returns "envoy".
 func (Dataplane) Name() string { return "envoy" }
@@ -29,6 +32,11 @@ func (Dataplane) Check() error {
 // Render returns the translated unit.
 func (Dataplane) Render(unit *ir.Unit) (any, error) {
 	return translator.Translate(unit, translator.Target{SystemCAs: translator.UsualCAs}, nil), nil
+}
+
+// Foresee implements dataplanes.Foreseer.
+func (Dataplane) Foresee(unit *ir.Unit) []ir.Problem {
+	return translator.Translate(unit, translator.Target{SystemCAs: translator.UsualCAs}, nil).Problems
 }
 
 // Start returns a proxy that serves until the context ends. The one error is an

@@ -13,7 +13,10 @@ import (
 // Dataplane is HAProxy, one process for each unit.
 type Dataplane struct{}
 
-var _ dataplanes.Dataplane = Dataplane{}
+var (
+	_ dataplanes.Dataplane = Dataplane{}
+	_ dataplanes.Foreseer  = Dataplane{}
+)
 
 // Name returns "haproxy".
 func (Dataplane) Name() string { return "haproxy" }
@@ -30,6 +33,11 @@ func (Dataplane) Check() error {
 // Render returns the translated unit.
 func (Dataplane) Render(unit *ir.Unit) (any, error) {
 	return translator.Translate(unit, translator.Target{Address: netip.IPv4Unspecified()}, nil), nil
+}
+
+// Foresee implements dataplanes.Foreseer.
+func (Dataplane) Foresee(unit *ir.Unit) []ir.Problem {
+	return translator.Translate(unit, translator.Target{Address: netip.IPv4Unspecified()}, nil).Problems
 }
 
 // Start returns a proxy that serves until the context ends. The one error is an

@@ -86,6 +86,9 @@ func checkVersion(path string) error {
 		return fmt.Errorf("%s -v fails (%w): HAProxy %s or newer is wanted (set %s to its path)", path, cause(err), Version, Variable)
 	}
 	version, major := versionIn(string(said))
+	if major == 0 {
+		return fmt.Errorf("%s is no HAProxy, its -v says %q: HAProxy %s or newer is wanted (set %s to its path)", path, version, Version, Variable)
+	}
 	if oldest, _ := strconv.Atoi(strings.TrimSuffix(Version, ".0")); major < oldest {
 		return fmt.Errorf("%s is version %q: HAProxy %s or newer is wanted (set %s to its path)", path, version, Version, Variable)
 	}
@@ -93,7 +96,7 @@ func checkVersion(path string) error {
 }
 
 // versionIn reads "HAProxy version 3.0.11-1+deb13u3 2026/05/20 - https://haproxy.org/".
-// What is no HAProxy has the version 0.
+// What is no HAProxy has the version 0, and its first line in the place of one.
 func versionIn(said string) (version string, major int) {
 	line, _, _ := strings.Cut(said, "\n")
 	words := strings.Fields(line)

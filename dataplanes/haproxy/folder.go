@@ -37,7 +37,7 @@ func newFolder(in string) (*folder, error) {
 		sweep(parent)
 		dir, err := os.MkdirTemp(parent, folderName)
 		if err != nil {
-			return nil, fmt.Errorf("no private folder for HAProxy can be made: %w%s", err, remedy)
+			return nil, fmt.Errorf("no private folder for HAProxy can be made in %s (%w)%s", parent, cause(err), remedy)
 		}
 		if dir, err = filepath.Abs(dir); err != nil {
 			return nil, err

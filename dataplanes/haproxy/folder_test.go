@@ -38,10 +38,18 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// The words are the same each time that it is tried: they are a status, and nobody
+// is to be told of it again.
 func TestAFolderThatCannotBeWrittenIsNamed(t *testing.T) {
-	t.Setenv("TMPDIR", "/proc/none")
-	_, err := newFolder("")
-	if err == nil || !strings.Contains(err.Error(), "set TMPDIR to a folder that can be written") {
-		t.Errorf("got %v", err)
+	for _, parent := range []string{"/proc", "/proc/none"} {
+		t.Setenv("TMPDIR", parent)
+		_, err := newFolder("")
+		_, again := newFolder("")
+		if err == nil || !strings.Contains(err.Error(), "in "+parent+" (") || !strings.HasSuffix(err.Error(), "set TMPDIR to a folder that can be written") {
+			t.Fatalf("got %v", err)
+		}
+		if err.Error() != again.Error() {
+			t.Errorf("got %v, and then %v", err, again)
+		}
 	}
 }

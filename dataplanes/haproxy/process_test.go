@@ -134,6 +134,7 @@ func TestHAProxyIsMissing(t *testing.T) {
 	for name, c := range map[string]struct{ program, want string }{
 		"missing": {"", "set it to the path of HAProxy 3.0"},
 		"older":   {"#!/bin/sh\necho HAProxy version 2.6.12-1 2026/10/17\n", `is version "2.6.12-1": HAProxy 3.0 or newer is wanted`},
+		"another": {"#!/bin/sh\n", `is no HAProxy, its -v says "": HAProxy 3.0 or newer is wanted`},
 		"foreign": {"\x7fELF no program", "is no program for this machine"},
 	} {
 		path := filepath.Join(dir, name)

@@ -72,6 +72,8 @@ func TestExitCodes(t *testing.T) {
 	unknown := write("unknown.yaml", strings.Replace(broken, "backendRefs: [", "backendRef: [", 1))
 	lots := write("lots.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: shop\n  annotations: {sluice.dev/echo: lots}\nspec: {ports: [{port: 80}]}\n")
 	ingress := write("ingress.yaml", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\n")
+	teapot := write("teapot.yaml", strings.NewReplacer("sluice.dev/go", "sluice.dev/haproxy", "nobody, port: 80}]",
+		"shop, port: 80}]\n    retry: {codes: [418]}").Replace(broken)+"---\napiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {ports: [{port: 80}]}\n")
 	const notLots = `metadata.annotations[sluice.dev/echo]: "lots" is no number of echo servers: want 0 to 64`
 	for _, c := range []struct {
 		args []string
@@ -86,6 +88,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"explain", example("quickstart"), "GET", "http://demo.localhost:8080/", "-H", "Host: a"}, 2, "put the host into the URL instead"},
 		{[]string{"run", "--once", lots}, 1, "lots.yaml:5:17\n      Service default/shop\n      " + notLots},
 		{[]string{"explain", lots, "GET", "http://shop.localhost/"}, 0, notLots},
+		{[]string{"run", "--once", teapot}, 1, "HAProxy cannot retry status 418"},
+		{[]string{"run", "--once", "--engine", "go", teapot}, 0, "to demo"},
 		{[]string{"run", "--once", filepath.Join(root, "nowhere")}, 2, "name a directory of YAML files"},
 		{[]string{"run"}, 2, "sluice run wants DIR, and got 0 arguments; for example: sluice run examples/quickstart"},
 		{[]string{"echo", "3000"}, 2, `sluice echo takes no arguments, and got "3000"; sluice echo --help lists the flags`},

@@ -5,17 +5,23 @@ import (
 	"encoding/json"
 	"fmt"
 
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/operator/echo"
 	"github.com/sluice-gateway/sluice/operator/engine"
 	"github.com/sluice-gateway/sluice/operator/gatewayapi"
 	"github.com/sluice-gateway/sluice/operator/resources"
 	"github.com/sluice-gateway/sluice/operator/source"
 	"github.com/sluice-gateway/sluice/operator/source/dir"
+	"github.com/sluice-gateway/sluice/operator/status"
 	"github.com/sluice-gateway/sluice/operator/status/terminal"
 )
 
 // loaded is a directory, translated once; nothing is served.
 type loaded struct {
+	planes   map[gatewayv1.GatewayController]dataplanes.Dataplane
 	files    *dir.Source
 	problems problems
 	snapshot engine.Snapshot
@@ -33,7 +39,7 @@ func load(ctx context.Context, root, engineName string, pool func(source.Source)
 	if err != nil {
 		return nil, err
 	}
-	l := &loaded{}
+	l := &loaded{planes: by}
 	l.files = dir.New(dir.Options{Root: root, Once: true, Report: l.problems.inFiles})
 	l.problems.locate = l.files
 	objects := pool(l.files)
@@ -41,6 +47,17 @@ func load(ctx context.Context, root, engineName string, pool func(source.Source)
 	return l, engine.New(engine.Options{
 		Source: objects, FrontEnds: frontEnds(by, gatewayapi.Options{}), Indexes: gatewayapi.Indexes(), Sink: l, Unclaimed: sortedNames(by),
 	}).Run(ctx)
+}
+
+// foresee adds what each unit's proxy would object to, if it ran.
+func (l *loaded) foresee() {
+	for i := range l.snapshot.Units {
+		u := &l.snapshot.Units[i]
+		if plane, able := l.planes[u.Controller].(dataplanes.Foreseer); able && u.Output.Proxy != nil {
+			problems := plane.Foresee(&ir.Unit{Proxy: u.Output.Proxy, Endpoints: u.Endpoints})
+			u.Output.Reports = status.Merge(u.Output.Reports, &status.Programmed{Active: true, Problems: problems})
+		}
+	}
 }
 
 // places finds fields in files, in the words of a terminal.
@@ -60,6 +77,7 @@ func runOnce(ctx context.Context, streams Streams, root string, f *runFlags) err
 		Out: streams.Out, Title: root, Colour: streams.TTY && !f.noColor && !streams.NoColour, Columns: streams.Columns,
 		Locate: places(l.files),
 	})
+	l.foresee()
 	sink.Publish(l.snapshot)
 	sink.Problems(l.problems.all())
 	if f.output == "json" {

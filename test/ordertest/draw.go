@@ -3,6 +3,7 @@ package ordertest
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,9 +162,11 @@ func Edit(t *rapid.T, unit *ir.Unit) *ir.Unit {
 	at := rapid.IntRange(0, len(proxy.Routes)-1).Draw(t, "at")
 	switch rapid.IntRange(0, 3).Draw(t, "edit") {
 	case 0:
-		proxy.Routes[at] = Route(t, at, proxy.Listeners)
+		// It is the same object, edited.
+		n, _ := strconv.Atoi(proxy.Routes[at].Origin.Name[1:])
+		proxy.Routes[at] = Route(t, n, proxy.Listeners)
 	case 1:
-		proxy.Routes = append(proxy.Routes, Route(t, len(proxy.Routes), proxy.Listeners))
+		proxy.Routes = append(proxy.Routes, Route(t, unused(proxy.Routes), proxy.Listeners))
 	case 2:
 		if len(proxy.Routes) > 1 {
 			proxy.Routes = slices.Delete(proxy.Routes, at, at+1)
@@ -172,4 +175,13 @@ func Edit(t *rapid.T, unit *ir.Unit) *ir.Unit {
 		proxy.Settings.Timeouts.Request++
 	}
 	return &ir.Unit{Proxy: &proxy}
+}
+
+// unused is the least number that no route has: a name is one object's.
+func unused(routes []*ir.Route) int {
+	for n := 0; ; n++ {
+		if !slices.ContainsFunc(routes, func(r *ir.Route) bool { return r.Origin.Name == "r"+strconv.Itoa(n) }) {
+			return n
+		}
+	}
 }

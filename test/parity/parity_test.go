@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	planes = flag.String("dataplanes", "go,envoy", "the dataplanes to run the cases against, separated by commas")
+	planes = flag.String("dataplanes", "go,envoy,haproxy", "the dataplanes to run the cases against, separated by commas")
 	only   = flag.String("case", "", "run only the cases whose name contains this")
 )
 

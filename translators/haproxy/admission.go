@@ -28,14 +28,22 @@ func (c *Config) admission(p *order.Port) []string {
 		c.boundedHeads(),
 		[]string{
 			"http-request set-var(" + varHost + ") req.hdr(host),host_only",
-			"http-request lua.admit " + strings.Join([]string{c.slashes(), c.trailName(), strconv.Itoa(c.trustedHops()), scheme(p)}, " ") +
-				" if " + strings.Join([]string{oddMethod, oddHost, oddTarget, oddPath, oddNames}, " || "),
-			"http-request set-var(" + varPath + ") path",
+			"http-request set-var(" + varOdd + ") bool(true) if " + strings.Join([]string{oddMethod, oddHost, oddTarget, oddScheme, oddPath, oddNames}, " || "),
+			"http-request lua.admit " + strings.Join([]string{c.slashes(), c.trailName(), strconv.Itoa(c.trustedHops()), scheme(p)}, " ") + " if " + isOdd,
 		},
+		// HAProxy goes on behind a script that has failed.
+		saysIf(reply{status: internalError, text: texts[internalError], flag: "refused_rule"}, isOdd),
+		[]string{"http-request set-var(" + varPath + ") path"},
 		c.forwarded(p),
 		c.remembered(),
 	)
 }
+
+const (
+	// varOdd is true from where something is found odd until the script has let it pass.
+	varOdd = "txn.odd"
+	isOdd  = "{ var(" + varOdd + ") -m bool }"
+)
 
 // The conditions tell what is odd. They may take for odd what is not, and never the
 // other way around.
@@ -45,6 +53,8 @@ const (
 	oddHost = `!{ req.hdr(host) -m reg -i '^(?!.{255})[a-z0-9_~-]+(?:\.[a-z0-9_~-]+)*+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?$' }`
 	// oddTarget is one in the form for proxies. All of HTTP/2 have it here.
 	oddTarget = "{ fc_http_major 1 } !{ url -m beg / }"
+	// oddScheme is any that is not HTTP's: HAProxy does not make a path of such a target.
+	oddScheme = "!{ url -m beg / http:// https:// }"
 	// oddPath is any but one in the normal form of package requestpath. Segments that
 	// begin with a dot are odd.
 	oddPath = `!{ path -m reg '^(?:/(?!\.)(?:[!$&-\-.0-;=@-Z_a-z~]|%(?:2[0-9A-C]|3[A-F]|40|5[BDE]|60|7[B-D]|[89A-F][0-9A-F]))++)*+/?$' }`

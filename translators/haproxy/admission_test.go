@@ -25,6 +25,11 @@ type admitting struct{ at netip.AddrPort }
 
 func admits(t *testing.T, settings ir.Settings) admitting {
 	t.Helper()
+	return admitsBy(t, settings, admit)
+}
+
+func admitsBy(t *testing.T, settings ir.Settings, script string) admitting {
+	t.Helper()
 	c := Translate(&ir.Unit{Proxy: &ir.Proxy{Settings: settings}}, Target{Address: netip.MustParseAddr("127.0.0.1"), Trail: "sluice-0123"}, nil)
 	p := &order.Port{Port: 80, Protocol: ir.HTTP}
 	r := &rig{dir: t.TempDir(), at: map[uint16]netip.AddrPort{80: loopback(t)}}
@@ -36,7 +41,7 @@ func admits(t *testing.T, settings ir.Settings) admitting {
 	for _, s := range append([]*Section{{Kind: "global", Lines: append([]string{"lua-load-per-thread " + admitScript, "nbthread 1"}, c.buffers()...)}, c.defaults(), front}, c.backends()...) {
 		s.write(&b)
 	}
-	write(t, filepath.Join(r.dir, admitScript), admit)
+	write(t, filepath.Join(r.dir, admitScript), script)
 	write(t, filepath.Join(r.dir, "haproxy.cfg"), b.String())
 	r.start(t)
 	return admitting{r.at[80]}
@@ -163,6 +168,34 @@ func TestFieldsThatEndHere(t *testing.T) {
 	}
 }
 
+// TestPathsThatGrow says that a path in its normal form is served, or nothing is:
+// escapes make one octet three, and a buffer may be full of a body.
+func TestPathsThatGrow(t *testing.T) {
+	door := admits(t, ir.Settings{})
+	long := strings.Repeat(`"`, mostTarget-len("/a/../b/"))
+	want := "/b/" + strings.Repeat("%22", len(long))
+	for _, body := range []int{0, 1 << 10, leastBuffer, 2 * leastBuffer} {
+		answer := door.send(t, fmt.Sprintf("POST /a/../b/%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", long, body, strings.Repeat("x", body)))
+		if got := answer.Header.Get("Got-Path"); answer.StatusCode != 200 || got != want {
+			t.Errorf("with a body of %d bytes: %d, a path of %d bytes, want one of %d", body, answer.StatusCode, len(got), len(want))
+		}
+	}
+	if got := door.get(t, "/a/../b/"+strings.Repeat(`"`, leastBuffer/2)).StatusCode; got != 414 {
+		t.Errorf("a path longer than any is answered %d, want 414", got)
+	}
+}
+
+// TestAdmissionThatFailsLetsNothingIn says that what the script has not come to the
+// end of is an error, and what it has nothing to do with is served.
+func TestAdmissionThatFailsLetsNothingIn(t *testing.T) {
+	door := admitsBy(t, ir.Settings{}, strings.Replace(admit, "local function check(", "local function check() error('broken') end\nlocal function unused(", 1))
+	for target, want := range map[string]int{"/a/../b": 500, "/a": 200} {
+		if got := door.get(t, target).StatusCode; got != want {
+			t.Errorf("%q is answered %d, want %d", target, got, want)
+		}
+	}
+}
+
 func TestMethodsAndTargets(t *testing.T) {
 	door := admits(t, ir.Settings{})
 	for method, want := range map[string]int{
@@ -174,7 +207,9 @@ func TestMethodsAndTargets(t *testing.T) {
 	}
 	for target, want := range map[string]string{
 		"http://a/x?y": "200 /x", "http://a": "200 /", "HTTP://A/x/../y": "200 /y", "http://a/x%2fy": "400 ",
-		"https://a/": "421 ", "ftp://a/": "400 ", "http://b/": "400 ",
+		"https://a/": "421 ", "ftp://a/": "400 ", "http://b/": "400 ", "x-y://a/": "400 ", "h2+x://a/../y": "400 ", "a1://a/": "400 ",
+		"/" + strings.Repeat("a", mostTarget-1): "200 /" + strings.Repeat("a", mostTarget-1), "/" + strings.Repeat("a", mostTarget): "414 ",
+		"/?" + strings.Repeat("a", mostTarget-1): "414 ", "http://a/" + strings.Repeat("a", mostTarget): "414 ",
 	} {
 		answer := door.get(t, target, "Host: a")
 		if got := fmt.Sprintf("%d %s", answer.StatusCode, answer.Header.Get("Got-Path")); got != want {

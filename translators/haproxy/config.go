@@ -42,6 +42,8 @@ type Config struct {
 	// and why. Rules answer 500.
 	Problems []ir.Problem
 
+	// said are the problems of rules, which may be at several ports.
+	said   map[ir.Problem]bool
 	target Target
 	unit   *ir.Unit
 	ports  []*order.Port

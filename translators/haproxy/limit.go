@@ -26,11 +26,14 @@ func (c *Config) boundedRequests() []string {
 	}
 }
 
-// boundedHeads refuses requests whose heads are longer than they may be, or have too
-// many fields; and bodies that say of themselves that they are too long.
+// mostTarget is how long a path with its query may be, in bytes, as for every proxy.
+const mostTarget = 8 << 10
+
+// boundedHeads refuses requests whose targets or heads are longer than they may be, or
+// have too many fields; and bodies that say of themselves that they are too long.
 func (c *Config) boundedHeads() []string {
 	limits := &c.unit.Proxy.Settings.Limits
-	var lines []string
+	lines := []string{fmt.Sprintf("http-request lua.refuse 414 long-target if { pathq,length gt %d }", mostTarget)}
 	if n := limits.RequestHeaderBytes; n > 0 {
 		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 long-head if { req.hdrs,length gt %d }", n))
 	}
@@ -58,9 +61,10 @@ func (c *Config) boundedBodies() []string {
 
 const (
 	// leastBuffer takes answers with large heads, in bytes.
-	leastBuffer = 32 << 10
-	// spareBuffer is kept free for what is added to a head.
-	spareBuffer = 8 << 10
+	leastBuffer = 48 << 10
+	// spareBuffer is kept free for what is added to a head: escapes, of which one octet
+	// of a target has three, and fields.
+	spareBuffer = 2*mostTarget + 8<<10
 	// beyond is how much longer a request's head may be than the limit and still be told so.
 	beyond = 2 << 10
 	// mostFields is how many a head may have, of requests and answers alike.

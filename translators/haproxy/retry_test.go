@@ -111,6 +111,17 @@ func TestWhatCannotBeRetriedIsRefused(t *testing.T) {
 	}
 }
 
+func TestARuleAtSeveralPortsIsRefusedOnce(t *testing.T) {
+	unit := ruled(t, map[string]*ir.Rule{"/": {Retry: &ir.Retry{Codes: []int{418}}, Backends: []ir.BackendUse{{}}}}).unit
+	second := ir.ListenerKey{Section: "second"}
+	unit.Proxy.Listeners = append(unit.Proxy.Listeners, &ir.Listener{Key: second, Port: 81, Protocol: ir.HTTP, Hostname: "*"})
+	route := unit.Proxy.Routes[0]
+	route.Attachments = append(route.Attachments, ir.Attachment{Listener: second, Hostnames: []string{"*"}})
+	if got := Translate(unit, Target{}, nil).Problems; len(got) != 1 {
+		t.Errorf("Problems are %v; want one", got)
+	}
+}
+
 // TestLargeBodiesAreNotHeldUp sends more than HAProxy keeps, by rules that have it wait
 // for bodies.
 func TestLargeBodiesAreNotHeldUp(t *testing.T) {

@@ -43,6 +43,17 @@ type ruleKey struct {
 	port uint16
 }
 
+// complain notes a problem of a rule, once, at however many ports it is.
+func (c *Config) complain(p ir.Problem) {
+	if c.said == nil {
+		c.said = map[ir.Problem]bool{}
+	}
+	if !c.said[p] {
+		c.said[p] = true
+		c.Problems = append(c.Problems, p)
+	}
+}
+
 func (c *Config) share(p *order.Port, e order.Entry) []share {
 	if e.Rule.Refused != "" {
 		return []share{{section: c.refused(), weight: 1}}
@@ -52,7 +63,7 @@ func (c *Config) share(p *order.Port, e order.Entry) []share {
 		object = objectionToPassing
 	}
 	if err := cmp.Or(object(p, e.Rule), c.unreadable(e.Rule), c.unshowable(e.Rule)); err != nil {
-		c.Problems = append(c.Problems, ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
+		c.complain(ir.Problem{Origin: e.Rule.Origin, Message: err.Error()})
 		return []share{{section: c.refused(), weight: 1}}
 	}
 	all := c.shared(p, e)

@@ -3,7 +3,7 @@
 -- and of the Go proxy's codec. No text of users is in here.
 
 local reasons = {
-  [400] = "Bad Request", [405] = "Method Not Allowed", [413] = "Request Entity Too Large", [417] = "Expectation Failed",
+  [400] = "Bad Request", [405] = "Method Not Allowed", [413] = "Request Entity Too Large", [414] = "Request URI Too Long", [417] = "Expectation Failed",
   [421] = "Misdirected Request", [431] = "Request Header Fields Too Large", [501] = "Not Implemented", [502] = "Bad Gateway", [503] = "Service Unavailable", [508] = "Loop Detected",
 }
 
@@ -264,20 +264,25 @@ end
 -- Takes off what a client says about itself.
 local unbelieved = {["forwarded"] = true, ["x-real-ip"] = true}
 
--- Brings a target in the form for proxies into the usual one.
+-- Brings a target in the form for proxies into the usual one. HAProxy has that of
+-- HTTP/2 and HTTP/3 in the form for proxies as well, and sends it on so where the
+-- scheme is none of these.
 local function shorten(txn, scheme)
   local url = txn.sf:url()
-  local named = url:match("^(%a+)://")
-  if txn.f:fc_http_major() ~= 1 or not named then
+  if url:sub(1, 1) == "/" then
     return
   end
-  named = named:lower()
+  local named = (url:match("^(%a+)://") or ""):lower()
   if named ~= "http" and named ~= "https" then
     return 400, "target"
+  elseif txn.f:fc_http_major() ~= 1 then
+    return
   elseif named ~= scheme then
     return 421, "scheme"
   end
-  txn.http:req_set_uri(txn.sf:pathq())
+  if not txn.http:req_set_uri(txn.sf:pathq()) then
+    return 414, "long-target"
+  end
 end
 
 local function check(txn, slashes, trail, hops, scheme)
@@ -317,11 +322,14 @@ local function check(txn, slashes, trail, hops, scheme)
   if not path then
     return 400, "path"
   end
-  if path ~= raw then
-    txn.http:req_set_path(path)
+  -- A path may grow, and a buffer may be full.
+  if path ~= raw and not txn.http:req_set_path(path) then
+    return 414, "long-target"
   end
 end
 
+-- Takes "txn.odd" off a request that may go on: what this script has failed at, or has
+-- not come to the end of, does not.
 core.register_action("admit", {"http-req"}, function(txn, slashes, trail, hops, scheme)
   if txn.sf:method() == "OPTIONS" and txn.sf:url() == "*" then
     txn:done(txn:reply({status = 200, reason = "OK"}))
@@ -330,7 +338,9 @@ core.register_action("admit", {"http-req"}, function(txn, slashes, trail, hops, 
   local status, flag = check(txn, slashes, trail, hops, scheme)
   if status then
     refuse(txn, status, flag)
+    return
   end
+  txn:set_var("txn.odd", false)
 end, 4)
 
 -- Takes empty entries out of X-Forwarded-For: they would count as proxies.
