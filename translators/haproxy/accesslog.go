@@ -84,6 +84,8 @@ const (
 )
 
 const (
+	// varListener is the listener's name, as the row of a request's host has it.
+	varListener  = "var(txn.at),field(2,|)"
 	varRequestID = "txn.id"
 	varUserAgent = "txn.agent"
 	// varServerName is the server name that a client has asked for.
@@ -97,7 +99,7 @@ func logExpressions(kind string) [LogFields]string {
 		LogKind: "[str(" + kind + ")]", LogTime: "[request_date(us)]", LogDoor: "ft",
 		LogPeer: "[var(" + varPeer + ")]", LogClient: "[src]", LogMethod: "[method]", LogHost: "[var(" + varHost + ")]",
 		LogPath: "[var(" + varPath + "),bytes(0," + longestPath + ")]", LogProtocol: "HV", LogStatus: "ST", LogBytes: "B", LogBytesIn: "U", LogMillis: "Ta",
-		LogListener: "[var(txn.listener)]", LogTo: "[var(" + varTo + ")]", LogServer: "[srv_name]", LogServed: "[var(" + varServed + ")]",
+		LogListener: "[" + varListener + "]", LogTo: "[var(" + varTo + ")]", LogServer: "[srv_name]", LogServed: "[var(" + varServed + ")]",
 		LogRetries: "rc", LogEnd: "ts", LogFlag: "[var(" + varFlag + ")]", LogTLS: "[ssl_bc_err]",
 		LogRequestID: "[var(" + varRequestID + ")]", LogUserAgent: "[var(" + varUserAgent + ")]",
 	}

@@ -24,22 +24,25 @@ const Leave = "experimental-mode on; set var " + varLeaving + " bool(true)"
 
 // departure is what every response meets on its way out: fields of the backend's
 // connection end here, the proxy's own answers to calls of gRPC become gRPC's.
-func (c *Config) departure(*order.Port) []string {
+//
+// What a backend answered needs nothing of what makes the proxy's own answers whole:
+// no time until the answer of a backend tells them apart.
+func (c *Config) departure(p *order.Port) []string {
 	return slices.Concat(
 		[]string{
-			"http-response del-header keep-alive",
-			"http-response lua.tidy if { res.hdr_names -m reg '(?:^|,)(?:connection|proxy|http2-settings|sluice-)|[_.]' }",
+			"http-response lua.tidy if { res.hdr_names -m reg '(?:^|,)(?:connection|keep-alive|proxy|http2-settings|sluice-)|[_.]' }",
 		},
-		statusesOfGRPC(),
-		[]string{"http-after-response set-status 408 if { status 400 } { txn.sess_term_state -m beg c } { res.timer.hdr lt 0 }"},
 		[]string{"http-after-response set-header connection close if { var(" + varLeaving + ") -m bool } !{ status 101 }"},
+		c.announcement(p),
+		[]string{"http-after-response allow unless { res.timer.hdr lt 0 }"},
+		statusesOfGRPC(),
+		[]string{"http-after-response set-status 408 if { status 400 } { txn.sess_term_state -m beg c }"},
 	)
 }
 
-// statusesOfGRPC finishes answers of the proxy's own that have a gRPC status: no time
-// until the answer of a backend tells them from those.
+// statusesOfGRPC finishes answers of the proxy's own that have a gRPC status.
 func statusesOfGRPC() []string {
-	own := " if { var(" + varGRPC + ") -m bool } { res.timer.hdr lt 0 } { res.hdr(grpc-status) -m found }"
+	own := " if { var(" + varGRPC + ") -m bool } { res.hdr(grpc-status) -m found }"
 	return []string{
 		"http-after-response set-header content-type application/grpc" + own,
 		"http-after-response set-status 200" + own,

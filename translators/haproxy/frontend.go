@@ -23,6 +23,6 @@ func (c *Config) frontends(p *order.Port) []*Section {
 func (c *Config) requestFrontend(p *order.Port, name string, binds []string) *Section {
 	return &Section{Kind: "frontend", Name: name, Lines: slices.Concat(
 		binds, []string{c.patience(p)}, logged(LogOfRequest), c.unproxied(p), c.greeting(p),
-		c.admission(p), c.lookup(p), c.departure(p), c.announcement(p),
+		c.admission(p), c.lookup(p), c.departure(p),
 	)}
 }

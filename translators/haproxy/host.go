@@ -150,7 +150,7 @@ func (c *Config) refusal() *Block {
 	name := c.keep(answerName("refused_listener"), ir.Origin{}, func(name string) *Section {
 		return &Section{Kind: "backend", Name: name, Lines: says(internalError, "refused_listener")}
 	})
-	return c.single(Row{"/" + refusedPlace + "|", name + "||"})
+	return c.single(Row{refusedPlace + beginOfPath, name + "||"})
 }
 
 // labels are how many labels wildcards of a port have that are looked for, the most

@@ -12,9 +12,10 @@ import (
 // hosting is the rows of one hostname of a listener. It is immutable.
 type hosting struct {
 	asked attached
-	// expressive is true where it has path expressions.
-	expressive bool
-	leads      []*leads
+	// expressive is true where it has path expressions, and whole where it has whole
+	// paths.
+	expressive, whole bool
+	leads             []*leads
 	// spots are ordered by kind and value.
 	spots []spot
 	block *Block
@@ -48,12 +49,17 @@ func (a attached) equal(b attached) bool {
 }
 
 // place is what one hostname that leads to another says of it, and what a host's row
-// begins and ends with: how rows name it, and whether it has path expressions.
+// begins and ends with: how rows name it, and which kinds of rows it has beside those
+// of beginnings.
 func (h *hosting) place() string {
-	if h.expressive {
-		return h.asked.where() + "|~"
+	flags := "|"
+	if h.whole {
+		flags += wholePath
 	}
-	return h.asked.where() + "|"
+	if h.expressive {
+		flags += expressivePath
+	}
+	return h.asked.where() + flags
 }
 
 // hosting returns the rows of a hostname, made or taken over: nothing is written again
@@ -93,7 +99,7 @@ func (c *Config) newHosting(a attached) *hosting {
 	last := c.lastOf(a)
 	for i := range h.spots {
 		s := &h.spots[i]
-		h.expressive = h.expressive || s.kind == ir.Regex
+		h.expressive, h.whole = h.expressive || s.kind == ir.Regex, h.whole || s.kind == ir.Exact
 		for len(last) > 0 && last[0].compare(s) < 0 {
 			last = last[1:]
 		}
@@ -127,7 +133,7 @@ func (c *Config) lastOf(a attached) []spot {
 // bottom is the row that fits every path: the next hostname has its turn, or nobody
 // serves the request.
 func (c *Config) bottom(a attached) Row {
-	key := "/" + a.where() + "|"
+	key := a.where() + beginOfPath
 	if a.next == "" {
 		return Row{key, c.answer(notFound) + "||"}
 	}

@@ -26,16 +26,22 @@ func (c *Config) boundedRequests() []string {
 	}
 }
 
+// mostPerOctet is how many octets of a head there are, at most, for each that HAProxy
+// keeps of it: a name of one letter has five.
+const mostPerOctet = 8
+
 // mostTarget is how long a path with its query may be, in bytes, as for every proxy.
 const mostTarget = 8 << 10
 
 // boundedHeads refuses requests whose targets or heads are longer than they may be, or
-// have too many fields; and bodies that say of themselves that they are too long.
+// have too many fields; and bodies that say of themselves that they are too long. To
+// write a head out costs as much as the rest of admission, and is done where it may be
+// too long.
 func (c *Config) boundedHeads() []string {
 	limits := &c.unit.Proxy.Settings.Limits
 	lines := []string{fmt.Sprintf("http-request lua.refuse 414 long-target if { pathq,length gt %d }", mostTarget)}
 	if n := limits.RequestHeaderBytes; n > 0 {
-		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 long-head if { req.hdrs,length gt %d }", n))
+		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 long-head if { req.len gt %d } { req.hdrs,length gt %d }", n/mostPerOctet, n))
 	}
 	if n := limits.RequestHeaderCount; n > 0 {
 		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 too-many-fields if { req.fhdr_cnt gt %d }", n))
@@ -62,6 +68,8 @@ func (c *Config) boundedBodies() []string {
 const (
 	// leastBuffer takes answers with large heads, in bytes.
 	leastBuffer = 48 << 10
+	// amply is for where requests have no limit.
+	amply = 160 << 10
 	// spareBuffer is kept free for what is added to a head: escapes, of which one octet
 	// of a target has three, and fields.
 	spareBuffer = 2*mostTarget + 8<<10
@@ -80,8 +88,12 @@ const (
 // that it may have to make again (retries).
 func (c *Config) buffers() []string {
 	limits := &c.unit.Proxy.Settings.Limits
+	size := amply
+	if n := limits.RequestHeaderBytes; n > 0 {
+		size = max(leastBuffer, n+beyond+spareBuffer)
+	}
 	lines := []string{
-		fmt.Sprintf("tune.bufsize %d", max(leastBuffer, limits.RequestHeaderBytes+beyond+spareBuffer)),
+		fmt.Sprintf("tune.bufsize %d", size),
 		fmt.Sprintf("tune.maxrewrite %d", spareBuffer),
 		fmt.Sprintf("tune.http.maxhdr %d", max(mostFields, 2*limits.RequestHeaderCount)),
 		fmt.Sprintf("tune.memory.hot-size %d", keptMemory),

@@ -21,22 +21,21 @@ func decideText() string { return automatonSource + decideSource }
 
 // lookup finds the row of a request, in txn.to: the section that serves it, a bar, the
 // rule's tag, a bar, and the length of the path prefix that matched. It reads txn.host
-// and txn.path, and says in txn.listener which listener the request belongs to.
+// and txn.path, and txn.at is the row of its host, which says which listener the request
+// belongs to (varListener). Each variable costs as much as a header's edit.
 //
-// A path is looked up as a whole, and then by the longest beginning that there is a row
+// A path is looked up as a whole where any is a row, and then by the longest beginning that there is a row
 // for; a slash behind both makes segments whole. Every hostname has a row that fits
 // all paths, so that finding none means that rows have changed between two look-ups:
 // the script then begins again. What the script cannot do, an error or what nobody has
 // foreseen, is answered with 500, never by a wrong backend.
 func (c *Config) lookup(p *order.Port) []string {
 	_, answer := c.answer(notFound), c.answer(internalError)
-	lines := append(c.belongs(p, "txn.host", "txn.at"), "http-request set-var(txn.listener) var(txn.at),field(2,|)")
-	lines = append(lines, c.misdirection(p)...)
+	lines := append(c.belongs(p, "txn.host", "txn.at"), c.misdirection(p)...)
 	lines = append(lines,
-		"http-request set-var(txn.where) var(txn.at),field(1,|)",
-		"http-request set-var(txn.to) str(=),concat(,txn.where,|),concat(,txn.path),map_str("+RoutesMap+")",
-		"http-request set-var(txn.to) str(~),concat(,txn.where,|),concat(,txn.path),map_beg("+RoutesMap+") if !{ var(txn.to) -m found } { var(txn.at),field(3,|) -m str ~ }",
-		"http-request set-var(txn.to) str(/),concat(,txn.where,|),concat(,txn.path,/),map_beg("+RoutesMap+") if !{ var(txn.to) -m found }",
+		"http-request set-var(txn.to) var(txn.at),field(1,|),concat("+wholePath+",txn.path),map_str("+RoutesMap+") if { var(txn.at),field(3,|) -m sub "+wholePath+" }",
+		"http-request set-var(txn.to) var(txn.at),field(1,|),concat("+expressivePath+",txn.path),map_beg("+RoutesMap+") if { var(txn.at),field(3,|) -m sub "+expressivePath+" } !{ var(txn.to) -m found }",
+		"http-request set-var(txn.to) var(txn.at),field(1,|),concat("+beginOfPath+",txn.path,/),map_beg("+RoutesMap+") if !{ var(txn.to) -m found }",
 		fmt.Sprintf("http-request lua.decide %d if !{ var(txn.to) -m found } || { var(txn.to) -m beg ? }", p.Port),
 		"http-request set-var(txn.to) str("+answer+"||) if { var(txn.to) -m beg ? }",
 	)

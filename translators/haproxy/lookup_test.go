@@ -127,7 +127,7 @@ func TestAnErrorOfTheScriptIsNoWrongBackend(t *testing.T) {
 	for _, value := range []string{"?", "?=", "?=:nonsense", "?=:x", "?=:h=a>b", "?=:+nobody", "?=:p~nobody>s|t|", "?/9999:m=GET>a"} {
 		config := Translate(matching(ir.Match{Path: ir.PathMatch{Kind: ir.Exact, Value: "/x"}}), Target{}, nil)
 		config.Blocks = append([]*Block{}, config.Blocks...)
-		config.Blocks[0] = &Block{Rows: []Row{{"h80|*", "80/*|n/g/s|"}, {"=80/*|/x", value}}}
+		config.Blocks[0] = &Block{Rows: []Row{{"h80|*", "80/*|n/g/s|="}, {"80/*=/x", value}}}
 		r.load(t, config)
 		said := door.ask(t, order.Request{Method: "POST", Host: "any", Path: "/x"})
 		if said != "n/g/s|answer_500||" && said != "n/g/s|answer_404||" {

@@ -85,7 +85,7 @@ func (c *Config) misdirection(p *order.Port) []string {
 		return nil
 	}
 	return saysIf(reply{misdirected, texts[misdirected], "misdirected"},
-		"{ var(txn.listener) -m found } !{ var(txn.listener),strcmp("+varDoor+") eq 0 }")
+		"{ "+varListener+" -m found } !{ "+varListener+",strcmp("+varDoor+") eq 0 }")
 }
 
 // doorRows are what the server names of a port are answered with.

@@ -48,12 +48,22 @@ func reconnects() []string {
 	return []string{"option redispatch 1", "retries " + strconv.Itoa(mostConnects), "retry-on conn-failure empty-response"}
 }
 
-// retries are what a rule says of all else.
+// frequent is from how many requests a second on it costs too much to keep each one:
+// HAProxy copies a whole buffer of tune.bufsize for that, which takes a quarter of
+// what a small request costs altogether.
+const frequent = 1000
+
+// retries are what a rule says of all else. Where it says nothing, there is this: a
+// backend may close an idle connection while a request is on its way, and what may be
+// made twice, and has no content, is then made again. Where requests are frequent,
+// connections are idle for a moment only, and it happens when a backend ends. Those
+// that are not the first of their connection are left to the client there, which is
+// told to make them again: HAProxy resets their stream with REFUSED_STREAM, or closes
+// a connection of HTTP/1.1 on which it has said nothing (RFC 9112, section 9.3.1).
 func (c *Config) retries(rule *ir.Rule) []string {
 	if rule.Retry == nil {
-		// A backend may close an idle connection while a request is on its way: what
-		// may be made twice, and has no content, is made again.
-		return []string{"http-request disable-l7-retry unless METH_GET or METH_OPTIONS"}
+		return []string{fmt.Sprintf(
+			"http-request disable-l7-retry if !METH_GET !METH_OPTIONS || { be_sess_rate gt %d } !{ http_first_req }", frequent)}
 	}
 	lines := []string{
 		"retries " + strconv.Itoa(c.attempts(rule)),

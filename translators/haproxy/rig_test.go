@@ -41,7 +41,7 @@ func startRig(t testing.TB, ports ...uint16) *rig {
 		for _, line := range config.lookup(wild) {
 			// What a look-up has found may be of rows that are gone: tests say what.
 			for _, name := range []string{"at", "to"} {
-				if before := map[string]string{"at": "set-var(txn.where)", "to": "lua.decide"}[name]; strings.Contains(line, before) {
+				if before := map[string]string{"at": "concat(" + wholePath, "to": "lua.decide"}[name]; strings.Contains(line, before) {
 					text += "  http-request set-var(txn." + name + ") req.hdr(x-" + name + ") if { req.hdr(x-" + name + ") -m found }\n"
 				}
 			}
@@ -49,7 +49,7 @@ func startRig(t testing.TB, ports ...uint16) *rig {
 				text += "  " + line + "\n"
 			}
 		}
-		text += "  http-request return status 200 content-type text/plain lf-string %[var(txn.listener)]|%[var(txn.to)]\n"
+		text += "  http-request return status 200 content-type text/plain lf-string %[" + varListener + "]|%[var(txn.to)]\n"
 	}
 	write(t, filepath.Join(r.dir, RoutesMap), "")
 	write(t, filepath.Join(r.dir, decideScript), decideText())
@@ -83,7 +83,7 @@ func (r *rig) start(t testing.TB) {
 	go func() { _ = cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
 	// Its sockets do not all come at once.
-	doors := [][2]string{{"unix", filepath.Join(r.dir, AdminSocket)}}
+	var doors [][2]string
 	for _, at := range r.at {
 		doors = append(doors, [2]string{"tcp", at.String()})
 	}

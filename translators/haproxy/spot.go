@@ -10,6 +10,14 @@ import (
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
+// What stands in a row's key between a hostname and a path, and says which kind of
+// row it is: none of a hostname's octets. The first two are flags of a host's row too.
+const (
+	wholePath      = "="
+	expressivePath = "~"
+	beginOfPath    = "|"
+)
+
 // spot is a place of rows: the entries that are asked there in their order, and the
 // row that they make.
 type spot struct {
@@ -72,13 +80,13 @@ func (c *Config) saysAlike(p *order.Port, s, last *spot) bool {
 
 // write makes the row of a spot of a hostname.
 func (c *Config) write(a attached, s *spot) {
-	key, stage := "="+a.where()+"|"+s.value, "="
+	key, stage := a.where()+wholePath+s.value, wholePath
 	switch s.kind {
 	case ir.Regex:
-		key, stage = "~"+key[1:], "~"
+		key, stage = a.where()+expressivePath+s.value, expressivePath
 	case ir.Prefix:
 		prefix := strings.TrimSuffix(s.value, "/") + "/"
-		key, stage = "/"+a.where()+"|"+prefix, stageOf(len(prefix))
+		key, stage = a.where()+beginOfPath+prefix, stageOf(len(prefix))
 	}
 	q := question{config: c}
 	for i, e := range s.entries {

@@ -90,7 +90,7 @@ func (c *Config) tlsParams(list *list) models.BindParams {
 	suites, old := cipherSuites(s.Ciphers)
 	with := models.BindParams{
 		Ssl: true, CrtList: list.file, StrictSni: list.strict,
-		SslMinVer: models.BindParamsSslMinVerTLSv1Dot2, Ciphers: suites,
+		SslMinVer: models.BindParamsSslMinVerTLSv1Dot2, Ciphers: suites, Ciphersuites: strings.Join(fixedSuites, ":"),
 		Alpn: strings.Join(s.ALPN, ","), NoAlpn: len(s.ALPN) == 0,
 		// A session that was made with one listener is resumed with any other of the
 		// socket, and passes by what that one demands.
@@ -127,7 +127,8 @@ var usualSuites = []string{
 	"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
 }
 
-// fixedSuites are those of TLS 1.3, which are not configurable.
+// fixedSuites are those of TLS 1.3, which are not configurable, in the order in which
+// they are preferred: OpenSSL would begin with the costlier one.
 var fixedSuites = []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
 
 // cipherSuites turns IANA's names into OpenSSL's. It is false where none is of TLS

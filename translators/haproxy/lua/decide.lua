@@ -310,22 +310,22 @@ local function chosen(c)
 end
 
 local function of_expressions(r)
-  if r.flags ~= "~" then return nil end
-  return beginning:lookup("~" .. r.where .. "|" .. r.path)
+  if not string.find(r.flags, "~", 1, true) then return nil end
+  return beginning:lookup(r.where .. "~" .. r.path)
 end
 
-local function of_beginnings(r) return beginning:lookup("/" .. r.where .. "|" .. r.path .. "/") end
+local function of_beginnings(r) return beginning:lookup(r.where .. "|" .. r.path .. "/") end
 
 local function first(r)
-  return whole:lookup("=" .. r.where .. "|" .. r.path) or of_expressions(r) or of_beginnings(r)
+  return whole:lookup(r.where .. "=" .. r.path) or of_expressions(r) or of_beginnings(r)
 end
 
 -- next_of is the row after one of which nothing fits.
 local function next_of(r, v)
   if v.stage == "=" then return of_expressions(r) or of_beginnings(r) end
   if v.stage == "~" then return of_beginnings(r) end
-  local key = "/" .. r.where .. "|" .. r.path .. "/"
-  return beginning:lookup(string.sub(key, 1, #r.where + 1 + v.length))
+  local key = r.where .. "|" .. r.path .. "/"
+  return beginning:lookup(string.sub(key, 1, #r.where + v.length))
 end
 
 -- follow goes from row to row until one says a section. It is nil where a row is
@@ -365,10 +365,9 @@ end
 local function again(r, port)
   local row = belongs(port, r.txn:get_var("txn.host") or "")
   if row == nil then return "answer_404||" end
-  local where, listener, flags = string.match(row, "^([^|]*)|([^|]*)|(.*)$")
+  local where, flags = string.match(row, "^([^|]*)|[^|]*|(.*)$")
   r.where, r.flags = where, flags
   r.txn:set_var("txn.at", row)
-  r.txn:set_var("txn.listener", listener)
   if where == "" then return "answer_404||" end
   return follow(r, first(r))
 end
@@ -379,7 +378,7 @@ local function decide(txn, port)
   local r = { txn = txn, work = 0, headers = {}, path = txn:get_var("txn.path") or "" }
   local row, to = txn:get_var("txn.to"), nil
   if row ~= nil then
-    r.where, _, r.flags = string.match(txn:get_var("txn.at"), "^([^|]*)|([^|]*)|(.*)$")
+    r.where, r.flags = string.match(txn:get_var("txn.at"), "^([^|]*)|[^|]*|(.*)$")
     to = follow(r, row)
   end
   for _ = 1, TRIES do
