@@ -18,7 +18,14 @@ import (
 
 // A backend is scaled up and down under load, and no request fails.
 func TestScalingLosesNothing(t *testing.T) {
-	b := newBustle(t, "go")
+	for _, dataplane := range []string{"go", "haproxy"} {
+		t.Run(dataplane, func(t *testing.T) { scalingLosesNothing(t, dataplane) })
+	}
+}
+
+func scalingLosesNothing(t *testing.T, dataplane string) {
+	t.Helper()
+	b := newBustle(t, dataplane)
 	for _, replicas := range []int{4, 1, 3, 2} {
 		sluice.Scale(t, b.ns, "shop", replicas)
 		sluice.BackendReady(t, b.ns, "shop", replicas)

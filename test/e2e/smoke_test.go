@@ -47,6 +47,7 @@ func servesEverything(t *testing.T, dataplane string) {
 	echoesTCP(t, net.JoinHostPort(address, "9000"))
 	echoesUDP(t, net.JoinHostPort(address, "9000"))
 	for _, pod := range podsOf(t, ns, "everything") {
+		confined(t, &pod)
 		if got, want := listening(t, &pod), []int{80, 443, 8443, 9000, 19001}; !slices.Equal(got, want) {
 			t.Errorf("%s is reached at the ports %v, want %v: those of listeners, and the one of metrics", pod.Name, got, want)
 		}

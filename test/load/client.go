@@ -48,6 +48,8 @@ type Client struct {
 	Ends bool
 
 	ask func(context.Context) (*http.Response, error)
+	// unheard is true where the end of a connection may reach nobody.
+	unheard bool
 	// talk is a whole exchange, of clients without ask.
 	talk     func(context.Context) error
 	requests atomic.Int64
@@ -82,6 +84,7 @@ func Clients(t Targets, check func(*http.Response) error) []*Client {
 		// the last one was told to leave.
 		h3 := &http3.Transport{TLSClientConfig: trusting.Clone(), Dial: quic.DialAddrEarly}
 		add("h3", through(h3, "https://"+t.QUIC+t.Path, t.Host))
+		all[len(all)-1].unheard = true
 	}
 	return append(all, talkers(t)...)
 }
@@ -122,7 +125,7 @@ func (c *Client) run(ctx context.Context) {
 		c.requests.Add(1)
 		err := c.once()
 		switch {
-		case c.Ends && isEnd(err):
+		case c.Ends && (isEnd(err) || c.unheard && errors.Is(err, context.DeadlineExceeded)):
 			c.ended.Add(1)
 		case err != nil:
 			c.failed.Add(1)

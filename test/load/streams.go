@@ -15,10 +15,10 @@ import (
 )
 
 // A stream says so many messages, one each beat, and waits for the answer to
-// each. It takes two seconds: longer than a proxy takes to be told to go, and
-// shorter than it may drain.
+// each. It takes a second: shorter than a proxy may drain, or a backend that is told
+// to go.
 const (
-	messages = 100
+	messages = 50
 	beat     = 20 * time.Millisecond
 )
 
