@@ -149,11 +149,11 @@ func byPrefix(inOrder []*expression) *matcherv3.Matcher {
 		slices.Sort(under)
 		ladders[prefix] = nested(ladder(rungsOf(pick(inOrder, under))))
 	}
-	level := prefixMap(pathHeader, ladders)
-	if len(rest) > 0 {
-		level.OnNoMatch = nested(ladder(rungsOf(pick(inOrder, rest))))
+	if _, there := ladders["/"]; !there && len(rest) > 0 {
+		// Every path begins so.
+		ladders["/"] = nested(ladder(rungsOf(pick(inOrder, rest))))
 	}
-	return level
+	return prefixMap(pathHeader, ladders)
 }
 
 func pick(from []*expression, places []int) []*expression {

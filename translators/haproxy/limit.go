@@ -26,10 +26,6 @@ func (c *Config) boundedRequests() []string {
 	}
 }
 
-// mostPerOctet is how many octets of a head there are, at most, for each that HAProxy
-// keeps of it: a name of one letter has five.
-const mostPerOctet = 8
-
 // mostTarget is how long a path with its query may be, in bytes, as for every proxy.
 const mostTarget = 8 << 10
 
@@ -41,7 +37,7 @@ func (c *Config) boundedHeads() []string {
 	limits := &c.unit.Proxy.Settings.Limits
 	lines := []string{fmt.Sprintf("http-request lua.refuse 414 long-target if { pathq,length gt %d }", mostTarget)}
 	if n := limits.RequestHeaderBytes; n > 0 {
-		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 long-head if { req.len gt %d } { req.hdrs,length gt %d }", n/mostPerOctet, n))
+		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 long-head if { req.hdrs,length gt %d }", n))
 	}
 	if n := limits.RequestHeaderCount; n > 0 {
 		lines = append(lines, fmt.Sprintf("http-request lua.refuse 431 too-many-fields if { req.fhdr_cnt gt %d }", n))
