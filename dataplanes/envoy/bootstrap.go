@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/sluice-gateway/sluice/dataplanes/agent"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/roots"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
@@ -45,7 +46,7 @@ func newFiles(in string) (files, error) {
 		sweep(parent)
 		dir, err := os.MkdirTemp(parent, filesName)
 		if err != nil {
-			return files{}, fmt.Errorf("no private directory for Envoy can be made in %s (%w)%s", parent, cause(err), remedy)
+			return files{}, fmt.Errorf("no private directory for Envoy can be made in %s (%w)%s", parent, agent.Cause(err), remedy)
 		}
 		if len(dir) <= longestDir {
 			return files{dir}, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/agent"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/feature"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
@@ -21,11 +22,11 @@ var (
 func (Dataplane) Name() string { return "envoy" }
 
 // Features returns what this proxy serves.
-func (Dataplane) Features() feature.Set { return feature.NewSet(served...) }
+func (Dataplane) Features() feature.Set { return feature.Served() }
 
 // Check says what this machine lacks.
 func (Dataplane) Check() error {
-	_, err := new(program).find()
+	_, err := (&agent.Finder{Wanted: wanted}).Find()
 	return err
 }
 
@@ -48,28 +49,4 @@ func (Dataplane) Start(ctx context.Context, opts dataplanes.Options) (dataplanes
 	}
 	go l.run(ctx)
 	return l, nil
-}
-
-// served is what the Go proxy serves: filters are compiled alike for a rule
-// and for one of its backends, so what a rule can have a backend can.
-var served = []feature.Name{
-	feature.Gateway, feature.GatewayAddressEmpty, feature.GatewayStaticAddresses, feature.GatewayInfrastructure,
-	feature.GatewayPort8080, feature.GatewayHTTPListenerIsolation, feature.GatewayHTTPSListenerDetectMisdirectedRequests,
-	feature.GatewayFrontendClientCertificateValidation, feature.GatewayFrontendInsecureFallback,
-	feature.GatewayBackendClientCertificate, feature.HTTP3, feature.ListenerSet, feature.ReferenceGrant, feature.BackendTLSPolicy,
-	feature.BackendTLSPolicySANValidation, feature.HTTPRoute, feature.HTTPRouteMethodMatching, feature.HTTPRouteQueryParamMatching,
-	feature.RegularExpressions, feature.HTTPRouteNamedRouteRule, feature.HTTPRouteParentRefPort,
-	feature.HTTPRouteDestinationPortMatching,
-	feature.HTTPRouteResponseHeaderModification, feature.HTTPRouteHostRewrite, feature.HTTPRoutePathRewrite,
-	feature.HTTPRoutePathRedirect, feature.HTTPRoutePortRedirect, feature.HTTPRouteSchemeRedirect,
-	feature.HTTPRoute303RedirectStatusCode, feature.HTTPRoute307RedirectStatusCode, feature.HTTPRoute308RedirectStatusCode,
-	feature.HTTPRouteRequestMirror, feature.HTTPRouteRequestMultipleMirrors, feature.HTTPRouteRequestPercentageMirror,
-	feature.HTTPRouteCORS, feature.HTTPRouteRequestTimeout, feature.HTTPRouteBackendTimeout, feature.HTTPRouteRetry,
-	feature.HTTPRouteRetryBackendTimeout, feature.HTTPRouteRetryConnectionError, feature.SessionPersistence,
-	feature.SessionPersistenceHeader, feature.ExternalAuthHTTP, feature.ExternalAuthGRPC, feature.ExternalAuthForwardBody,
-	feature.HTTPRouteBackendProtocolH2C, feature.HTTPRouteBackendProtocolWebSocket,
-	feature.HTTPRouteBackendRequestHeaderModification, feature.BackendResponseHeaders, feature.BackendRedirect,
-	feature.BackendRewrite, feature.BackendMirror, feature.BackendCORS, feature.BackendExternalAuth, feature.GRPCRoute,
-	feature.GRPCRouteNamedRouteRule, feature.TLSRoute, feature.TLSRouteModeTerminate, feature.TLSRouteModeMixed,
-	feature.TCPRoute, feature.UDPRoute,
 }

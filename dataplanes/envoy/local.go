@@ -25,7 +25,7 @@ type local struct {
 	records *records.Records
 	admin   *admin.Server
 	ports   *ports.Ports
-	program program
+	program *agent.Finder
 	// leaving is set when clients are asked to go.
 	leaving atomic.Bool
 	ending  sync.WaitGroup
@@ -40,7 +40,7 @@ var _ dataplanes.Local = (*local)(nil)
 func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	l := &local{
 		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), ports: ports.None(), byOwner: map[ir.Object]*unit{},
-		records: records.New(opts),
+		records: records.New(opts), program: &agent.Finder{Wanted: wanted},
 	}
 	allowance.Inherit()
 	l.records.Metrics.Registry().MustRegister(record.NewNumbers(l.recorded))

@@ -222,7 +222,7 @@ func (u *unit) target() translator.Target {
 
 // launch says how this unit's Envoy is started.
 func (u *unit) launch() (launch, error) {
-	path, err := u.local.program.find()
+	path, err := u.local.program.Find()
 	l := launch{
 		// What bounds this program bounds Envoy beside it: threads that take turns on
 		// a processor cost more for each request.

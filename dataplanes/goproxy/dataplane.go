@@ -18,7 +18,7 @@ var _ dataplanes.Dataplane = Dataplane{}
 func (Dataplane) Name() string { return "go" }
 
 // Features returns what this proxy serves.
-func (Dataplane) Features() feature.Set { return feature.NewSet(served...) }
+func (Dataplane) Features() feature.Set { return feature.Served() }
 
 // Render returns the translated unit.
 func (Dataplane) Render(unit *ir.Unit) (any, error) { return translator.Translate(unit, nil), nil }
@@ -32,28 +32,4 @@ func (Dataplane) Start(ctx context.Context, opts dataplanes.Options) (dataplanes
 	}
 	go l.run(ctx)
 	return l, nil
-}
-
-// served is all of the table: filters are compiled alike for a rule
-// and for one of its backends, so what a rule can have a backend can.
-var served = []feature.Name{
-	feature.Gateway, feature.GatewayAddressEmpty, feature.GatewayStaticAddresses, feature.GatewayInfrastructure,
-	feature.GatewayPort8080, feature.GatewayHTTPListenerIsolation, feature.GatewayHTTPSListenerDetectMisdirectedRequests,
-	feature.GatewayFrontendClientCertificateValidation, feature.GatewayFrontendInsecureFallback,
-	feature.GatewayBackendClientCertificate, feature.HTTP3, feature.ListenerSet, feature.ReferenceGrant, feature.BackendTLSPolicy,
-	feature.BackendTLSPolicySANValidation, feature.HTTPRoute, feature.HTTPRouteMethodMatching, feature.HTTPRouteQueryParamMatching,
-	feature.RegularExpressions, feature.HTTPRouteNamedRouteRule, feature.HTTPRouteParentRefPort,
-	feature.HTTPRouteDestinationPortMatching,
-	feature.HTTPRouteResponseHeaderModification, feature.HTTPRouteHostRewrite, feature.HTTPRoutePathRewrite,
-	feature.HTTPRoutePathRedirect, feature.HTTPRoutePortRedirect, feature.HTTPRouteSchemeRedirect,
-	feature.HTTPRoute303RedirectStatusCode, feature.HTTPRoute307RedirectStatusCode, feature.HTTPRoute308RedirectStatusCode,
-	feature.HTTPRouteRequestMirror, feature.HTTPRouteRequestMultipleMirrors, feature.HTTPRouteRequestPercentageMirror,
-	feature.HTTPRouteCORS, feature.HTTPRouteRequestTimeout, feature.HTTPRouteBackendTimeout, feature.HTTPRouteRetry,
-	feature.HTTPRouteRetryBackendTimeout, feature.HTTPRouteRetryConnectionError, feature.SessionPersistence,
-	feature.SessionPersistenceHeader, feature.ExternalAuthHTTP, feature.ExternalAuthGRPC, feature.ExternalAuthForwardBody,
-	feature.HTTPRouteBackendProtocolH2C, feature.HTTPRouteBackendProtocolWebSocket,
-	feature.HTTPRouteBackendRequestHeaderModification, feature.BackendResponseHeaders, feature.BackendRedirect,
-	feature.BackendRewrite, feature.BackendMirror, feature.BackendCORS, feature.BackendExternalAuth, feature.GRPCRoute,
-	feature.GRPCRouteNamedRouteRule, feature.TLSRoute, feature.TLSRouteModeTerminate, feature.TLSRouteModeMixed,
-	feature.TCPRoute, feature.UDPRoute,
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/sluice-gateway/sluice/dataplanes/agent"
 )
 
 // folder is where one HAProxy runs: its configuration, what that names, and its
@@ -37,7 +39,7 @@ func newFolder(in string) (*folder, error) {
 		sweep(parent)
 		dir, err := os.MkdirTemp(parent, folderName)
 		if err != nil {
-			return nil, fmt.Errorf("no private folder for HAProxy can be made in %s (%w)%s", parent, cause(err), remedy)
+			return nil, fmt.Errorf("no private folder for HAProxy can be made in %s (%w)%s", parent, agent.Cause(err), remedy)
 		}
 		if dir, err = filepath.Abs(dir); err != nil {
 			return nil, err

@@ -102,7 +102,7 @@ func (u *unit) deliver(ctx context.Context, c *translator.Config) error {
 
 // prepare makes a folder for the process, and has the agent listen there.
 func (u *unit) prepare() error {
-	path, err := u.local.program.find()
+	path, err := u.local.program.Find()
 	if err != nil {
 		return err
 	}

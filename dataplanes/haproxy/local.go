@@ -24,7 +24,7 @@ type local struct {
 	outbox  *agent.Outbox
 	records *records.Records
 	admin   *admin.Server
-	program program
+	program *agent.Finder
 	ports   *ports.Ports
 	detours *detours
 	// leaving is set when clients are asked to go.
@@ -41,7 +41,7 @@ var _ dataplanes.Local = (*local)(nil)
 func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
 	l := &local{
 		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}, ports: ports.None(),
-		records: records.New(opts),
+		records: records.New(opts), program: &agent.Finder{Wanted: wanted},
 	}
 	l.records.Metrics.Registry().MustRegister(record.NewNumbers(l.recorded))
 	allowance.Inherit()
