@@ -154,8 +154,9 @@ func (u *unit) work(ctx context.Context) {
 	if err != nil {
 		out = u.everywhere(err.Error())
 	}
-	u.local.outbox.Report(out)
+	// Whoever reads the outcome finds the proxy ready.
 	u.local.admin.SetReady(true)
+	u.local.outbox.Report(out)
 }
 
 // guarded keeps a mistake of ours about one unit from those of all others.

@@ -118,14 +118,17 @@ func (l *local) run(ctx context.Context) {
 func (l *local) work() {
 	for _, wish := range l.Take() {
 		if a := wish.Assignment; a != nil {
-			l.outbox.Report(l.unit(wish.Owner).apply(*a))
+			outcome := l.unit(wish.Owner).apply(*a)
+			// Whoever reads the outcome finds the proxy ready.
+			l.admin.SetReady(true)
+			l.outbox.Report(outcome)
 		} else {
 			l.remove(wish.Owner)
+			l.admin.SetReady(len(l.units) > 0)
 		}
 	}
 	// What one unit gave up in this round, another may have found taken.
 	l.rebind()
-	l.admin.SetReady(len(l.units) > 0)
 }
 
 func (l *local) unit(owner ir.Object) *unit {

@@ -168,8 +168,9 @@ func (u *unit) work(ctx context.Context) {
 		out = u.everywhere(err.Error())
 		out.Down = out.Down || !u.process.serves(ctx)
 	}
-	u.local.outbox.Report(out)
+	// Whoever reads the outcome finds the proxy ready.
 	u.local.admin.SetReady(true)
+	u.local.outbox.Report(out)
 }
 
 // guarded keeps a mistake of ours about one unit from those of all others.
