@@ -21,12 +21,12 @@ import (
 // a connection of its own.
 type Unit struct {
 	records  *records.Records
-	listener net.Listener
+	listener *net.UnixListener
 	ending   sync.WaitGroup
 
 	mu     sync.Mutex
 	config *haproxy.Config
-	conns  map[net.Conn]bool
+	feeds  map[*feed]bool
 	known  map[string]*known
 	event  event
 }
@@ -50,11 +50,11 @@ const mostKnown = 100_000
 func Listen(dir string, r *records.Records) (*Unit, error) {
 	path := filepath.Join(dir, haproxy.LogSocket)
 	_ = os.Remove(path)
-	listener, err := net.Listen("unix", path)
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	u := &Unit{records: r, listener: listener, conns: map[net.Conn]bool{}, known: map[string]*known{}}
+	u := &Unit{records: r, listener: listener, feeds: map[*feed]bool{}, known: map[string]*known{}}
 	u.ending.Go(u.accept)
 	return u, nil
 }
@@ -65,12 +65,17 @@ const lastWords = time.Second
 // Close ends the reading, once what has been written is read.
 func (u *Unit) Close() {
 	u.listener.Close()
-	u.mu.Lock()
-	for conn := range u.conns {
-		_ = conn.SetReadDeadline(time.Now().Add(lastWords))
-	}
-	u.mu.Unlock()
+	late := time.AfterFunc(lastWords, u.endFeeds)
+	defer late.Stop()
 	u.ending.Wait()
+}
+
+func (u *Unit) endFeeds() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for f := range u.feeds {
+		f.end()
+	}
 }
 
 // Use says what is in force from now on. The metrics of what has gone go with it.
@@ -98,20 +103,25 @@ func (u *Unit) Use(config *haproxy.Config) {
 
 func (u *Unit) accept() {
 	for {
-		conn, err := u.listener.Accept()
+		conn, err := u.listener.AcceptUnix()
 		if err != nil {
 			return
 		}
+		f, err := newFeed(conn)
+		if err != nil {
+			slog.Error("what a HAProxy says of its requests cannot be read", "error", err)
+			continue
+		}
 		u.mu.Lock()
-		u.conns[conn] = true
+		u.feeds[f] = true
 		u.mu.Unlock()
-		u.ending.Go(func() { u.read(conn) })
+		u.ending.Go(func() { u.read(f) })
 	}
 }
 
 // read takes the lines of one worker until it ends.
-func (u *Unit) read(conn net.Conn) {
-	lines := bufio.NewScanner(conn)
+func (u *Unit) read(f *feed) {
+	lines := bufio.NewScanner(f)
 	lines.Buffer(make([]byte, 0, 64<<10), longest)
 	var l line
 	for lines.Scan() {
@@ -122,10 +132,10 @@ func (u *Unit) read(conn net.Conn) {
 			u.records.Lost.Add(uint64(n)) //nolint:gosec // It is positive.
 		}
 	}
-	conn.Close()
 	u.mu.Lock()
-	delete(u.conns, conn)
+	delete(u.feeds, f)
 	u.mu.Unlock()
+	f.file.Close()
 }
 
 // survive takes a line. What clients wrote must not end the program that all units of
