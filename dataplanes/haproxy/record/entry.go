@@ -10,11 +10,16 @@ import (
 	haproxy "github.com/sluice-gateway/sluice/translators/haproxy"
 )
 
-// event is what a line says.
+// event is what a line says. It is good until the next line is read, but for what is
+// counted of it.
 type event struct {
 	entry accesslog.Entry
 	took  time.Duration
+	// names and endpoints are those that were seen, the latter by their servers.
+	names, endpoints texts
 }
+
+func newEvent() event { return event{names: texts{}, endpoints: texts{}} }
 
 // read fills an event in. Of is what the row says that has led the request or stream.
 func (e *event) read(l *line, of *known) {
@@ -23,11 +28,11 @@ func (e *event) read(l *line, of *known) {
 	if client == "" {
 		client = l[haproxy.LogClient]
 	}
-	*e = event{took: took, entry: accesslog.Entry{
+	e.took, e.entry = took, accesslog.Entry{
 		Time: l.began(), Client: client, Host: l[haproxy.LogHost],
 		Bytes: number(l[haproxy.LogBytes]), Millis: took.Milliseconds(),
-		Listener: l[haproxy.LogListener], Route: of.Route, Rule: of.rule, Backend: of.Backend,
-	}}
+		Listener: e.names.of(l[haproxy.LogListener], itself), Route: of.Route, Rule: of.rule, Backend: of.Backend,
+	}
 	e.readServer(l)
 	if l.isStream() {
 		e.readStream(l, of)
@@ -51,7 +56,7 @@ func (e *event) readServer(l *line) {
 	if section, served, detoured := strings.Cut(l[haproxy.LogServed], "|"); detoured {
 		e.entry.Backend, server = haproxy.ParseSection(section), served
 	}
-	e.entry.Endpoint = endpoint(server)
+	e.entry.Endpoint = e.endpoints.of(server, endpoint)
 	if again := l.retries(); e.entry.Endpoint != "" || again > 0 {
 		e.entry.Tries = 1 + again
 	}
@@ -76,7 +81,7 @@ func endpoint(server string) string {
 
 func (e *event) readStream(l *line, of *known) {
 	e.entry.Listener, e.entry.Protocol = of.Listener, of.protocol
-	e.entry.Flags = l.streamFlag(of)
+	e.entry.Flags = e.names.of(l.streamFlag(of), itself)
 	if of.Route != "" {
 		e.entry.BytesIn = number(l[haproxy.LogBytesIn])
 	}
@@ -87,7 +92,7 @@ func (e *event) readRequest(l *line) {
 	e.entry.Protocol = protocol(l[haproxy.LogProtocol])
 	e.entry.Status, _ = strconv.Atoi(l[haproxy.LogStatus])
 	e.entry.RequestID, e.entry.UserAgent = l[haproxy.LogRequestID], l[haproxy.LogUserAgent]
-	e.entry.Flags = l.flagOf()
+	e.entry.Flags = e.names.of(l.flagOf(), itself)
 	if l[haproxy.LogTo] == "" && l[haproxy.LogListener] == "" {
 		// It was turned away for what it is, and nobody's host was asked for.
 		e.entry.Host, e.entry.Path = "", "/"

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bufio"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -54,9 +55,14 @@ func Listen(dir string, r *records.Records) (*Unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Unit{records: r, listener: listener, feeds: map[*feed]bool{}, known: map[string]*known{}}
+	u := newUnit(r)
+	u.listener = listener
 	u.ending.Go(u.accept)
 	return u, nil
+}
+
+func newUnit(r *records.Records) *Unit {
+	return &Unit{records: r, feeds: map[*feed]bool{}, known: map[string]*known{}, event: newEvent()}
 }
 
 // lastWords bounds the wait for what a worker has written before it ended.
@@ -121,21 +127,25 @@ func (u *Unit) accept() {
 
 // read takes the lines of one worker until it ends.
 func (u *Unit) read(f *feed) {
-	lines := bufio.NewScanner(f)
+	u.scan(f)
+	u.mu.Lock()
+	delete(u.feeds, f)
+	u.mu.Unlock()
+	f.file.Close()
+}
+
+func (u *Unit) scan(from io.Reader) {
+	lines := bufio.NewScanner(from)
 	lines.Buffer(make([]byte, 0, 64<<10), longest)
 	var l line
 	for lines.Scan() {
-		text := lines.Text()
+		text := inPlace(lines.Bytes())
 		if l.parse(text) {
 			u.survive(&l)
 		} else if n := lost(text); n > 0 {
 			u.records.Lost.Add(uint64(n)) //nolint:gosec // It is positive.
 		}
 	}
-	u.mu.Lock()
-	delete(u.feeds, f)
-	u.mu.Unlock()
-	f.file.Close()
 }
 
 // survive takes a line. What clients wrote must not end the program that all units of
@@ -192,7 +202,7 @@ func (l *line) nothingCame() bool {
 	return !l.isStream() && l[haproxy.LogMethod] == "" && l[haproxy.LogStatus] == "0"
 }
 
-// led returns what a row says. What is kept of it is a copy: it is a part of a line.
+// led returns what a row says. What is kept of it is a copy: the row is a part of a line.
 func (u *Unit) led(row string) *known {
 	if k := u.known[row]; k != nil {
 		return k

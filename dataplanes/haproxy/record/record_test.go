@@ -53,7 +53,7 @@ func FuzzLine(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, text string) {
 		var l line
 		if l.parse(text) {
-			var e event
+			e := newEvent()
 			e.read(&l, &known{Led: haproxy.ParseLed(l[haproxy.LogTo])})
 		}
 		_ = lost(text)
