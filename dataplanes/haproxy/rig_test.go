@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -203,6 +204,25 @@ func to(keys ...ir.BackendKey) []ir.BackendUse {
 func named(t testing.TB, name string) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
+}
+
+// refusing is an endpoint that nobody can be connected to: the port is taken, so that
+// no other test gets it, and nobody listens there.
+func refusing(t testing.TB) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: loopback.As4()}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s:%d", loopback, at.(*syscall.SockaddrInet4).Port)
 }
 
 func serve(t testing.TB, h http.HandlerFunc) string {
