@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -26,12 +27,12 @@ const frequent = 1000
 // the next one.
 func TestNoRequestIsLostWhileEndpointsChange(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
+	addr := r.Listen("http")
 	e := &ending{}
 	first, second := e.serve(t), e.serve(t)
-	one := r.backend("one", first)
-	rule := r.route("http", "/", &ir.Rule{Backends: to(one)})
-	r.must()
+	one := r.Backend("one", first)
+	rule := r.Route("http", "/", &ir.Rule{Backends: rig.To(one)})
+	r.Must()
 	l := hurry(t, addr)
 	wait.For(t, "one of many requests is left to its client", func() bool {
 		r.frequent("apps_one")
@@ -49,28 +50,28 @@ func TestNoRequestIsLostWhileEndpointsChange(t *testing.T) {
 			t.Errorf("%s: %d requests were lost at 30 connections that ended", when, lost)
 		}
 	}
-	r.endpoints(one.EndpointsKey, first, second)
-	r.must()
+	r.Endpoints(one.EndpointsKey, first, second)
+	r.Must()
 	check("an endpoint has come")
 
 	next := *rule
 	next.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-Next", Value: "1"}}}}}
-	r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], &next)
-	r.must()
+	r.Unit.Proxy.Routes[0] = rig.WithRule(r.Unit.Proxy.Routes[0], &next)
+	r.Must()
 	check("another process has come")
 }
 
 // frequent waits until a backend gets so many requests that not each is kept.
-func (r *rig) frequent(section string) {
-	r.t.Helper()
-	wait.For(r.t, "requests are frequent", func() bool {
+func (r *plane) frequent(section string) {
+	r.T.Helper()
+	wait.For(r.T, "requests are frequent", func() bool {
 		said, err := r.child().Admin.Ask(context.Background(), "show stat")
 		if err != nil {
-			r.t.Fatal(err)
+			r.T.Fatal(err)
 		}
 		rows, err := csv.NewReader(strings.NewReader(strings.TrimSpace(strings.TrimPrefix(said, "# ")))).ReadAll()
 		if err != nil {
-			r.t.Fatal(err)
+			r.T.Fatal(err)
 		}
 		rate := 0
 		for _, row := range rows[1:] {
