@@ -125,6 +125,7 @@ func (u *unit) run(ctx context.Context) {
 func (u *unit) tend(ctx context.Context) {
 	if u.process != nil {
 		u.process.dismiss(ctx)
+		u.process.crowded = u.process.crowded && u.process.release(ctx)
 	}
 	switch {
 	case u.assigned == nil:
