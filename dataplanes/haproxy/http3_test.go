@@ -19,18 +19,19 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
 // quicRig serves HTTP/3 by one rule, and returns its port.
-func quicRig(t *testing.T) (*rig, uint16) {
+func quicRig(t *testing.T) (*plane, uint16) {
 	t.Helper()
 	r := newRig(t, dataplanes.Options{})
-	r.unit.Proxy.Settings.HTTP3 = ir.HTTP3{Enabled: true}
-	port := freePort(t)
+	r.Unit.Proxy.Settings.HTTP3 = ir.HTTP3{Enabled: true}
+	port := rig.FreePort(t)
 	r.secure(port, "quic", "a.example")
-	r.route("quic", "/", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
-	r.unit.Proxy.Routes[0].Attachments[0].Hostnames = []string{"a.example"}
+	r.Route("quic", "/", &ir.Rule{Backends: rig.To(r.Backend("one", rig.Named(t, "one")))})
+	r.Unit.Proxy.Routes[0].Attachments[0].Hostnames = []string{"a.example"}
 	return r, port
 }
 
@@ -44,7 +45,7 @@ func quicClient(t *testing.T) *http3.Transport {
 
 func askQUIC(t *testing.T, client *http3.Transport, port uint16) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("https://127.0.0.1:%d/", port), nil)
 	if err != nil {
@@ -64,14 +65,14 @@ func askQUIC(t *testing.T, client *http3.Transport, port uint16) (string, error)
 // not wait for what never comes.
 func TestConnectionsOfHTTP3ThatNobodyKnows(t *testing.T) {
 	r, port := quicRig(t)
-	r.must()
+	r.Must()
 	client := quicClient(t)
 	if got, err := askQUIC(t, client, port); got != "one" || err != nil {
 		t.Fatalf("%q, %v", got, err)
 	}
 	kill(t, r.worker())
-	r.until("that the worker ended", func(o dataplanes.Outcome) bool { return o.Down })
-	r.until("that it serves again", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 && !o.Down })
+	r.Until("that the worker ended", func(o dataplanes.Outcome) bool { return o.Down })
+	r.Until("that it serves again", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 && !o.Down })
 	if got, err := askQUIC(t, client, port); err == nil {
 		t.Logf("the client has tried again: %q", got)
 	} else if !wasReset(err) {
@@ -138,7 +139,7 @@ func shakeHands(t *testing.T, port uint16) (*http3.Transport, *halting, chan err
 		if err != nil {
 			return nil, err
 		}
-		config.HandshakeIdleTimeout = patience
+		config.HandshakeIdleTimeout = rig.Patience
 		return own.DialEarly(ctx, to, tls, config)
 	}
 	ended := make(chan error, 1)
@@ -166,14 +167,14 @@ func beforeHAProxy(t *testing.T, what string, holds func() bool) {
 // sends next is answered.
 func TestHandshakesOfHTTP3DuringAReload(t *testing.T) {
 	r, port := quicRig(t)
-	r.unit.Proxy.Settings.Timeouts.Drain = 0
-	r.must()
+	r.Unit.Proxy.Settings.Timeouts.Drain = 0
+	r.Must()
 	before := r.worker()
 	client, conn, ended := shakeHands(t, port)
-	next := *r.unit.Proxy.Routes[0].Rules[0]
+	next := *r.Unit.Proxy.Routes[0].Rules[0]
 	next.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-Round", Value: "1"}}}}}
-	r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], &next)
-	r.must()
+	r.Unit.Proxy.Routes[0] = rig.WithRule(r.Unit.Proxy.Routes[0], &next)
+	r.Must()
 	if r.worker() == before {
 		t.Fatal("that took no reload")
 	}
@@ -198,10 +199,10 @@ func wasReset(err error) bool {
 // The same keeps no HAProxy from its end.
 func TestHandshakesOfHTTP3AtTheEnd(t *testing.T) {
 	r, port := quicRig(t)
-	r.unit.Proxy.Settings.Timeouts.Drain = 0
-	r.must()
+	r.Unit.Proxy.Settings.Timeouts.Drain = 0
+	r.Must()
 	_, conn, _ := shakeHands(t, port)
-	r.stop()
+	r.Stop()
 	wait.For(t, "nothing listens", func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port))
 		if err == nil {
@@ -212,7 +213,7 @@ func TestHandshakesOfHTTP3AtTheEnd(t *testing.T) {
 	conn.goOn()
 	beforeHAProxy(t, "HAProxy has gone", func() bool {
 		select {
-		case _, open := <-r.outcomes:
+		case _, open := <-r.Outcomes:
 			return !open
 		default:
 			return false
