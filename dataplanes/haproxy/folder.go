@@ -52,13 +52,18 @@ func newFolder(in string) (*folder, error) {
 	return nil, fmt.Errorf("no folder for HAProxy has a path of at most %d bytes: set TMPDIR to a shorter one", longestDir)
 }
 
-// hold locks a folder that was made just now.
+// hold locks a folder that was made just now. Its lock is held before it has its name:
+// others that begin at the same time would sweep the folder away in between.
 func hold(dir string) (*folder, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.CreateTemp(dir, lockName)
 	if err != nil {
 		return nil, err
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	if err := os.Rename(lock.Name(), filepath.Join(dir, lockName)); err != nil {
 		_ = lock.Close()
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -52,4 +53,29 @@ func TestAFolderThatCannotBeWrittenIsNamed(t *testing.T) {
 			t.Errorf("got %v, and then %v", err, again)
 		}
 	}
+}
+
+// Those who begin at once do not take one another's folders for what was left behind.
+func TestFoldersThatAreMadeAtOnce(t *testing.T) {
+	parent := t.TempDir()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				made, err := newFolder(parent)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := made.write("file", ""); err != nil {
+					t.Error(err)
+				}
+				if _, err := os.Stat(made.path(lockName)); err != nil {
+					t.Error(err)
+				}
+				made.remove()
+			}
+		})
+	}
+	all.Wait()
 }
