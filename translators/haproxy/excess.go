@@ -100,22 +100,26 @@ func (c *Config) weigh() {
 	}
 }
 
-// weighOne reads an expression. What cannot be read weighs nothing, and of what is too
-// much its size is kept alone.
+// weighOne reads an expression. What cannot be read weighs nothing.
 func (c *Config) weighOne(a asks, own, unit *scale) error {
-	e := c.read(a.pattern)
-	if e.err != nil {
-		return nil
+	if e := c.read(a.pattern); e.err == nil {
+		return c.count(a, e.size, own, unit)
 	}
+	return nil
+}
+
+// count adds an expression to what its route and the unit have. Of one that is too much
+// its size is kept alone.
+func (c *Config) count(a asks, size int, own, unit *scale) error {
 	for _, s := range []*scale{own, unit} {
-		if err := s.take(a.pattern, e.size+perExpression); err != nil {
+		if err := s.take(a.pattern, size+perExpression); err != nil {
 			if !unit.counted[a.pattern] {
-				c.made.expressions[a.pattern] = &expression{size: e.size}
+				c.made.expressions[a.pattern] = &expression{size: size}
 			}
 			return fmt.Errorf("%s: %w", a.place(), err)
 		}
 	}
-	if e.text == "" {
+	if c.made.expressions[a.pattern].text == "" {
 		c.made.expressions[a.pattern] = newExpression(a.pattern)
 	}
 	return nil
