@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -12,31 +13,31 @@ import (
 // many backends is in force.
 func BenchmarkOneEdit(b *testing.B) {
 	r := newRig(b, dataplanes.Options{})
-	r.listen("http")
-	addr := named(b, "one")
+	r.Listen("http")
+	addr := rig.Named(b, "one")
 	for i := range 5000 {
-		r.route("http", fmt.Sprint("/", i), &ir.Rule{Backends: to(r.backend(fmt.Sprint("b", i), addr))})
+		r.Route("http", fmt.Sprint("/", i), &ir.Rule{Backends: rig.To(r.Backend(fmt.Sprint("b", i), addr))})
 	}
-	r.must()
+	r.Must()
 	// Ordered by key, as units are.
 	b.Run("route", func(b *testing.B) {
 		for i := range b.N {
-			rule := *r.unit.Proxy.Routes[2500].Rules[0]
+			rule := *r.Unit.Proxy.Routes[2500].Rules[0]
 			rule.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-I", Value: fmt.Sprint(i)}}}}}
-			r.unit.Proxy.Routes[2500] = withRule(r.unit.Proxy.Routes[2500], &rule)
-			r.must()
+			r.Unit.Proxy.Routes[2500] = rig.WithRule(r.Unit.Proxy.Routes[2500], &rule)
+			r.Must()
 		}
 	})
-	two := named(b, "two")
+	two := rig.Named(b, "two")
 	b.Run("endpoints", func(b *testing.B) {
 		for i := range b.N {
-			r.endpoints(r.unit.Proxy.Backends[2500].Key.EndpointsKey, []string{addr, two}[i%2])
-			r.must()
+			r.Endpoints(r.Unit.Proxy.Backends[2500].Key.EndpointsKey, []string{addr, two}[i%2])
+			r.Must()
 		}
 	})
 	b.Run("nothing", func(b *testing.B) {
 		for range b.N {
-			r.must()
+			r.Must()
 		}
 	})
 }
@@ -44,17 +45,17 @@ func BenchmarkOneEdit(b *testing.B) {
 // BenchmarkOneEditOfHosts is BenchmarkOneEdit with a hostname for each route.
 func BenchmarkOneEditOfHosts(b *testing.B) {
 	r := newRig(b, dataplanes.Options{})
-	r.listen("http")
-	addr := named(b, "one")
+	r.Listen("http")
+	addr := rig.Named(b, "one")
 	for i := range 5000 {
-		r.route("http", "/", &ir.Rule{Backends: to(r.backend(fmt.Sprint("b", i), addr))})
-		r.unit.Proxy.Routes[i].Attachments[0].Hostnames = []string{fmt.Sprintf("h%d.example.org", i)}
+		r.Route("http", "/", &ir.Rule{Backends: rig.To(r.Backend(fmt.Sprint("b", i), addr))})
+		r.Unit.Proxy.Routes[i].Attachments[0].Hostnames = []string{fmt.Sprintf("h%d.example.org", i)}
 	}
-	r.must()
+	r.Must()
 	for n := 0; b.Loop(); n++ {
-		rule := *r.unit.Proxy.Routes[2500].Rules[0]
+		rule := *r.Unit.Proxy.Routes[2500].Rules[0]
 		rule.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-I", Value: fmt.Sprint(n)}}}}}
-		r.unit.Proxy.Routes[2500] = withRule(r.unit.Proxy.Routes[2500], &rule)
-		r.must()
+		r.Unit.Proxy.Routes[2500] = rig.WithRule(r.Unit.Proxy.Routes[2500], &rule)
+		r.Must()
 	}
 }

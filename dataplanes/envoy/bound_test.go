@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -29,7 +30,7 @@ func from(t testing.TB, source netip.Addr, addr, first string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(rig.Patience))
 	if _, err := io.WriteString(c, first); err != nil {
 		t.Fatal(err)
 	}
@@ -55,37 +56,37 @@ func said(c net.Conn) string {
 // a connection that is lost.
 func TestConnectionsOfAPortAreBound(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("plain")
-	r.route("plain", "/", &ir.Rule{Backends: to(r.backend("a", named(t, "a")))})
-	r.unit.Proxy.Settings.Limits.Connections = 2
-	r.must()
-	first, second := from(t, loopback, addr, ""), from(t, loopback, addr, "")
+	addr := r.Listen("plain")
+	r.Route("plain", "/", &ir.Rule{Backends: rig.To(r.Backend("a", rig.Named(t, "a")))})
+	r.Unit.Proxy.Settings.Limits.Connections = 2
+	r.Must()
+	first, second := from(t, rig.Loopback, addr, ""), from(t, rig.Loopback, addr, "")
 	for _, c := range []net.Conn{first, second} {
 		if got := said(c); got != "a" {
 			t.Fatalf("within the bound: %q", got)
 		}
 	}
-	if rest, _ := io.ReadAll(from(t, loopback, addr, "")); len(rest) > 0 {
+	if rest, _ := io.ReadAll(from(t, rig.Loopback, addr, "")); len(rest) > 0 {
 		t.Errorf("one more got %q", rest)
 	}
-	r.unit.Proxy.Settings.Limits.Connections = 3
-	r.must()
-	third := from(t, loopback, addr, "")
+	r.Unit.Proxy.Settings.Limits.Connections = 3
+	r.Must()
+	third := from(t, rig.Loopback, addr, "")
 	for _, c := range []net.Conn{first, second, third} {
 		if got := said(c); got != "a" {
 			t.Errorf("with a higher bound: %q", got)
 		}
 	}
-	_ = third.SetDeadline(time.Now().Add(patience))
+	_ = third.SetDeadline(time.Now().Add(rig.Patience))
 }
 
 // TestConnectionsOfQUICAreBound as well.
 func TestConnectionsOfQUICAreBound(t *testing.T) {
 	r := newTLSRig(t)
 	r.https("wild", "*.example", r.ca.issue("wild", "*.example"))
-	r.unit.Proxy.Settings.HTTP3 = ir.HTTP3{Enabled: true, AltSvcMaxAge: ir.Duration(time.Hour)}
-	r.unit.Proxy.Settings.Limits.Connections = 2
-	r.must()
+	r.Unit.Proxy.Settings.HTTP3 = ir.HTTP3{Enabled: true, AltSvcMaxAge: ir.Duration(time.Hour)}
+	r.Unit.Proxy.Settings.Limits.Connections = 2
+	r.Must()
 	for i := range 4 {
 		if _, err := r.dialQUIC(stranger, "a.example"); (err == nil) != (i < 2) {
 			t.Errorf("connection %d: %v", i+1, err)

@@ -22,7 +22,7 @@ func TestSeveralCertificatesOfAListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.https("two", "*.example", r.ca.sign("rsa", key, "r.example"), r.ca.issue("ecdsa", "*.example"))
-	r.must()
+	r.Must()
 	for name, want := range map[string]string{"r.example": "rsa", "a.example": "ecdsa", "not.there.example": "rsa"} {
 		leaf, err := r.leaf(&tls.Config{ServerName: name, InsecureSkipVerify: true}) //nolint:gosec // The last name is in none of them.
 		if err != nil || leaf.Subject.CommonName != want {
@@ -34,15 +34,15 @@ func TestSeveralCertificatesOfAListener(t *testing.T) {
 func TestMinimumVersionAndCiphers(t *testing.T) {
 	r := newTLSRig(t)
 	r.https("exact", "a.example", r.ca.issue("cert", "a.example"))
-	r.unit.Proxy.Settings.TLS.MinVersion = ir.TLS13
-	r.must()
+	r.Unit.Proxy.Settings.TLS.MinVersion = ir.TLS13
+	r.Must()
 	if got := r.status("a.example", &tls.Config{MaxVersion: tls.VersionTLS12}); got != 0 {
 		t.Error("TLS 1.2 was let in where 1.3 is the least")
 	}
-	r.unit.Proxy.Settings.TLS = ir.TLSSettings{MinVersion: ir.TLS12, ALPN: []string{"http/1.1"}, Ciphers: []string{
+	r.Unit.Proxy.Settings.TLS = ir.TLSSettings{MinVersion: ir.TLS12, ALPN: []string{"http/1.1"}, Ciphers: []string{
 		"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256",
 	}}
-	r.must()
+	r.Must()
 	only := func(suite uint16) *tls.Config {
 		return &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}}
 	}
@@ -52,8 +52,8 @@ func TestMinimumVersionAndCiphers(t *testing.T) {
 	if got := r.status("a.example", only(tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)); got != 200 {
 		t.Errorf("a cipher suite that is listed: got %d", got)
 	}
-	r.unit.Proxy.Settings.TLS.Ciphers = []string{"TLS_RSA_WITH_RC4_128_SHA"}
-	out := r.apply()
+	r.Unit.Proxy.Settings.TLS.Ciphers = []string{"TLS_RSA_WITH_RC4_128_SHA"}
+	out := r.Apply()
 	if len(out.Problems) != 1 || !strings.Contains(out.Problems[0].Message, "TLS_RSA_WITH_RC4_128_SHA") {
 		t.Errorf("a cipher suite that nobody should use: %v", out.Problems)
 	}
@@ -75,7 +75,7 @@ func TestACertificateThatIsRefusedCostsItsListenerAlone(t *testing.T) {
 	}
 	r := newTLSRig(t)
 	r.https("good", "*.example", r.ca.issue("good", "*.example"))
-	r.must()
+	r.Must()
 	open := r.mustDial("a.example")
 	for name, make := range keys {
 		key, err := make()
@@ -84,7 +84,7 @@ func TestACertificateThatIsRefusedCostsItsListenerAlone(t *testing.T) {
 		}
 		r.https(name, name+".example", r.ca.sign(name, key, name+".example"))
 	}
-	out := r.apply()
+	out := r.Apply()
 	refused := map[string]bool{}
 	for _, p := range out.Problems {
 		refused[p.Origin.Section] = true
@@ -125,7 +125,7 @@ func TestClientCertificates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newTLSRig(t)
 			r.https("exact", "a.example", r.ca.issue("cert", "a.example")).TLS.ClientValidation = &c.rules
-			r.must()
+			r.Must()
 			for who, got := range map[string][2]int{
 				"without a certificate": {r.status("a.example", &tls.Config{}), c.none},
 				"a stranger":            {r.status("a.example", bad.Clone()), c.bad},

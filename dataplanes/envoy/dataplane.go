@@ -43,10 +43,5 @@ func (Dataplane) Foresee(unit *ir.Unit) []ir.Problem {
 // Start returns a proxy that serves until the context ends. The one error is an
 // admin address that cannot be bound: where Envoy is missing, units say so.
 func (Dataplane) Start(ctx context.Context, opts dataplanes.Options) (dataplanes.Local, error) {
-	l, err := newLocal(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	go l.run(ctx)
-	return l, nil
+	return start(ctx, opts)
 }

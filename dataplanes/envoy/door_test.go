@@ -11,19 +11,20 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
 // tlsRig is a rig with one port of HTTPS.
 type tlsRig struct {
-	*rig
+	*plane
 	ca   *authority
 	port uint16
 }
 
 func newTLSRig(t testing.TB) *tlsRig {
 	t.Helper()
-	return &tlsRig{rig: newRig(t, dataplanes.Options{}), ca: newAuthority(t), port: freePort(t)}
+	return &tlsRig{plane: newRig(t, dataplanes.Options{}), ca: newAuthority(t), port: rig.FreePort(t)}
 }
 
 func (r *tlsRig) addr() string { return fmt.Sprintf("127.0.0.1:%d", r.port) }
@@ -31,23 +32,23 @@ func (r *tlsRig) addr() string { return fmt.Sprintf("127.0.0.1:%d", r.port) }
 // https adds a listener and a route whose backend answers the listener's name.
 func (r *tlsRig) https(name, hostname string, certs ...*ir.Certificate) *ir.Listener {
 	l := &ir.Listener{
-		Key: listenerKey(name), Port: r.port, Protocol: ir.HTTPS, Hostname: hostname,
+		Key: rig.ListenerKey(name), Port: r.port, Protocol: ir.HTTPS, Hostname: hostname,
 		TLS: &ir.ListenerTLS{Mode: ir.Terminate},
 	}
 	for _, c := range certs {
 		l.TLS.Certificates = append(l.TLS.Certificates, c.Key)
 		r.certificate(c)
 	}
-	r.unit.Proxy.Listeners = append(r.unit.Proxy.Listeners, l)
-	r.route(name, "/", &ir.Rule{Backends: to(r.backend(name, named(r.t, name)))})
-	r.unit.Proxy.Routes[len(r.unit.Proxy.Routes)-1].Attachments[0].Hostnames = []string{hostname}
+	r.Unit.Proxy.Listeners = append(r.Unit.Proxy.Listeners, l)
+	r.Route(name, "/", &ir.Rule{Backends: rig.To(r.Backend(name, rig.Named(r.T, name)))})
+	r.Unit.Proxy.Routes[len(r.Unit.Proxy.Routes)-1].Attachments[0].Hostnames = []string{hostname}
 	return l
 }
 
 // certificate adds a certificate, or puts it in the place of its namesake.
 func (r *tlsRig) certificate(c *ir.Certificate) {
-	kept := slices.DeleteFunc(slices.Clone(r.unit.Proxy.Certificates), func(old *ir.Certificate) bool { return old.Key == c.Key })
-	r.unit.Proxy.Certificates = append(kept, c)
+	kept := slices.DeleteFunc(slices.Clone(r.Unit.Proxy.Certificates), func(old *ir.Certificate) bool { return old.Key == c.Key })
+	r.Unit.Proxy.Certificates = append(kept, c)
 }
 
 // change puts a changed copy of a listener in its place.
@@ -58,9 +59,9 @@ func (r *tlsRig) change(l *ir.Listener, edit func(*ir.Listener)) *ir.Listener {
 		next.TLS = &settings
 	}
 	edit(&next)
-	listeners := slices.Clone(r.unit.Proxy.Listeners)
+	listeners := slices.Clone(r.Unit.Proxy.Listeners)
 	listeners[slices.Index(listeners, l)] = &next
-	r.unit.Proxy.Listeners = listeners
+	r.Unit.Proxy.Listeners = listeners
 	return &next
 }
 
@@ -76,15 +77,15 @@ func (r *tlsRig) dial(config *tls.Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.t.Cleanup(func() { c.Close() })
+	r.T.Cleanup(func() { c.Close() })
 	return &session{c, bufio.NewReader(c)}, nil
 }
 
 func (r *tlsRig) mustDial(sni string) *session {
-	r.t.Helper()
+	r.T.Helper()
 	s, err := r.dial(&tls.Config{ServerName: sni})
 	if err != nil {
-		r.t.Fatal(err)
+		r.T.Fatal(err)
 	}
 	return s
 }
@@ -92,7 +93,7 @@ func (r *tlsRig) mustDial(sni string) *session {
 // ask returns the status of an answer, and whether the connection ends with it; 0
 // where there is none.
 func (s *session) ask(host string) (status int, ends bool) {
-	_ = s.SetDeadline(time.Now().Add(patience))
+	_ = s.SetDeadline(time.Now().Add(rig.Patience))
 	fmt.Fprintf(s, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", host)
 	response, err := http.ReadResponse(s.reader, nil)
 	if err != nil {
@@ -132,7 +133,7 @@ func TestAnEditDrainsItsListenerAlone(t *testing.T) {
 	r := newTLSRig(t)
 	changed := r.https("changed", "a.example", r.ca.issue("a", "a.example"))
 	r.https("other", "b.example", r.ca.issue("b", "b.example"))
-	r.must()
+	r.Must()
 	a, b := r.mustDial("a.example"), r.mustDial("b.example")
 	for host, s := range map[string]*session{"a.example": a, "b.example": b} {
 		if status, ends := s.ask(host); status != 200 || ends {
@@ -141,7 +142,7 @@ func TestAnEditDrainsItsListenerAlone(t *testing.T) {
 	}
 	r.certificate(r.ca.issue("a2", "a.example"))
 	r.change(changed, func(l *ir.Listener) { l.TLS.Certificates = []ir.CertificateKey{{Namespace: "infra", Name: "a2"}} })
-	r.must()
+	r.Must()
 	if status, ends := a.ask("a.example"); status != 200 || !ends {
 		t.Errorf("a connection of the changed listener: got %d, ends %t; want to be served and asked to go", status, ends)
 	}
@@ -150,7 +151,7 @@ func TestAnEditDrainsItsListenerAlone(t *testing.T) {
 	}
 	// Another listener comes, and a port's default with it.
 	r.https("third", "c.example", r.ca.issue("c", "c.example"))
-	r.must()
+	r.Must()
 	if status, ends := b.ask("b.example"); status != 200 || ends {
 		t.Errorf("a connection of another listener: got %d, ends %t", status, ends)
 	}
@@ -161,10 +162,10 @@ func TestAnEditDrainsItsListenerAlone(t *testing.T) {
 func TestAKeyIsRotatedWithoutAnyLoss(t *testing.T) {
 	r := newTLSRig(t)
 	r.https("exact", "a.example", r.ca.issue("cert", "a.example"))
-	r.must()
+	r.Must()
 	before, s := r.mustDial("a.example").ConnectionState().PeerCertificates[0], r.mustDial("a.example")
 	r.certificate(r.ca.issue("cert", "a.example"))
-	r.must()
+	r.Must()
 	leaf, err := r.leaf(&tls.Config{ServerName: "a.example"})
 	if err != nil || leaf.SerialNumber.Cmp(before.SerialNumber) == 0 {
 		t.Errorf("the old certificate is still shown (%v)", err)
@@ -181,7 +182,7 @@ func TestNewDemandHoldsForOpenConnections(t *testing.T) {
 	clients, others := newAuthority(t), newAuthority(t)
 	r := newTLSRig(t)
 	l := r.https("exact", "a.example", r.ca.issue("cert", "a.example"))
-	r.must()
+	r.Must()
 	old := r.mustDial("a.example")
 	if status, _ := old.ask("a.example"); status != 200 {
 		t.Fatalf("before: %d", status)
@@ -189,7 +190,7 @@ func TestNewDemandHoldsForOpenConnections(t *testing.T) {
 	l = r.change(l, func(l *ir.Listener) {
 		l.TLS.ClientValidation = &ir.ClientValidation{CAs: pemOf(clients), Required: true}
 	})
-	r.must()
+	r.Must()
 	if status, ends := old.ask("a.example"); status != 421 || !ends {
 		t.Errorf("a connection from before the demand: got %d, ends %t", status, ends)
 	}
@@ -205,12 +206,12 @@ func TestNewDemandHoldsForOpenConnections(t *testing.T) {
 	l = r.change(l, func(l *ir.Listener) {
 		l.TLS.ClientValidation = &ir.ClientValidation{CAs: pemOf(others), Required: true}
 	})
-	r.must()
+	r.Must()
 	if status, ends := admitted.ask("a.example"); status != 421 || !ends {
 		t.Errorf("under a new authority: got %d, ends %t", status, ends)
 	}
 	r.change(l, func(l *ir.Listener) { l.TLS.ClientValidation = nil })
-	r.must()
+	r.Must()
 	if status := r.status("a.example", &tls.Config{}); status != 200 {
 		t.Errorf("with no demand any more: got %d", status)
 	}
@@ -243,7 +244,7 @@ func ticketsOpenNothing(t *testing.T, version uint16) {
 	l := r.https("exact", "a.example", cert)
 	strict := r.https("strict", "b.example", cert)
 	strict.TLS.ClientValidation = &ir.ClientValidation{CAs: pemOf(r.ca), Required: true}
-	r.must()
+	r.Must()
 	tickets := &oneTicket{}
 	config := func() *tls.Config {
 		return &tls.Config{ClientSessionCache: tickets, MaxVersion: version, InsecureSkipVerify: true} //nolint:gosec // What is shown is not what is tested.
@@ -260,7 +261,7 @@ func ticketsOpenNothing(t *testing.T, version uint16) {
 	r.change(l, func(l *ir.Listener) {
 		l.TLS.ClientValidation = &ir.ClientValidation{CAs: "nothing", Required: true}
 	})
-	r.apply()
+	r.Apply()
 	if got := r.status("a.example", config()); got != 0 {
 		t.Errorf("a listener that refuses every handshake took a ticket: %d", got)
 	}

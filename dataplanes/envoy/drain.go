@@ -9,36 +9,29 @@ import (
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
 )
 
-// end closes the unit's sockets, lets what is under way come to an end, as far as
+// End closes the unit's sockets, lets what is under way come to an end, as far as
 // the settings have patience, and ends the process.
-func (u *unit) end() {
+func (u *unit) End() {
 	if u.process == nil {
 		return
 	}
-	ctx, cancel := drainContext(time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain))
+	ctx, cancel := u.Patience()
 	defer cancel()
 	u.process.server.Put(ads.Listeners, nil)
-	u.local.ports.Keep(u, nil)
+	u.Ports.Keep(u, nil)
 	u.drain(ctx)
 	u.running.Store(nil)
 	u.process.stop()
 }
 
-// askToLeave has clients make another connection for their next request, where the
+// Leave has clients make another connection for their next request, where the
 // whole proxy is about to end.
-func (u *unit) askToLeave(ctx context.Context) {
-	if u.process == nil || !u.local.leaving.Load() {
+func (u *unit) Leave(ctx context.Context) {
+	if u.process == nil || !u.Leaving() {
 		return
 	}
 	// An Envoy that does not answer will be told when it has been started again.
 	_ = u.process.admin.Post(ctx, "/drain_listeners?graceful&skip_exit")
-}
-
-func drainContext(bound time.Duration) (context.Context, context.CancelFunc) {
-	if bound <= 0 {
-		return context.WithCancel(context.Background())
-	}
-	return context.WithTimeout(context.Background(), bound)
 }
 
 // drain waits until nothing is under way.

@@ -8,31 +8,26 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
-	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/units"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
-	"github.com/sluice-gateway/sluice/ir"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
 )
-
-// errOvertaken ends work on an assignment that Envoy is slow with, because another
-// one waits.
-var errOvertaken = errors.New("another assignment waits")
 
 // patience is how long Envoy may be slow with an assignment while another waits.
 const patience = time.Second
 
-// force puts what is assigned in force, without what Envoy refuses of it.
-func (u *unit) force(ctx context.Context) (dataplanes.Outcome, error) {
+// Force puts what is assigned in force, without what Envoy refuses of it.
+func (u *unit) Force(ctx context.Context) (dataplanes.Outcome, error) {
 	if err := u.start(); err != nil {
 		return dataplanes.Outcome{}, err
 	}
-	unit := u.assigned.Unit
-	q := &inquiry{u: u, unit: unit, verdicts: u.verdicts.Still(unit)}
+	unit := u.Assigned.Unit
+	q := &inquiry{u: u, unit: unit, verdicts: u.Verdicts.Still(unit)}
 	defer q.end()
 	u.lost = map[string]error{}
 	for {
-		u.last = translator.Translate(q.verdicts.Apply(unit), u.target(), u.last)
-		q.config = u.last
+		u.Last = translator.Translate(q.verdicts.Apply(unit), u.target(), u.Last)
+		q.config = u.Last
 		refusals, err := u.push(ctx, q.config)
 		if errors.As(err, &fatal{}) && u.hasBetter() {
 			return u.stay(ctx, err.Error())
@@ -62,16 +57,11 @@ func (f fatal) Error() string {
 
 // succeed takes note of what is in force.
 func (u *unit) succeed(q *inquiry) dataplanes.Outcome {
-	u.local.records.Metrics.Swapped()
 	u.standing()
-	u.verdicts = q.verdicts
-	u.good = good{config: q.config, version: u.assigned.Version, rules: map[*ir.Rule]bool{}}
-	for _, rule := range verdict.RulesOf(q.unit) {
-		u.good.rules[rule] = true
-	}
-	out := dataplanes.Outcome{Owner: u.owner, Version: u.assigned.Version}
-	out.Problems = slices.Concat(u.bindProblems(q.unit, q.config), q.config.Problems, q.verdicts.Problems(q.unit))
-	return out
+	u.Succeed(q.verdicts)
+	return dataplanes.Outcome{Owner: u.Owner, Version: u.Assigned.Version, Problems: slices.Concat(
+		u.bindProblems(q.unit, q.config), q.config.Problems, q.verdicts.Problems(q.unit),
+	)}
 }
 
 // standing forgets that the process has ended before: it runs now, with what is
@@ -85,26 +75,26 @@ func (u *unit) standing() {
 
 // hasBetter reports whether there is something else to go back to.
 func (u *unit) hasBetter() bool {
-	return u.good.config != nil && u.good.version != u.assigned.Version
+	return u.Good.Config != nil && u.Good.Version != u.Assigned.Version
 }
 
 // stay goes back to what was in force before: Envoy bears nothing of the
 // assignment, as far as can be told.
 func (u *unit) stay(ctx context.Context, message string) (dataplanes.Outcome, error) {
-	out := u.everywhere(message)
+	out := u.Everywhere(message)
 	if !u.hasBetter() {
 		return out, nil
 	}
-	u.last = nil
+	u.Last = nil
 	for kind := range u.leaving {
 		k := ads.Kind(kind)
-		u.process.server.Remove(k, u.process.server.Others(k, resources(resourcesOf(u.good.config, k))))
+		u.process.server.Remove(k, u.process.server.Others(k, resources(resourcesOf(u.Good.Config, k))))
 	}
-	if _, err := u.push(ctx, u.good.config); err != nil {
+	if _, err := u.push(ctx, u.Good.Config); err != nil {
 		return out, err
 	}
 	u.standing()
-	out.Version = u.good.version
+	out.Version = u.Good.Version
 	return out, nil
 }
 
@@ -192,8 +182,8 @@ func (u *unit) bounded(parent context.Context) (context.Context, context.CancelF
 			if now, err := u.process.child.Starts(); now > starts+mostStarts {
 				cancel(fatal{fmt.Sprint(err), clean(u.process.said.Worst())})
 			}
-			if u.overtaken() {
-				cancel(errOvertaken)
+			if u.Overtaken() {
+				cancel(units.ErrOvertaken)
 			}
 		}
 	}()

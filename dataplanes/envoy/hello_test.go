@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -24,14 +25,14 @@ func TestAnUnspecifiedAddressServesBothFamilies(t *testing.T) {
 		ln.Close()
 	}
 	r := newTLSRig(t)
-	plain := r.listen("plain")
-	r.route("plain", "/", &ir.Rule{Backends: to(r.backend("telling", serve(t, tellingAddress)))})
+	plain := r.Listen("plain")
+	r.Route("plain", "/", &ir.Rule{Backends: rig.To(r.Backend("telling", rig.Serve(t, tellingAddress)))})
 	r.trusting()
-	proxy := *r.unit.Proxy
-	r.local.Apply(dataplanes.Assignment{
-		Unit: &ir.Unit{Proxy: &proxy, Endpoints: r.unit.Endpoints}, Version: "both", Address: netip.IPv6Unspecified(),
+	proxy := *r.Unit.Proxy
+	r.Local.Apply(dataplanes.Assignment{
+		Unit: &ir.Unit{Proxy: &proxy, Endpoints: r.Unit.Endpoints}, Version: "both", Address: netip.IPv6Unspecified(),
 	})
-	if o := r.await("both"); len(o.Problems) > 0 {
+	if o := r.Await("both"); len(o.Problems) > 0 {
 		t.Fatal(o.Problems)
 	}
 	_, port, _ := strings.Cut(plain, ":")
@@ -89,9 +90,9 @@ func TestHellosInPieces(t *testing.T) {
 	r.https("exact", "a.example", r.ca.issue("exact", "a.example"))
 	closed := r.https("closed", "closed.example", r.ca.issue("closed", "closed.example"))
 	closed.Refused, closed.TLS = "why", nil
-	r.unit.Proxy.Routes = r.unit.Proxy.Routes[:1]
+	r.Unit.Proxy.Routes = r.Unit.Proxy.Routes[:1]
 	r.https("all", "*", r.ca.issue("all", "a.example", "closed.example"))
-	r.must()
+	r.Must()
 	for _, split := range []bool{false, true} {
 		for name, want := range map[string]string{"a.example": "exact", "closed.example": "", "CLOSED.example": "", "closed.example.": ""} {
 			config := &tls.Config{ServerName: name, InsecureSkipVerify: true} //nolint:gosec // Which one is shown is what is tested.
@@ -113,7 +114,7 @@ func TestHostsOfOthersAreMisdirected(t *testing.T) {
 	r := newTLSRig(t)
 	r.https("a", "a.example", r.ca.issue("a", "a.example"))
 	r.https("wild", "*.example", r.ca.issue("wild", "*.example"))
-	r.must()
+	r.Must()
 	s := r.mustDial("a.example")
 	for _, c := range []struct {
 		host string
@@ -132,7 +133,7 @@ func TestHostsOfOthersAreMisdirected(t *testing.T) {
 		name := fmt.Sprintf("h%d.example", i)
 		many.https(fmt.Sprint(i), name, many.ca.issue(fmt.Sprint(i), name))
 	}
-	many.must()
+	many.Must()
 	if got, _ := many.mustDial("h1.example").ask("h2.example"); got != 421 {
 		t.Errorf("got %d, want 421", got)
 	}
@@ -144,7 +145,7 @@ func TestHandshakesThatNeverEndAreGivenUp(t *testing.T) {
 	t.Parallel()
 	r := newTLSRig(t)
 	r.https("exact", "a.example", r.ca.issue("exact", "a.example"))
-	r.must()
+	r.Must()
 	c := from(t, stranger, r.addr(), "")
 	silent := tls.Client(&mute{Conn: c}, &tls.Config{ServerName: "a.example", RootCAs: r.ca.pool()})
 	err := silent.HandshakeContext(t.Context())

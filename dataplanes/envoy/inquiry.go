@@ -67,7 +67,7 @@ func (q *inquiry) blameResource(ctx context.Context, kind ads.Kind, name, words 
 	if kind != ads.Listeners && kind != ads.Routes {
 		return q.refuseAll(listeners, rules, objection(words), q.parts(name)...), nil
 	}
-	for _, suspects := range q.rows(listeners, rules) {
+	for _, suspects := range q.u.Good.Rows(listeners, rules) {
 		guilty, err := agent.Bisect(suspects, func(some []any) (string, error) { return q.test(ctx, kind, name, some) })
 		if err != nil || len(guilty) > 0 {
 			return q.refuseGuilty(guilty), err
@@ -76,29 +76,14 @@ func (q *inquiry) blameResource(ctx context.Context, kind ads.Kind, name, words 
 	return false, nil
 }
 
-// rows are the suspects in the order in which they are tried: listeners without any
-// rule, then rules that were not in force before, then all.
-func (q *inquiry) rows(listeners []*ir.Listener, rules []*ir.Rule) [][]any {
-	fresh := slices.DeleteFunc(slices.Clone(rules), func(rule *ir.Rule) bool { return q.u.good.rules[rule] })
-	return [][]any{elements(listeners), elements(fresh), elements(rules)}
-}
-
 // refuseGuilty refuses what was found, as long as the listeners are what they are:
 // a rule may be refused for the hostname that it is served under.
 func (q *inquiry) refuseGuilty(guilty []agent.Guilty[any]) bool {
 	news := false
 	for _, g := range guilty {
-		news = q.refuse(g.Suspect, objection(g.Words), elements(q.unit.Proxy.Listeners)...) || news
+		news = q.refuse(g.Suspect, objection(g.Words), verdict.Elements(q.unit.Proxy.Listeners)...) || news
 	}
 	return news
-}
-
-func elements[T any](all []*T) []any {
-	out := make([]any, 0, len(all))
-	for _, e := range all {
-		out = append(out, e)
-	}
-	return out
 }
 
 func (q *inquiry) refuse(element any, words string, because ...any) bool {
@@ -114,7 +99,7 @@ func (q *inquiry) refuse(element any, words string, because ...any) bool {
 
 func (q *inquiry) refuseAll(listeners []*ir.Listener, rules []*ir.Rule, words string, because ...any) bool {
 	news := false
-	for _, e := range append(elements(listeners), elements(rules)...) {
+	for _, e := range append(verdict.Elements(listeners), verdict.Elements(rules)...) {
 		news = q.refuse(e, words, because...) || news
 	}
 	return news

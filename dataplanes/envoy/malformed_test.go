@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -19,15 +20,15 @@ import (
 // has the requests of many clients.
 func TestMalformedRequestsEndThemselvesAlone(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	at := r.listen("http")
+	at := r.Listen("http")
 	come, goOn := make(chan struct{}), make(chan struct{})
-	slow := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	slow := rig.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		close(come)
 		<-goOn
 		_, _ = io.WriteString(w, "done")
 	})
-	r.route("http", "/", &ir.Rule{Backends: to(r.backend("slow", slow))})
-	r.must()
+	r.Route("http", "/", &ir.Rule{Backends: rig.To(r.Backend("slow", slow))})
+	r.Must()
 
 	conn, err := net.Dial("tcp", at)
 	if err != nil {

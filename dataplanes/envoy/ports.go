@@ -42,7 +42,7 @@ func (u *unit) claim(config *translator.Config) (can []*translator.Resource) {
 		switch {
 		case err != nil:
 		case ok:
-			err = u.local.ports.Claim(u, s)
+			err = u.Ports.Claim(u, s)
 		default:
 			err = ports.ErrNoPort
 		}
@@ -63,7 +63,7 @@ func (u *unit) yield(listeners []*translator.Resource) {
 			some[s] = true
 		}
 	}
-	u.local.ports.Keep(u, some)
+	u.Ports.Keep(u, some)
 }
 
 // boundElsewhere returns what a message of Envoy's says of a socket that could not
@@ -108,7 +108,7 @@ func (u *unit) bindProblems(unit *ir.Unit, config *translator.Config) []ir.Probl
 }
 
 func (u *unit) bindMessage(l *ir.Listener, s ports.Socket, err error) string {
-	return ports.Lack{Listener: l, Socket: s, Offset: u.assigned.PortOffset, Err: err}.Message()
+	return ports.Lack{Listener: l, Socket: s, Offset: u.Assigned.PortOffset, Err: err}.Message()
 }
 
 // listenersAt returns those of a listener resource, "tcp/443".

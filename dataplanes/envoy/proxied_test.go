@@ -12,20 +12,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
 // trusting takes PROXY headers of the friend.
 func (r *tlsRig) trusting(ports ...uint16) {
-	r.unit.Proxy.Settings.ProxyProtocol = ir.ProxyProtocol{
-		Trusted: []string{"127.0.0.5/32"}, Ports: ports, HeaderTimeout: ir.Duration(patience),
+	r.Unit.Proxy.Settings.ProxyProtocol = ir.ProxyProtocol{
+		Trusted: []string{"127.0.0.5/32"}, Ports: ports, HeaderTimeout: ir.Duration(rig.Patience),
 	}
 }
 
 // overTLS makes a handshake first.
 func overTLS(r *tlsRig, c net.Conn, sni string) string {
 	s := tls.Client(c, &tls.Config{ServerName: sni, RootCAs: r.ca.pool()})
-	if err := s.HandshakeContext(r.t.(*testing.T).Context()); err != nil {
+	if err := s.HandshakeContext(r.T.(*testing.T).Context()); err != nil {
 		return "no handshake"
 	}
 	return said(s)
@@ -50,14 +51,14 @@ func TestProxyHeaders(t *testing.T) {
 	r := newTLSRig(t)
 	r.https("wild", "*.example", r.ca.issue("wild", "*.example"))
 	r.https("all", "*", r.ca.issue("all", "anything"))
-	plain := r.listen("plain")
-	key := r.backend("telling", serve(t, tellingAddress))
-	for _, route := range r.unit.Proxy.Routes {
-		route.Rules[0].Backends = to(key)
+	plain := r.Listen("plain")
+	key := r.Backend("telling", rig.Serve(t, tellingAddress))
+	for _, route := range r.Unit.Proxy.Routes {
+		route.Rules[0].Backends = rig.To(key)
 	}
-	r.route("plain", "/", &ir.Rule{Backends: to(key)})
+	r.Route("plain", "/", &ir.Rule{Backends: rig.To(key)})
 	r.trusting()
-	r.must()
+	r.Must()
 	for _, c := range []struct {
 		who                 netip.Addr
 		header, plain, wild string
@@ -89,13 +90,13 @@ func TestProxyHeaders(t *testing.T) {
 // TestProxyHeadersHoldForTheirPorts, and a header that never comes is given up.
 func TestProxyHeadersHoldForTheirPorts(t *testing.T) {
 	r := newTLSRig(t)
-	with, without := r.listen("with"), r.listen("without")
-	key := r.backend("telling", serve(t, tellingAddress))
-	r.route("with", "/", &ir.Rule{Backends: to(key)})
-	r.route("without", "/", &ir.Rule{Backends: to(key)})
-	r.trusting(r.unit.Proxy.Listeners[0].Port)
-	r.unit.Proxy.Settings.ProxyProtocol.HeaderTimeout = ir.Duration(50 * time.Millisecond)
-	r.must()
+	with, without := r.Listen("with"), r.Listen("without")
+	key := r.Backend("telling", rig.Serve(t, tellingAddress))
+	r.Route("with", "/", &ir.Rule{Backends: rig.To(key)})
+	r.Route("without", "/", &ir.Rule{Backends: rig.To(key)})
+	r.trusting(r.Unit.Proxy.Listeners[0].Port)
+	r.Unit.Proxy.Settings.ProxyProtocol.HeaderTimeout = ir.Duration(50 * time.Millisecond)
+	r.Must()
 	if got := said(from(t, friend, with, header4)); got != "192.0.2.7" {
 		t.Errorf("with: %q", got)
 	}
@@ -113,9 +114,9 @@ func TestProxyHeadersHoldForTheirPorts(t *testing.T) {
 func TestQUICOfAFriend(t *testing.T) {
 	r := newTLSRig(t)
 	r.https("wild", "*.example", r.ca.issue("wild", "*.example"))
-	r.unit.Proxy.Settings.HTTP3 = ir.HTTP3{Enabled: true, AltSvcMaxAge: ir.Duration(time.Hour)}
+	r.Unit.Proxy.Settings.HTTP3 = ir.HTTP3{Enabled: true, AltSvcMaxAge: ir.Duration(time.Hour)}
 	r.trusting()
-	r.must()
+	r.Must()
 	for source, want := range map[netip.Addr]bool{friend: false, stranger: true} {
 		if _, err := r.dialQUIC(source, "a.example"); (err == nil) != want {
 			t.Errorf("from %s: %v", source, err)
@@ -147,20 +148,20 @@ func TestStreamsOfFriendsComeWhole(t *testing.T) {
 	cert := r.ca.issue("cert", "a.example")
 	r.certificate(cert)
 	ends := &ir.Listener{
-		Key: listenerKey("ends"), Port: r.port, Protocol: ir.TLS, Hostname: "a.example",
+		Key: rig.ListenerKey("ends"), Port: r.port, Protocol: ir.TLS, Hostname: "a.example",
 		TLS: &ir.ListenerTLS{Mode: ir.Terminate, Certificates: []ir.CertificateKey{cert.Key}},
 	}
-	plain := &ir.Listener{Key: listenerKey("plain"), Port: freePort(t), Protocol: ir.TCP, Hostname: "*"}
-	r.unit.Proxy.Listeners = []*ir.Listener{ends, plain}
-	key := r.backend("much", ln.Addr().String())
-	r.unit.Proxy.Backends[0].Key.Protocol = ir.BackendTCP
+	plain := &ir.Listener{Key: rig.ListenerKey("plain"), Port: rig.FreePort(t), Protocol: ir.TCP, Hostname: "*"}
+	r.Unit.Proxy.Listeners = []*ir.Listener{ends, plain}
+	key := r.Backend("much", ln.Addr().String())
+	r.Unit.Proxy.Backends[0].Key.Protocol = ir.BackendTCP
 	key.Protocol = ir.BackendTCP
-	r.route("ends", "/", &ir.Rule{Backends: to(key)})
-	r.route("plain", "/", &ir.Rule{Backends: to(key)})
-	r.unit.Proxy.Routes[0].Kind, r.unit.Proxy.Routes[1].Kind = ir.TLSRoute, ir.TCPRoute
-	r.unit.Proxy.Routes[0].Attachments[0].Hostnames = []string{"a.example"}
+	r.Route("ends", "/", &ir.Rule{Backends: rig.To(key)})
+	r.Route("plain", "/", &ir.Rule{Backends: rig.To(key)})
+	r.Unit.Proxy.Routes[0].Kind, r.Unit.Proxy.Routes[1].Kind = ir.TLSRoute, ir.TCPRoute
+	r.Unit.Proxy.Routes[0].Attachments[0].Hostnames = []string{"a.example"}
 	r.trusting()
-	r.must()
+	r.Must()
 	for range 20 {
 		c := from(t, friend, fmt.Sprintf("127.0.0.1:%d", plain.Port), header4)
 		if got, err := io.ReadAll(c); string(got) != much || err != nil {

@@ -14,13 +14,14 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
 func newH3Rig(t testing.TB) *tlsRig {
 	t.Helper()
 	r := newTLSRig(t)
-	r.unit.Proxy.Settings.HTTP3 = ir.HTTP3{Enabled: true, AltSvcMaxAge: ir.Duration(time.Hour)}
+	r.Unit.Proxy.Settings.HTTP3 = ir.HTTP3{Enabled: true, AltSvcMaxAge: ir.Duration(time.Hour)}
 	return r
 }
 
@@ -30,10 +31,10 @@ func (r *tlsRig) dialQUICWith(source netip.Addr, config *tls.Config) (*quic.Conn
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 	config.RootCAs, config.NextProtos = r.ca.pool(), []string{"h3"}
 	c, err := quic.Dial(ctx, conn, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(r.addr())), config, nil)
-	r.t.Cleanup(func() {
+	r.T.Cleanup(func() {
 		cancel()
 		conn.Close()
 	})
@@ -61,8 +62,8 @@ func (r *tlsRig) visitor(sni string) *visitor {
 			return quic.DialAddr(ctx, r.addr(), tlsConfig, config)
 		},
 	}
-	r.t.Cleanup(func() { transport.Close() })
-	v.Client = &http.Client{Transport: transport, Timeout: patience}
+	r.T.Cleanup(func() { transport.Close() })
+	v.Client = &http.Client{Transport: transport, Timeout: rig.Patience}
 	return v
 }
 
@@ -88,7 +89,7 @@ func TestAnEditLeavesOthersQUICAlone(t *testing.T) {
 	r := newH3Rig(t)
 	changed := r.https("changed", "a.example", r.ca.issue("a", "a.example"))
 	r.https("other", "b.example", r.ca.issue("b", "b.example"))
-	r.must()
+	r.Must()
 	a, b := r.visitor("a.example"), r.visitor("b.example")
 	serves := func(v *visitor, host, name string) {
 		t.Helper()
@@ -100,12 +101,12 @@ func TestAnEditLeavesOthersQUICAlone(t *testing.T) {
 	serves(b, "b.example", "other")
 	r.certificate(r.ca.issue("a2", "a.example"))
 	r.change(changed, func(l *ir.Listener) { l.TLS.Certificates = []ir.CertificateKey{{Namespace: "infra", Name: "a2"}} })
-	r.must()
+	r.Must()
 	serves(b, "b.example", "other")
 	serves(r.visitor("a.example"), "a.example", "changed")
 	serves(a, "a.example", "changed")
 	r.https("third", "c.example", r.ca.issue("c", "c.example"))
-	r.must()
+	r.Must()
 	serves(b, "b.example", "other")
 	serves(r.visitor("c.example"), "c.example", "third")
 	if n := b.dials.Load(); n != 1 {
@@ -120,7 +121,7 @@ func TestTicketsOfQUICOpenNothing(t *testing.T) {
 	cert := r.ca.issue("cert", "a.example", "b.example")
 	r.https("exact", "a.example", cert)
 	r.https("strict", "b.example", cert).TLS.ClientValidation = &ir.ClientValidation{CAs: pemOf(r.ca), Required: true}
-	r.must()
+	r.Must()
 	tickets := &oneTicket{}
 	c, err := r.dialQUICWith(stranger, &tls.Config{ServerName: "a.example", ClientSessionCache: tickets})
 	if err != nil {
@@ -134,7 +135,7 @@ func TestTicketsOfQUICOpenNothing(t *testing.T) {
 	// A client of TLS 1.3 learns afterwards that its certificate was missed.
 	select {
 	case <-c.Context().Done():
-	case <-time.After(patience):
+	case <-time.After(rig.Patience):
 		t.Error("a client without a certificate stays connected")
 	}
 }
@@ -158,7 +159,7 @@ func TestClientCertificatesOverQUIC(t *testing.T) {
 			r := newH3Rig(t)
 			r.https("other", "b.example", r.ca.issue("other", "b.example"))
 			r.https("exact", "a.example", r.ca.issue("exact", "a.example")).TLS.ClientValidation = &c.rules
-			r.must()
+			r.Must()
 			for what, config := range shown {
 				config := config.Clone()
 				config.ServerName = "a.example"
@@ -180,7 +181,7 @@ func (r *tlsRig) admits(config *tls.Config) bool {
 	transport := &http3.Transport{}
 	request, err := http.NewRequest(http.MethodGet, "https://a.example/", nil) //nolint:noctx // The connection has a bound.
 	if err != nil {
-		r.t.Fatal(err)
+		r.T.Fatal(err)
 	}
 	response, err := transport.NewClientConn(c).RoundTrip(request)
 	if err != nil {

@@ -17,8 +17,8 @@ func TestThreadsAreBounded(t *testing.T) {
 	const some = 3
 	t.Cleanup(func(before int) func() { return func() { runtime.GOMAXPROCS(before) } }(runtime.GOMAXPROCS(some)))
 	r := newRig(t, dataplanes.Options{})
-	r.listen("http")
-	r.must()
+	r.Listen("http")
+	r.Must()
 	names, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", r.pid()))
 	if err != nil {
 		t.Fatal(err)

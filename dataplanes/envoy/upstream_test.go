@@ -18,6 +18,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/test/load"
 )
@@ -27,13 +28,13 @@ import (
 // connections are closed at once.
 func TestEndpointsComeAndGo(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	key := r.backend("a")
-	r.route("http", "/", &ir.Rule{Backends: to(key)})
+	addr := r.Listen("http")
+	key := r.Backend("a")
+	r.Route("http", "/", &ir.Rule{Backends: rig.To(key)})
 	servers := []*httptest.Server{greeter(), greeter()}
 	point := func() {
-		r.endpoints(key.EndpointsKey, servers[0].Listener.Addr().String(), servers[1].Listener.Addr().String())
-		r.must()
+		r.Endpoints(key.EndpointsKey, servers[0].Listener.Addr().String(), servers[1].Listener.Addr().String())
+		r.Must()
 	}
 	point()
 	clients := load.Clients(load.Targets{Plain: addr, Host: "a.example", Path: "/"}, nil)
@@ -77,25 +78,25 @@ func TestManyEndpoints(t *testing.T) {
 	for _, algorithm := range []ir.BalancingAlgorithm{ir.RoundRobin, ir.LeastRequest, ir.ConsistentHash} {
 		t.Run(string(algorithm), func(t *testing.T) {
 			r := newRig(t, dataplanes.Options{})
-			addr := r.listen("http")
+			addr := r.Listen("http")
 			port := everywhere(t)
-			key := r.backend("a", addresses(1, 1000, port)...)
-			b := &r.unit.Proxy.Backends[0].Balancing
+			key := r.Backend("a", addresses(1, 1000, port)...)
+			b := &r.Unit.Proxy.Backends[0].Balancing
 			b.Algorithm = algorithm
 			if algorithm == ir.ConsistentHash {
 				b.Hash = ir.HashKey{Kind: ir.HashClientIP}
 			}
-			r.route("http", "/", &ir.Rule{Backends: to(key)})
-			r.must()
+			r.Route("http", "/", &ir.Rule{Backends: rig.To(key)})
+			r.Must()
 			for i := range 3 {
-				wantAnswer(t, addr, http.StatusOK, "hello")
-				r.endpoints(key.EndpointsKey, addresses(i+2, 1000, port)...)
-				r.must()
+				rig.WantAnswer(t, addr, http.StatusOK, "hello")
+				r.Endpoints(key.EndpointsKey, addresses(i+2, 1000, port)...)
+				r.Must()
 			}
-			wantAnswer(t, addr, http.StatusOK, "hello")
-			r.endpoints(key.EndpointsKey)
-			r.must()
-			awaitAnswer(t, addr, http.StatusServiceUnavailable)
+			rig.WantAnswer(t, addr, http.StatusOK, "hello")
+			r.Endpoints(key.EndpointsKey)
+			r.Must()
+			rig.AwaitAnswer(t, addr, http.StatusServiceUnavailable)
 		})
 	}
 }
@@ -107,7 +108,7 @@ func everywhere(t *testing.T) uint16 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: hello, ReadHeaderTimeout: patience}
+	s := &http.Server{Handler: hello, ReadHeaderTimeout: rig.Patience}
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { s.Close() })
 	return netip.MustParseAddrPort(l.Addr().String()).Port()
@@ -127,18 +128,18 @@ func TestEndpointsOfIPv6(t *testing.T) {
 	if err != nil {
 		t.Skip("skipped: there is no IPv6: " + err.Error())
 	}
-	s := &http.Server{Handler: hello, ReadHeaderTimeout: patience}
+	s := &http.Server{Handler: hello, ReadHeaderTimeout: rig.Patience}
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { s.Close() })
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	key := r.backend("a", l.Addr().String())
-	r.route("http", "/", &ir.Rule{Backends: to(key)})
+	addr := r.Listen("http")
+	key := r.Backend("a", l.Addr().String())
+	r.Route("http", "/", &ir.Rule{Backends: rig.To(key)})
 	// An address that is none costs none of the others.
-	r.unit.Endpoints[0].Endpoints = append(r.unit.Endpoints[0].Endpoints, ir.Endpoint{Address: "nowhere", Port: 80})
-	r.must()
+	r.Unit.Endpoints[0].Endpoints = append(r.Unit.Endpoints[0].Endpoints, ir.Endpoint{Address: "nowhere", Port: 80})
+	r.Must()
 	for range 10 {
-		wantAnswer(t, addr, http.StatusOK, "hello")
+		rig.WantAnswer(t, addr, http.StatusOK, "hello")
 	}
 }
 
@@ -150,9 +151,9 @@ func TestABackendThatClosesIdleConnections(t *testing.T) {
 	s.Start()
 	t.Cleanup(s.Close)
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	r.route("http", "/", &ir.Rule{Backends: to(r.backend("a", s.Listener.Addr().String()))})
-	r.must()
+	addr := r.Listen("http")
+	r.Route("http", "/", &ir.Rule{Backends: rig.To(r.Backend("a", s.Listener.Addr().String()))})
+	r.Must()
 	clients := load.Clients(load.Targets{Plain: addr, Host: "a.example", Path: "/"}, nil)
 	halt := load.Start(t.Context(), clients)
 	more(t, clients, 1000)
@@ -163,19 +164,19 @@ func TestABackendThatClosesIdleConnections(t *testing.T) {
 }
 
 // streamRig is a rig with a listener of TCP or UDP that leads to endpoints.
-func streamRig(t *testing.T, protocol ir.Protocol, endpoints ...string) (r *rig, addr string, key ir.BackendKey) {
+func streamRig(t *testing.T, protocol ir.Protocol, endpoints ...string) (r *plane, addr string, key ir.BackendKey) {
 	t.Helper()
 	r = newRig(t, dataplanes.Options{})
-	port := freePort(t)
-	r.unit.Proxy.Listeners = []*ir.Listener{{Key: listenerKey("l4"), Port: port, Protocol: protocol, Hostname: "*"}}
-	key = r.backend("l4", endpoints...)
+	port := rig.FreePort(t)
+	r.Unit.Proxy.Listeners = []*ir.Listener{{Key: rig.ListenerKey("l4"), Port: port, Protocol: protocol, Hostname: "*"}}
+	key = r.Backend("l4", endpoints...)
 	key.Protocol = ir.BackendProtocol(strings.ToLower(string(protocol)))
-	r.unit.Proxy.Backends[0].Key = key
+	r.Unit.Proxy.Backends[0].Key = key
 	origin := ir.Object{Kind: string(protocol) + "Route", Namespace: "apps", Name: "l4"}
-	r.unit.Proxy.Routes = []*ir.Route{{
+	r.Unit.Proxy.Routes = []*ir.Route{{
 		Origin: origin, Kind: ir.RouteKind(protocol), Created: time.Unix(1e9, 0),
-		Attachments: []ir.Attachment{{Listener: listenerKey("l4")}},
-		Rules:       []*ir.Rule{{Origin: ir.Origin{Object: origin}, Backends: to(key)}},
+		Attachments: []ir.Attachment{{Listener: rig.ListenerKey("l4")}},
+		Rules:       []*ir.Rule{{Origin: ir.Origin{Object: origin}, Backends: rig.To(key)}},
 	}}
 	return r, fmt.Sprintf("127.0.0.1:%d", port), key
 }
@@ -184,9 +185,9 @@ func streamRig(t *testing.T, protocol ir.Protocol, endpoints ...string) (r *rig,
 // one on which something does nor one that has half ended.
 func TestStreamsThatAreIdleEnd(t *testing.T) {
 	r, addr, _ := streamRig(t, ir.TCP, echoing(t))
-	r.unit.Proxy.Settings.Timeouts.StreamIdle = ir.Duration(time.Second)
-	r.must()
-	idle, busy := from(t, loopback, addr, "a"), from(t, loopback, addr, "a")
+	r.Unit.Proxy.Settings.Timeouts.StreamIdle = ir.Duration(time.Second)
+	r.Must()
+	idle, busy := from(t, rig.Loopback, addr, "a"), from(t, rig.Loopback, addr, "a")
 	page := make([]byte, 1)
 	began := time.Now()
 	for time.Since(began) < 2*time.Second {
@@ -234,9 +235,9 @@ func echoing(t *testing.T) string {
 // session has ended.
 func TestSessionsAreBound(t *testing.T) {
 	r, addr, _ := streamRig(t, ir.UDP, answering(t))
-	r.unit.Proxy.Settings.Limits.DatagramSessions = 2
-	r.unit.Proxy.Settings.Timeouts.DatagramIdle = ir.Duration(2 * time.Second)
-	r.must()
+	r.Unit.Proxy.Settings.Limits.DatagramSessions = 2
+	r.Unit.Proxy.Settings.Timeouts.DatagramIdle = ir.Duration(2 * time.Second)
+	r.Must()
 	first, second, third := dialUDP(t, addr), dialUDP(t, addr), dialUDP(t, addr)
 	for _, c := range []net.Conn{first, second} {
 		if !answered(c) {
@@ -309,15 +310,15 @@ func TestTheSystemsAuthorities(t *testing.T) {
 	t.Setenv("SSL_CERT_FILE", bundle)
 	t.Setenv("SSL_CERT_DIR", t.TempDir())
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
+	addr := r.Listen("http")
 	for i, hostname := range []string{"example.com", "other.example"} {
-		key := r.backend(hostname, s.Listener.Addr().String())
-		r.unit.Proxy.Backends[i].TLS = &ir.BackendTLS{Hostname: hostname, SystemCAs: true}
-		r.route("http", "/"+hostname, &ir.Rule{Backends: to(key)})
+		key := r.Backend(hostname, s.Listener.Addr().String())
+		r.Unit.Proxy.Backends[i].TLS = &ir.BackendTLS{Hostname: hostname, SystemCAs: true}
+		r.Route("http", "/"+hostname, &ir.Rule{Backends: rig.To(key)})
 	}
-	r.must()
-	wantAnswer(t, addr+"/example.com", http.StatusOK, "hello")
-	wantAnswer(t, addr+"/other.example", http.StatusServiceUnavailable, "")
+	r.Must()
+	rig.WantAnswer(t, addr+"/example.com", http.StatusOK, "hello")
+	rig.WantAnswer(t, addr+"/other.example", http.StatusServiceUnavailable, "")
 }
 
 // TestAGarbledBundle takes what of a bundle is a certificate.
@@ -326,14 +327,14 @@ func TestAGarbledBundle(t *testing.T) {
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	broken := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("no certificate")})
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
+	addr := r.Listen("http")
 	for i, bundle := range []string{"# ours\n" + string(broken) + string(text) + "the end", string(broken), "nothing"} {
-		key := r.backend(fmt.Sprint(i), s.Listener.Addr().String())
-		r.unit.Proxy.Backends[i].TLS = &ir.BackendTLS{Hostname: "example.com", CAs: bundle}
-		r.route("http", fmt.Sprintf("/%d", i), &ir.Rule{Backends: to(key)})
+		key := r.Backend(fmt.Sprint(i), s.Listener.Addr().String())
+		r.Unit.Proxy.Backends[i].TLS = &ir.BackendTLS{Hostname: "example.com", CAs: bundle}
+		r.Route("http", fmt.Sprintf("/%d", i), &ir.Rule{Backends: rig.To(key)})
 	}
-	r.must()
-	wantAnswer(t, addr+"/0", http.StatusOK, "hello")
-	wantAnswer(t, addr+"/1", http.StatusServiceUnavailable, "")
-	wantAnswer(t, addr+"/2", http.StatusServiceUnavailable, "")
+	r.Must()
+	rig.WantAnswer(t, addr+"/0", http.StatusOK, "hello")
+	rig.WantAnswer(t, addr+"/1", http.StatusServiceUnavailable, "")
+	rig.WantAnswer(t, addr+"/2", http.StatusServiceUnavailable, "")
 }

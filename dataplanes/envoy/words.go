@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
 )
 
 // wordsBy returns what a message says of each resource that it names, of those
@@ -52,35 +54,18 @@ func indexOfName(message, name string) int {
 }
 
 var (
-	// pemBlock is a block of PEM, which may hold a key, or what is left of one.
-	pemBlock = regexp.MustCompile(`-----BEGIN [^-]*-----(?s:.*?)(-----END [^-]*-----|$)`)
-	// coded is a run of what looks like a key in BASE64.
-	coded = regexp.MustCompile(`[A-Za-z0-9+/=_-]{64,}`)
 	// dump is a message of protocol buffers, which Envoy shows as a whole.
 	dump = regexp.MustCompile(`(?s)\s*:?\s*(goo\.gle/debug\S*|\{?\s*goo\.gle/debug).*$`)
 	// noise are words about our ways of handing things over.
 	noise = regexp.MustCompile(`^(Error adding/updating (listener|cluster)\(s\) |INVALID_ARGUMENT: |Proto constraint validation failed \()`)
-	space = regexp.MustCompile(`\s+`)
 )
-
-// longestWords bounds what of Envoy's words goes into a status.
-const longestWords = 400
 
 // clean returns Envoy's words for people: without secrets, and without what only
 // tells how it was asked.
 func clean(message string) string {
-	message = pemBlock.ReplaceAllString(message, "[redacted]")
-	message = coded.ReplaceAllString(message, "[redacted]")
-	message = dump.ReplaceAllString(constraint(message), "")
+	message = dump.ReplaceAllString(constraint(verdict.Redact(message)), "")
 	message = noise.ReplaceAllString(strings.TrimSpace(message), "")
-	message = strings.Trim(space.ReplaceAllString(message, " "), " ,.:")
-	if message == "" {
-		return "it does not hold to the constraints of its kind"
-	}
-	if len(message) > longestWords {
-		message = strings.ToValidUTF8(message[:longestWords], "") + "..."
-	}
-	return message
+	return verdict.Brief(message, "it does not hold to the constraints of its kind")
 }
 
 // constraint returns what of a message behind a dump says which constraint did not

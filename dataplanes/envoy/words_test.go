@@ -1,32 +1,25 @@
 package envoy
 
 import (
-	"encoding/pem"
 	"maps"
 	"strings"
 	"testing"
 )
 
-// What Envoy says is told without what it was given: that may be a key.
+// What Envoy says is told without what it was given, which may hold a key.
 func TestClean(t *testing.T) {
-	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte(strings.Repeat("secret", 40))}))
 	for _, c := range []struct{ said, want string }{
 		{"pattern too large - compile failed", "pattern too large - compile failed"},
 		{"Invalid duration: Duration out-of-range: goo.gle/debugonly    \nseconds: 9223372036\n", "Invalid duration: Duration out-of-range"},
 		{"goo.gle/debugonly  \ninline_string: \"x\"\n: Proto constraint validation failed (SecretValidationError.A: embedded message failed validation | caused by B.C: value is required)", "B.C: value is required"},
 		{"goo.gle/debugproto  \nname: \"a\"\n...(truncated)", "it does not hold to the constraints of its kind"},
-		{"bad key " + key + " here", "bad key [redacted] here"},
-		{"bad key " + key[:100], "bad key [redacted]"},
-		{"inline " + strings.Repeat("QUJD", 20) + "!", "inline [redacted]!"},
+		{"bad key " + strings.Repeat("QUJD", 20) + "!", "bad key [redacted]!"},
 		{"Error adding/updating listener(s) tcp/80: no", "tcp/80: no"},
 		{"", "it does not hold to the constraints of its kind"},
 	} {
 		if got := clean(c.said); got != c.want {
 			t.Errorf("%q: got %q, want %q", c.said, got, c.want)
 		}
-	}
-	if got := clean(strings.Repeat("ä ", 1000)); len(got) > longestWords+3 {
-		t.Errorf("%d bytes", len(got))
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -16,12 +14,16 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/goproxy"
+	planes "github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
+// What tests of all dataplanes have.
 var (
-	gateway  = ir.Object{Kind: "Gateway", Namespace: "infra", Name: "gw"}
-	loopback = netip.MustParseAddr("127.0.0.1")
+	gateway, loopback = planes.Gateway, planes.Loopback
+	freePort          = planes.FreePort
+	listenerKey       = planes.ListenerKey
+	to                = planes.To
 )
 
 // patience bounds every wait of these tests.
@@ -97,8 +99,6 @@ func (r *rig) listen(name string) string {
 	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
-func listenerKey(name string) ir.ListenerKey { return ir.ListenerKey{Owner: gateway, Section: name} }
-
 // route adds a route of one rule that matches every path, and returns the rule.
 func (r *rig) route(listener string, rule *ir.Rule) *ir.Route {
 	name := fmt.Sprintf("route-%d", len(r.unit.Proxy.Routes))
@@ -125,26 +125,7 @@ func (r *rig) backend(name string, protocol ir.BackendProtocol, addrs ...string)
 
 // endpoints replaces the endpoints of a Service's port.
 func (r *rig) endpoints(key ir.EndpointsKey, addrs ...string) {
-	e := &ir.Endpoints{Key: key}
-	for _, a := range addrs {
-		ap := netip.MustParseAddrPort(a)
-		e.Endpoints = append(e.Endpoints, ir.Endpoint{Address: ap.Addr().String(), Port: ap.Port()})
-	}
-	kept := make([]*ir.Endpoints, 0, len(r.unit.Endpoints)+1)
-	for _, old := range r.unit.Endpoints {
-		if old.Key != key {
-			kept = append(kept, old)
-		}
-	}
-	r.unit.Endpoints = append(kept, e)
-}
-
-func to(keys ...ir.BackendKey) []ir.BackendUse {
-	uses := make([]ir.BackendUse, 0, len(keys))
-	for _, k := range keys {
-		uses = append(uses, ir.BackendUse{Backend: &k, Weight: 1})
-	}
-	return uses
+	planes.Endpoints(r.unit, key, addrs...)
 }
 
 // serve starts a backend of HTTP/1.1 and h2c.
@@ -163,34 +144,6 @@ func serve(t testing.TB, h http.HandlerFunc) string {
 func named(t testing.TB, name string) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
-}
-
-// handedOut are the ports of this process's tests. A port that was given twice
-// could make the proxy its own backend.
-var handedOut sync.Map
-
-// freePort returns a port below those that the system gives to connections.
-func freePort(t testing.TB) uint16 {
-	t.Helper()
-	for range 1000 {
-		port := uint16(12000 + rand.IntN(20000))
-		if _, taken := handedOut.LoadOrStore(port, true); taken {
-			continue
-		}
-		at := netip.AddrPortFrom(loopback, port)
-		ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
-		if err != nil {
-			continue
-		}
-		ln.Close()
-		// HTTP/3 wants the port's other half.
-		if datagrams, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at)); err == nil {
-			datagrams.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
 }
 
 // answer is what a client got.
@@ -268,3 +221,5 @@ func (l *lines) String() string {
 	defer l.mu.Unlock()
 	return string(l.text)
 }
+
+func TestContract(t *testing.T) { planes.Contract(t, goproxy.Dataplane{}) }

@@ -177,36 +177,6 @@ func TestRemovedListenerClosesItsSocketAlone(t *testing.T) {
 	}
 }
 
-func TestTakenPortIsAProblemOfItsListener(t *testing.T) {
-	r := newRig(t)
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	free := r.listen("free")
-	r.listen("taken")
-	r.unit.Proxy.Listeners[1].Port = uint16(taken.Addr().(*net.TCPAddr).Port)
-	r.route("free", &ir.Rule{Backends: to(r.backend("b", ir.BackendHTTP1, named(t, "b")))})
-	o := r.apply()
-	if len(o.Problems) != 1 || o.Problems[0].Origin != (ir.Origin{Object: gateway, Section: "taken"}) ||
-		!strings.Contains(o.Problems[0].Message, "another program or another Gateway has it") {
-		t.Fatalf("problems %v, want one of listener taken", o.Problems)
-	}
-	if got := get(t, plain(t), "http://"+free+"/"); got.body != "b" {
-		t.Errorf("the other listener: %d %q", got.status, got.body)
-	}
-	taken.Close()
-	select {
-	case o = <-r.local.Outcomes():
-		if len(o.Problems) != 0 {
-			t.Errorf("the port is free, and there are still problems: %v", o.Problems)
-		}
-	case <-time.After(patience):
-		t.Error("the port is free, and was not bound")
-	}
-}
-
 // TestStopDrains stops the proxy while a request and a stream are under way.
 func TestStopDrains(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})

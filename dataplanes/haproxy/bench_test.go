@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 	haproxytest "github.com/sluice-gateway/sluice/test/haproxy"
 )
@@ -14,21 +15,21 @@ import (
 // backends is in force.
 func BenchmarkOneEdit(b *testing.B) {
 	r := newRig(b, dataplanes.Options{})
-	r.listen("http")
-	r.secure(freePort(b), "tls", "a.example")
-	addr, two := named(b, "one"), named(b, "two")
+	r.Listen("http")
+	r.secure(rig.FreePort(b), "tls", "a.example")
+	addr, two := rig.Named(b, "one"), rig.Named(b, "two")
 	for i := range 5000 {
-		r.route("http", fmt.Sprint("/", i), &ir.Rule{Backends: to(r.backend(fmt.Sprint("b", i), addr))})
+		r.Route("http", fmt.Sprint("/", i), &ir.Rule{Backends: rig.To(r.Backend(fmt.Sprint("b", i), addr))})
 	}
-	r.must()
+	r.Must()
 	edit := func(with func(*ir.Rule, int)) func(*testing.B) {
 		return func(b *testing.B) {
 			b.Helper()
 			for i := 0; b.Loop(); i++ {
-				rule := *r.unit.Proxy.Routes[2500].Rules[0]
+				rule := *r.Unit.Proxy.Routes[2500].Rules[0]
 				with(&rule, i)
-				r.unit.Proxy.Routes[2500] = withRule(r.unit.Proxy.Routes[2500], &rule)
-				r.must()
+				r.Unit.Proxy.Routes[2500] = rig.WithRule(r.Unit.Proxy.Routes[2500], &rule)
+				r.Must()
 			}
 		}
 	}
@@ -36,19 +37,19 @@ func BenchmarkOneEdit(b *testing.B) {
 		rule.Matches = []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: fmt.Sprint("/changed", i)}}}
 	}))
 	b.Run("weight", edit(func(rule *ir.Rule, i int) {
-		rule.Backends = to(r.unit.Proxy.Backends[2500].Key, r.unit.Proxy.Backends[2501].Key)
+		rule.Backends = rig.To(r.Unit.Proxy.Backends[2500].Key, r.Unit.Proxy.Backends[2501].Key)
 		rule.Backends[0].Weight = i%100 + 1
 	}))
 	b.Run("endpoints", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
-			r.endpoints(r.unit.Proxy.Backends[2500].Key.EndpointsKey, []string{addr, two}[i%2])
-			r.must()
+			r.Endpoints(r.Unit.Proxy.Backends[2500].Key.EndpointsKey, []string{addr, two}[i%2])
+			r.Must()
 		}
 	})
 	b.Run("certificate", func(b *testing.B) {
 		for b.Loop() {
-			r.unit.Proxy.Certificates = []*ir.Certificate{certificate(b, "tls", "a.example")}
-			r.must()
+			r.Unit.Proxy.Certificates = []*ir.Certificate{certificate(b, "tls", "a.example")}
+			r.Must()
 		}
 	})
 	b.Run("structure", edit(func(rule *ir.Rule, i int) {

@@ -74,11 +74,11 @@ func (u *unit) claim(sections []*translator.Section) []*translator.Section {
 // has claims a socket, and reports whether the unit has it.
 func (u *unit) has(b bound) bool {
 	err := u.lost[b.socket]
-	if int(b.port)+u.assigned.PortOffset != int(b.socket.At.Port()) || b.socket.At.Port() == 0 {
+	if int(b.port)+u.Assigned.PortOffset != int(b.socket.At.Port()) || b.socket.At.Port() == 0 {
 		err = ports.ErrNoPort
 	}
 	if err == nil {
-		err = u.local.ports.Claim(u, b.socket)
+		err = u.Ports.Claim(u, b.socket)
 	}
 	if err != nil {
 		u.unbound[b] = err
@@ -99,7 +99,7 @@ func (u *unit) yield(sections []*translator.Section) {
 			}
 		}
 	}
-	u.local.ports.Keep(u, some)
+	u.Ports.Keep(u, some)
 }
 
 // unboundWords are HAProxy's of a socket that somebody has taken since it was tried:
@@ -141,7 +141,7 @@ func (u *unit) bindProblems(unit *ir.Unit) []ir.Problem {
 		for b, err := range u.unbound {
 			if b.port == l.Port && l.Protocol != ir.UDP && (!b.socket.UDP || l.Protocol == ir.HTTPS) {
 				all = append(all, ir.Problem{Origin: verdict.OriginOf(l), Message: ports.Lack{
-					Listener: l, Socket: b.socket, Offset: u.assigned.PortOffset, Err: err,
+					Listener: l, Socket: b.socket, Offset: u.Assigned.PortOffset, Err: err,
 				}.Message()})
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -13,38 +14,38 @@ import (
 // worker serves.
 func TestWhatChangesOftenTakesNoReload(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	port := freePort(t)
+	addr := r.Listen("http")
+	port := rig.FreePort(t)
 	r.secure(port, "tls", "a.example")
-	names := []string{named(t, "a"), named(t, "b"), named(t, "c")}
-	one, two := r.backend("one", names[0]), r.backend("two", names[1])
-	both := r.route("http", "/both", &ir.Rule{Backends: to(one, two)})
-	r.route("http", "/one", &ir.Rule{Backends: to(one)})
-	r.route("http", "/two", &ir.Rule{Backends: to(two)})
-	r.must()
+	names := []string{rig.Named(t, "a"), rig.Named(t, "b"), rig.Named(t, "c")}
+	one, two := r.Backend("one", names[0]), r.Backend("two", names[1])
+	both := r.Route("http", "/both", &ir.Rule{Backends: rig.To(one, two)})
+	r.Route("http", "/one", &ir.Rule{Backends: rig.To(one)})
+	r.Route("http", "/two", &ir.Rule{Backends: rig.To(two)})
+	r.Must()
 	worker := r.worker()
 	for i := range 250 {
-		r.endpoints(one.EndpointsKey, names[i%3], names[(i+1)%3])
-		r.must()
+		r.Endpoints(one.EndpointsKey, names[i%3], names[(i+1)%3])
+		r.Must()
 
 		rule := *both
-		rule.Backends = to(one, two)
+		rule.Backends = rig.To(one, two)
 		rule.Backends[i%2].Weight = 0
 		rule.Matches = []ir.Match{{Path: ir.PathMatch{Kind: ir.Prefix, Value: fmt.Sprint("/both", i)}}}
-		r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], &rule)
-		r.must()
-		wantAnswer(t, fmt.Sprint(addr, "/both", i), 200, "")
-		wantAnswer(t, fmt.Sprint(addr, "/both", i-1), 404, "")
+		r.Unit.Proxy.Routes[0] = rig.WithRule(r.Unit.Proxy.Routes[0], &rule)
+		r.Must()
+		rig.WantAnswer(t, fmt.Sprint(addr, "/both", i), 200, "")
+		rig.WantAnswer(t, fmt.Sprint(addr, "/both", i-1), 404, "")
 
 		fresh := certificate(t, "tls", "a.example")
-		r.unit.Proxy.Certificates = []*ir.Certificate{fresh}
-		r.must()
+		r.Unit.Proxy.Certificates = []*ir.Certificate{fresh}
+		r.Must()
 		if got := serialAt(t, port, "a.example"); got != serial {
 			t.Fatalf("certificate %d is served, want %d", got, serial)
 		}
-		r.endpoints(two.EndpointsKey, names[i%3])
-		r.must()
-		wantAnswer(t, addr+"/two", 200, string("abc"[i%3]))
+		r.Endpoints(two.EndpointsKey, names[i%3])
+		r.Must()
+		rig.WantAnswer(t, addr+"/two", 200, string("abc"[i%3]))
 		if now := r.worker(); now != worker {
 			t.Fatalf("round %d: worker %d has taken the place of %d", i, now, worker)
 		}
@@ -65,22 +66,22 @@ func serialAt(t *testing.T, port uint16, name string) int64 {
 // was there a moment ago takes none.
 func TestStructureTakesOneReload(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	rule := r.route("http", "/", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
-	r.must()
+	addr := r.Listen("http")
+	rule := r.Route("http", "/", &ir.Rule{Backends: rig.To(r.Backend("one", rig.Named(t, "one")))})
+	r.Must()
 	first := r.worker()
 	more := *rule
 	more.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-One", Value: "1"}}}}}
-	r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], &more)
-	r.must()
+	r.Unit.Proxy.Routes[0] = rig.WithRule(r.Unit.Proxy.Routes[0], &more)
+	r.Must()
 	second := r.worker()
 	if first == second {
 		t.Fatal("the same worker serves what it did not know")
 	}
 	for i := range 4 {
-		r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], []*ir.Rule{rule, &more}[i%2])
-		r.must()
-		wantAnswer(t, addr, 200, "one")
+		r.Unit.Proxy.Routes[0] = rig.WithRule(r.Unit.Proxy.Routes[0], []*ir.Rule{rule, &more}[i%2])
+		r.Must()
+		rig.WantAnswer(t, addr, 200, "one")
 	}
 	if now := r.worker(); now != second {
 		t.Errorf("worker %d has taken the place of %d", now, second)

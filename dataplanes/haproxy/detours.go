@@ -48,14 +48,14 @@ func (d *detours) start(dir string) (*detour.Agent, error) {
 // detour has the agent ready for what a configuration leads to it.
 func (u *unit) detour(c *translator.Config) {
 	u.agent.Apply(detour.Input{
-		Unit: c.Unit(), Detours: c.Detours, Address: u.assigned.Address, PortOffset: u.assigned.PortOffset,
+		Unit: c.Unit(), Detours: c.Detours, Address: u.Assigned.Address, PortOffset: u.Assigned.PortOffset,
 	})
 }
 
 // endDetours lets sessions of UDP come to an end while a process ends, and then ends
 // the agent.
 func (u *unit) endDetours(process func()) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(u.assigned.Unit.Proxy.Settings.Timeouts.Drain))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(u.Assigned.Unit.Proxy.Settings.Timeouts.Drain))
 	defer cancel()
 	drained := make(chan struct{})
 	go func() {

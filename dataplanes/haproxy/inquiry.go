@@ -107,35 +107,25 @@ func (q *inquiry) made(origins []ir.Origin) []any {
 	return all
 }
 
-// search tries listeners without any rule, then rules that were not in force before,
-// then all.
+// search refuses those of the elements that HAProxy refuses.
 func (q *inquiry) search(ctx context.Context, listeners []*ir.Listener, rules []*ir.Rule) (bool, error) {
 	if words, err := q.test(ctx, nil); err != nil || words != "" {
 		return false, err
 	}
-	fresh := slices.DeleteFunc(slices.Clone(rules), func(rule *ir.Rule) bool { return q.u.good.rules[rule] })
-	for _, suspects := range [][]any{elements(listeners), elements(fresh), elements(rules)} {
+	for _, suspects := range q.u.Good.Rows(listeners, rules) {
 		guilty, err := agent.Bisect(suspects, func(some []any) (string, error) { return q.test(ctx, some) })
 		if err != nil {
 			return false, err
 		}
 		news := false
 		for _, g := range guilty {
-			news = q.refuse(g.Suspect, g.Words, elements(q.unit.Proxy.Listeners)...) || news
+			news = q.refuse(g.Suspect, g.Words, verdict.Elements(q.unit.Proxy.Listeners)...) || news
 		}
 		if news {
 			return true, nil
 		}
 	}
 	return false, nil
-}
-
-func elements[T any](all []*T) []any {
-	out := make([]any, 0, len(all))
-	for _, e := range all {
-		out = append(out, e)
-	}
-	return out
 }
 
 // test asks whether HAProxy refuses a unit of some of the elements alone, and returns

@@ -2,142 +2,29 @@ package haproxy
 
 import (
 	"context"
-	"maps"
-	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
-	"github.com/sluice-gateway/sluice/dataplanes/agent"
-	"github.com/sluice-gateway/sluice/dataplanes/agent/ports"
-	"github.com/sluice-gateway/sluice/dataplanes/agent/records"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/units"
 	"github.com/sluice-gateway/sluice/dataplanes/haproxy/record"
-	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
-	"github.com/sluice-gateway/sluice/dataplanes/internal/allowance"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
-// local runs a unit for each owner, side by side.
+// local runs a HAProxy for each unit.
 type local struct {
-	*agent.Wishes
-	opts    dataplanes.Options
-	outbox  *agent.Outbox
-	records *records.Records
-	admin   *admin.Server
-	program *agent.Finder
-	ports   *ports.Ports
+	*units.Local[*unit]
 	detours *detours
-	// leaving is set when clients are asked to go.
-	leaving atomic.Bool
-	ending  sync.WaitGroup
-
-	mu sync.Mutex
-	// byOwner are the units; run alone changes them.
-	byOwner map[ir.Object]*unit
 }
 
-var _ dataplanes.Local = (*local)(nil)
+var _ dataplanes.Local = local{}
 
-func newLocal(ctx context.Context, opts dataplanes.Options) (*local, error) {
-	l := &local{
-		Wishes: agent.NewWishes(), opts: opts, outbox: agent.NewOutbox(), byOwner: map[ir.Object]*unit{}, ports: ports.None(),
-		records: records.New(opts), program: &agent.Finder{Wanted: wanted},
-	}
-	l.records.Metrics.Registry().MustRegister(record.NewNumbers(l.recorded))
-	allowance.Inherit()
-	l.detours = newDetours(opts, l.records)
-	if opts.Admin.Port() == 0 {
-		return l, nil
-	}
-	var err error
-	if l.admin, err = admin.Listen(ctx, opts.Admin, "haproxy", l.records.Metrics); err != nil {
-		l.detours.close()
-		l.outbox.Close()
-	}
-	return l, err
+func start(ctx context.Context, opts dataplanes.Options) (local, error) {
+	l := local{Local: units.New[*unit](opts, wanted)}
+	l.Records.Metrics.Registry().MustRegister(record.NewNumbers(l.recorded))
+	l.detours = newDetours(opts, l.Records)
+	return l, l.Start(ctx, units.Kind[*unit]{Name: Dataplane{}.Name(), Begin: l.begin, End: l.detours.close})
 }
 
-// Outcomes is closed when all units have drained.
-func (l *local) Outcomes() <-chan dataplanes.Outcome { return l.outbox.Outcomes() }
-
-// run does what is asked for until the context ends.
-func (l *local) run(ctx context.Context) {
-	leaving := l.opts.Leaving
-	for {
-		select {
-		case <-ctx.Done():
-			l.stop()
-			return
-		case <-leaving:
-			leaving = nil
-			l.leaving.Store(true)
-			for _, u := range l.units() {
-				u.hurry()
-			}
-		case <-l.Wake():
-			for _, wish := range l.Take() {
-				l.grant(wish)
-			}
-		}
-	}
-}
-
-// stop drains all units at once.
-func (l *local) stop() {
-	l.admin.SetReady(false)
-	for _, u := range l.units() {
-		l.end(u.owner)
-	}
-	l.ending.Wait()
-	l.detours.close()
-	l.records.Close()
-	l.outbox.Close()
-	l.admin.Close()
-}
-
-func (l *local) grant(wish agent.Wish) {
-	if wish.Assignment == nil {
-		l.end(wish.Owner)
-		return
-	}
-	l.mu.Lock()
-	u := l.byOwner[wish.Owner]
-	if u == nil {
-		u = startUnit(l, wish.Owner)
-		l.byOwner[wish.Owner] = u
-	}
-	l.mu.Unlock()
-	u.apply(wish.Assignment)
-}
-
-// end lets a unit drain.
-func (l *local) end(owner ir.Object) {
-	l.mu.Lock()
-	u := l.byOwner[owner]
-	delete(l.byOwner, owner)
-	none := len(l.byOwner) == 0
-	l.mu.Unlock()
-	if u == nil {
-		return
-	}
-	if none {
-		l.admin.SetReady(false)
-	}
-	l.ending.Go(func() {
-		u.stop()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.byOwner[owner] == nil {
-			l.outbox.Drop(owner)
-		}
-	})
-}
-
-func (l *local) units() []*unit {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Collect(maps.Values(l.byOwner))
-}
+func (l local) begin(owner ir.Object) *unit { return beginUnit(l.Shared, l.detours, owner) }
 
 // Child is a HAProxy that runs.
 type Child struct {
@@ -151,20 +38,20 @@ type Child struct {
 }
 
 // Children returns the HAProxys that run, in no order.
-func (l *local) Children() []Child {
+func (l local) Children() []Child {
 	var all []Child
-	for _, u := range l.units() {
+	for _, u := range l.Units() {
 		if p := u.running.Load(); p != nil {
-			all = append(all, Child{Owner: u.owner, PID: p.child.PID(), Dir: p.folder.dir, Admin: p.admin, Master: p.master})
+			all = append(all, Child{Owner: u.Owner, PID: p.child.PID(), Dir: p.folder.dir, Admin: p.admin, Master: p.master})
 		}
 	}
 	return all
 }
 
 // recorded returns the HAProxys that run as metrics ask them.
-func (l *local) recorded() []record.Child {
+func (l local) recorded() []record.Child {
 	var all []record.Child
-	for _, u := range l.units() {
+	for _, u := range l.Units() {
 		if p := u.running.Load(); p != nil {
 			all = append(all, record.Child{Unit: p.record, Admin: p.admin})
 		}

@@ -32,6 +32,7 @@ type process struct {
 	runs *layout
 	// leaving are servers that are to be deleted once their connections have ended.
 	leaving map[serverKey]translator.Server
+	rolled  rolled
 }
 
 // prepare makes a process's folder.
@@ -41,7 +42,7 @@ func prepare(program, in string) (*process, error) {
 		return nil, err
 	}
 	return &process{
-		program: program, folder: f, said: &agent.Tail{}, written: map[string]string{}, leaving: map[serverKey]translator.Server{},
+		program: program, folder: f, said: &agent.Tail{}, written: map[string]string{}, leaving: map[serverKey]translator.Server{}, rolled: rolled{},
 		admin: &Socket{f.path(translator.AdminSocket), workerTime}, master: &Socket{f.path(translator.MasterSocket), masterTime},
 	}, nil
 }
@@ -151,9 +152,12 @@ func (p *process) write(files map[string]string) error {
 // apply has HAProxy run a layout: it is told what it can be told, and reloads where it
 // cannot. What it refuses leaves it as it is, as far as p.runs says.
 func (p *process) apply(ctx context.Context, next *layout) error {
+	now := time.Now()
+	p.roll(next, now)
 	if p.runs != nil && p.child != nil {
 		c := difference(p.runs, next, p.leaving)
 		if !c.reload {
+			c.first = append(p.rolling(next, now), c.first...)
 			if p.tell(ctx, c, next) == nil {
 				p.runs = next
 				return p.write(next.texts())
@@ -162,7 +166,7 @@ func (p *process) apply(ctx context.Context, next *layout) error {
 			p.runs = nil
 		}
 	}
-	return p.renew(ctx, next.swept(time.Now()))
+	return p.renew(ctx, next.swept(now))
 }
 
 // tell does a change while HAProxy runs.
@@ -229,6 +233,8 @@ func (p *process) renew(ctx context.Context, next *layout) error {
 		return err
 	}
 	p.runs, p.leaving = next, map[serverKey]translator.Server{}
+	// A new worker knows nothing of it. One that does not hear it serves all the same.
+	_ = p.admin.Do(ctx, p.rolling(next, time.Time{}))
 	return nil
 }
 

@@ -17,49 +17,10 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 	haproxytest "github.com/sluice-gateway/sluice/test/haproxy"
 )
-
-// A port that another program has is told of, and taken once it is free.
-func TestAPortThatIsTaken(t *testing.T) {
-	r := newRig(t, dataplanes.Options{})
-	r.route("http", "/", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
-	taken, free := r.listen("taken"), r.listen("http")
-	ln, err := net.Listen("tcp", taken)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := r.apply()
-	if len(out.Problems) != 1 || out.Problems[0].Origin.Section != "taken" ||
-		!strings.Contains(out.Problems[0].Message, "cannot be bound at "+taken+": another program or another Gateway has it") {
-		t.Fatalf("problems: %v", out.Problems)
-	}
-	wantAnswer(t, free, 200, "one")
-	ln.Close()
-	r.until("no problem any more", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 })
-	wantAnswer(t, taken, 404, "")
-}
-
-// Two units that want one port do not share it, though HAProxy's sockets could.
-func TestTwoUnitsWantOnePort(t *testing.T) {
-	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	r.route("http", "/", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
-	r.must()
-	other := newUnit(ir.Object{Kind: "Gateway", Namespace: "infra", Name: "other"})
-	other.Proxy.Listeners = r.unit.Proxy.Listeners
-	r.local.Apply(dataplanes.Assignment{Unit: other, Version: "other", Address: loopback})
-	if out := r.await("other"); len(out.Problems) != 1 || !strings.Contains(out.Problems[0].Message, "another Gateway has it") {
-		t.Fatalf("problems: %v", out.Problems)
-	}
-	for range 20 {
-		wantAnswer(t, addr, 200, "one")
-	}
-	r.local.Remove(gateway)
-	r.until("the other has it", func(o dataplanes.Outcome) bool { return o.Owner.Name == "other" && len(o.Problems) == 0 })
-	wantAnswer(t, addr, 404, "")
-}
 
 // kill ends a process as nothing else can.
 func kill(t *testing.T, pid int) {
@@ -73,19 +34,19 @@ func kill(t *testing.T, pid int) {
 // force: changes that were told to the worker alone too.
 func TestHAProxyEndsByItself(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	one := r.backend("one", named(t, "one"))
-	r.route("http", "/", &ir.Rule{Backends: to(one)})
-	r.must()
-	r.endpoints(one.EndpointsKey, named(t, "two"))
-	r.must()
+	addr := r.Listen("http")
+	one := r.Backend("one", rig.Named(t, "one"))
+	r.Route("http", "/", &ir.Rule{Backends: rig.To(one)})
+	r.Must()
+	r.Endpoints(one.EndpointsKey, rig.Named(t, "two"))
+	r.Must()
 	for what, pid := range map[string]func() int{"worker": r.worker, "master": func() int { return r.child().PID }} {
 		kill(t, pid())
-		r.until("that the "+what+" ended", func(o dataplanes.Outcome) bool {
+		r.Until("that the "+what+" ended", func(o dataplanes.Outcome) bool {
 			return o.Down && len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "HAProxy has ended (")
 		})
-		r.until("that it serves again", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 && o.Version == "2" && !o.Down })
-		wantAnswer(t, addr, 200, "two")
+		r.Until("that it serves again", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 && o.Version == "2" && !o.Down })
+		rig.WantAnswer(t, addr, 200, "two")
 	}
 }
 
@@ -94,11 +55,11 @@ func TestStop(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	r := newRig(t, dataplanes.Options{})
-	r.listen("http")
-	r.must()
+	r.Listen("http")
+	r.Must()
 	pid := r.child().PID
-	r.stop()
-	for range r.outcomes { //nolint:revive // Until it is closed.
+	r.Stop()
+	for range r.Outcomes { //nolint:revive // Until it is closed.
 	}
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
 		t.Errorf("process %d is there", pid)
@@ -108,24 +69,11 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A path that is too long for a socket is not used.
-func TestLongTemporaryDirectory(t *testing.T) {
-	long := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
-	if err := os.Mkdir(long, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("TMPDIR", long)
-	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	r.must()
-	wantAnswer(t, addr, 404, "")
-}
-
 // Without HAProxy, or with another one, every listener says what to do; it is served
 // once HAProxy is there.
 func TestHAProxyIsMissing(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
+	addr := r.Listen("http")
 	real := os.Getenv("SLUICE_HAPROXY")
 	if real == "" {
 		real, _ = exec.LookPath("haproxy")
@@ -144,12 +92,12 @@ func TestHAProxyIsMissing(t *testing.T) {
 			}
 		}
 		t.Setenv("SLUICE_HAPROXY", path)
-		if out := r.apply(); len(out.Problems) != 1 || out.Problems[0].Origin.Section != "http" || !strings.Contains(out.Problems[0].Message, c.want) {
+		if out := r.Apply(); len(out.Problems) != 1 || out.Problems[0].Origin.Section != "http" || !strings.Contains(out.Problems[0].Message, c.want) {
 			t.Errorf("%s: problems %v, want %q", name, out.Problems, c.want)
 		}
 	}
 	t.Setenv("SLUICE_HAPROXY", real)
-	awaitAnswer(t, addr, 404)
+	rig.AwaitAnswer(t, addr, 404)
 }
 
 // What makes HAProxy end each time is told of, and it is tried again.
@@ -163,20 +111,20 @@ func TestHAProxyEndsEachTime(t *testing.T) {
 	}
 	t.Setenv("SLUICE_HAPROXY", program)
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	r.must()
+	addr := r.Listen("http")
+	r.Must()
 	if err := os.WriteFile(broken, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	kill(t, r.child().PID)
-	r.until("that it ends", func(o dataplanes.Outcome) bool {
+	r.Until("that it ends", func(o dataplanes.Outcome) bool {
 		return o.Down && len(o.Problems) == 1 && strings.Contains(o.Problems[0].Message, "it is broken")
 	})
 	if err := os.Remove(broken); err != nil {
 		t.Fatal(err)
 	}
-	r.until("that it serves", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 })
-	wantAnswer(t, addr, 404, "")
+	r.Until("that it serves", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 })
+	rig.WantAnswer(t, addr, 404, "")
 }
 
 // Who is about to end asks its clients to go, and lets new ones in; a reload changes
@@ -184,11 +132,11 @@ func TestHAProxyEndsEachTime(t *testing.T) {
 func TestLeaving(t *testing.T) {
 	leaving := make(chan struct{})
 	r := newRig(t, dataplanes.Options{Leaving: leaving})
-	addr := r.listen("http")
-	rule := r.route("http", "/", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
-	r.must()
+	addr := r.Listen("http")
+	rule := r.Route("http", "/", &ir.Rule{Backends: rig.To(r.Backend("one", rig.Named(t, "one")))})
+	r.Must()
 	asked := func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
 		defer cancel()
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr, nil)
 		if err != nil {
@@ -211,8 +159,8 @@ func TestLeaving(t *testing.T) {
 	wait.For(t, "clients are asked to go", asked)
 	more := *rule
 	more.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-One", Value: "1"}}}}}
-	r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], &more)
-	r.must()
+	r.Unit.Proxy.Routes[0] = rig.WithRule(r.Unit.Proxy.Routes[0], &more)
+	r.Must()
 	if !asked() {
 		t.Error("clients are not asked to go any more")
 	}
@@ -222,11 +170,11 @@ func TestLeaving(t *testing.T) {
 func TestLeavingOverHTTP2(t *testing.T) {
 	leaving := make(chan struct{})
 	r := newRig(t, dataplanes.Options{Leaving: leaving})
-	port := freePort(t)
+	port := rig.FreePort(t)
 	r.secure(port, "http", "a.example")
-	r.route("http", "/", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
-	r.unit.Proxy.Routes[0].Attachments[0].Hostnames = []string{"a.example"}
-	r.must()
+	r.Route("http", "/", &ir.Rule{Backends: rig.To(r.Backend("one", rig.Named(t, "one")))})
+	r.Unit.Proxy.Routes[0].Attachments[0].Hostnames = []string{"a.example"}
+	r.Must()
 	var dials atomic.Int64
 	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		dials.Add(1)

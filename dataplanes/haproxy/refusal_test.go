@@ -19,96 +19,97 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
 // broken is a backend by a name that no Service has, and no section of HAProxy's can
 // have.
-func (r *rig) broken(name string) []ir.BackendUse {
-	return to(r.backend("!"+name, named(r.t, name)))
+func (r *plane) broken(name string) []ir.BackendUse {
+	return rig.To(r.Backend("!"+name, rig.Named(r.T, name)))
 }
 
 // What HAProxy refuses costs the rule that asks for it, and heals with it.
 func TestRefusedRule(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	use := to(r.backend("one", named(t, "one")))
-	r.route("http", "/good", &ir.Rule{Backends: use})
-	r.must()
-	bad := r.route("http", "/bad", &ir.Rule{Backends: append(r.broken("bad"), use...)})
-	other := r.route("http", "/other", &ir.Rule{Backends: use})
-	r.refused("HAProxy refuses it: ", bad)
-	wantAnswer(t, addr+"/good", 200, "one")
-	wantAnswer(t, addr+"/other", 200, "one")
-	wantAnswer(t, addr+"/bad", 500, "")
+	addr := r.Listen("http")
+	use := rig.To(r.Backend("one", rig.Named(t, "one")))
+	r.Route("http", "/good", &ir.Rule{Backends: use})
+	r.Must()
+	bad := r.Route("http", "/bad", &ir.Rule{Backends: append(r.broken("bad"), use...)})
+	other := r.Route("http", "/other", &ir.Rule{Backends: use})
+	r.Refused("HAProxy refuses it: ", bad)
+	rig.WantAnswer(t, addr+"/good", 200, "one")
+	rig.WantAnswer(t, addr+"/other", 200, "one")
+	rig.WantAnswer(t, addr+"/bad", 500, "")
 
 	// An edit of something else finds it refused as before.
 	more := *other
 	more.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Remove: []string{"Server"}}}}
-	r.unit.Proxy.Routes[2] = withRule(r.unit.Proxy.Routes[2], &more)
-	r.refused("HAProxy refuses it: ", bad)
-	wantAnswer(t, addr+"/bad", 500, "")
+	r.Unit.Proxy.Routes[2] = rig.WithRule(r.Unit.Proxy.Routes[2], &more)
+	r.Refused("HAProxy refuses it: ", bad)
+	rig.WantAnswer(t, addr+"/bad", 500, "")
 
 	good := *bad
 	good.Backends = use
-	r.unit.Proxy.Routes[1] = withRule(r.unit.Proxy.Routes[1], &good)
-	r.must()
-	wantAnswer(t, addr+"/bad", 200, "one")
+	r.Unit.Proxy.Routes[1] = rig.WithRule(r.Unit.Proxy.Routes[1], &good)
+	r.Must()
+	rig.WantAnswer(t, addr+"/bad", 200, "one")
 }
 
 // Several at once, that ask for the same and for other things.
 func TestSeveralRefusedRules(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	use := to(r.backend("one", named(t, "one")))
+	addr := r.Listen("http")
+	use := rig.To(r.Backend("one", rig.Named(t, "one")))
 	two, three := r.broken("two"), r.broken("three")
 	var bad []*ir.Rule
 	for i := range 40 {
 		path := fmt.Sprint("/", i)
 		switch i {
 		case 3, 4:
-			bad = append(bad, r.route("http", path, &ir.Rule{Backends: two}))
+			bad = append(bad, r.Route("http", path, &ir.Rule{Backends: two}))
 		case 30:
-			bad = append(bad, r.route("http", path, &ir.Rule{Backends: three}))
+			bad = append(bad, r.Route("http", path, &ir.Rule{Backends: three}))
 		default:
-			r.route("http", path, &ir.Rule{Backends: use})
+			r.Route("http", path, &ir.Rule{Backends: use})
 		}
 	}
-	r.refused("HAProxy refuses it: ", bad...)
-	wantAnswer(t, addr+"/5", 200, "one")
-	wantAnswer(t, addr+"/3", 500, "")
-	wantAnswer(t, addr+"/30", 500, "")
+	r.Refused("HAProxy refuses it: ", bad...)
+	rig.WantAnswer(t, addr+"/5", 200, "one")
+	rig.WantAnswer(t, addr+"/3", 500, "")
+	rig.WantAnswer(t, addr+"/30", 500, "")
 }
 
 // One among many.
 func TestOneRefusedAmongMany(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	use := to(r.backend("one", named(t, "one")))
+	addr := r.Listen("http")
+	use := rig.To(r.Backend("one", rig.Named(t, "one")))
 	for i := range 1999 {
-		r.route("http", fmt.Sprint("/", i), &ir.Rule{Backends: use})
+		r.Route("http", fmt.Sprint("/", i), &ir.Rule{Backends: use})
 	}
-	bad := r.route("http", "/bad", &ir.Rule{Backends: append(r.broken("bad"), use...)})
-	r.refused("HAProxy refuses it: ", bad)
-	wantAnswer(t, addr+"/1711", 200, "one")
-	wantAnswer(t, addr+"/bad", 500, "")
+	bad := r.Route("http", "/bad", &ir.Rule{Backends: append(r.broken("bad"), use...)})
+	r.Refused("HAProxy refuses it: ", bad)
+	rig.WantAnswer(t, addr+"/1711", 200, "one")
+	rig.WantAnswer(t, addr+"/bad", 500, "")
 }
 
 // A certificate that HAProxy refuses costs its listener; those beside it serve.
 func TestRefusedCertificate(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	port := freePort(t)
+	port := rig.FreePort(t)
 	r.secure(port, "good", "good.example")
 	r.secure(port, "bad", "bad.example")
-	alone := freePort(t)
+	alone := rig.FreePort(t)
 	r.secure(alone, "alone", "alone.example")
-	r.must()
-	good := r.unit.Proxy.Certificates
+	r.Must()
+	good := r.Unit.Proxy.Certificates
 	for i := 1; i <= 2; i++ {
-		r.unit.Proxy.Certificates = slices.Clone(r.unit.Proxy.Certificates)
-		r.unit.Proxy.Certificates[i] = weak(t, good[i].Key.Name, r.unit.Proxy.Listeners[i].Hostname)
+		r.Unit.Proxy.Certificates = slices.Clone(r.Unit.Proxy.Certificates)
+		r.Unit.Proxy.Certificates[i] = weak(t, good[i].Key.Name, r.Unit.Proxy.Listeners[i].Hostname)
 	}
-	out := r.apply()
+	out := r.Apply()
 	got := map[string]string{}
 	for _, p := range out.Problems {
 		got[p.Origin.Section] = p.Message
@@ -128,8 +129,8 @@ func TestRefusedCertificate(t *testing.T) {
 	if _, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", alone)); err == nil {
 		t.Error("a port that nothing serves is open")
 	}
-	r.unit.Proxy.Certificates = good
-	r.must()
+	r.Unit.Proxy.Certificates = good
+	r.Must()
 	for port, name := range map[uint16]string{port: "bad.example", alone: "alone.example"} {
 		if err := handshake(port, name); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -150,11 +151,11 @@ func handshake(port uint16, name string) error {
 }
 
 // secure adds a listener of HTTPS with a certificate of its own.
-func (r *rig) secure(port uint16, name, hostname string) {
-	c := certificate(r.t, name, hostname)
-	r.unit.Proxy.Certificates = append(r.unit.Proxy.Certificates, c)
-	r.unit.Proxy.Listeners = append(r.unit.Proxy.Listeners, &ir.Listener{
-		Key: listenerKey(name), Port: port, Protocol: ir.HTTPS, Hostname: hostname,
+func (r *plane) secure(port uint16, name, hostname string) {
+	c := certificate(r.T, name, hostname)
+	r.Unit.Proxy.Certificates = append(r.Unit.Proxy.Certificates, c)
+	r.Unit.Proxy.Listeners = append(r.Unit.Proxy.Listeners, &ir.Listener{
+		Key: rig.ListenerKey(name), Port: port, Protocol: ir.HTTPS, Hostname: hostname,
 		TLS: &ir.ListenerTLS{Mode: ir.Terminate, Certificates: []ir.CertificateKey{c.Key}},
 	})
 }

@@ -18,7 +18,7 @@ import (
 func (u *unit) processText() string {
 	lines := []string{
 		"global",
-		"set-var " + translator.SessionKey + " str(" + base64.StdEncoding.EncodeToString([]byte(u.sessionKey())) + ")",
+		"set-var " + translator.SessionKey + " str(" + base64.StdEncoding.EncodeToString([]byte(u.SessionKey())) + ")",
 		"cluster-secret " + u.clusterSecret(),
 		"mworker-max-reloads " + strconv.Itoa(mostReloads),
 		// A worker that ends closes idle connections at once, among them those whose
@@ -38,7 +38,7 @@ func (u *unit) processText() string {
 // nobody knows their connection: a worker that has taken the place of another one, or
 // another pod, knows those tokens then, and nobody waits for what never comes.
 func (u *unit) clusterSecret() string {
-	sum := sha256.Sum256([]byte("connections of QUIC, " + string(u.sessionKey())))
+	sum := sha256.Sum256([]byte("connections of QUIC, " + string(u.SessionKey())))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -64,15 +64,16 @@ const mostReloads = 24
 // them to go, before those that are not used are closed.
 const lastIdle = 2 * time.Second
 
-// askToLeave has clients make another connection for their next request, where the
+// Leave has clients make another connection for their next request, where the
 // whole proxy is about to end. Those of HTTP/1.1 read so in an answer, at once. HTTP/2
 // has a frame for it, which HAProxy sends where a worker is to end, and where a
 // connection has had its number of streams, which is structure: it takes a reload. That
 // one waits, as it closes connections that are not used.
-func (u *unit) askToLeave(ctx context.Context, now time.Time) {
-	if u.process == nil || u.process.runs == nil || u.good.config == nil || !u.local.leaving.Load() || !u.left.IsZero() {
+func (u *unit) Leave(ctx context.Context) {
+	if u.process == nil || u.process.runs == nil || u.Good.Config == nil || !u.Leaving() || !u.left.IsZero() {
 		return
 	}
+	now := time.Now()
 	if u.asking.IsZero() {
 		// A HAProxy that does not answer is asked again.
 		if u.process.admin.Do(ctx, []command{{line: translator.Leave}}) == nil {
@@ -84,7 +85,7 @@ func (u *unit) askToLeave(ctx context.Context, now time.Time) {
 		return
 	}
 	u.left = now
-	if u.deliver(ctx, u.good.config) != nil {
+	if u.deliver(ctx, u.Good.Config) != nil {
 		u.left = time.Time{}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
+	"github.com/sluice-gateway/sluice/dataplanes/rig"
 	"github.com/sluice-gateway/sluice/ir"
 )
 
@@ -23,7 +24,7 @@ type load struct {
 
 // ask begins a load of some clients: each has connections that it keeps, or a new one
 // for each request.
-func (r *rig) load(addr string, keep bool) *load {
+func (r *plane) load(addr string, keep bool) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -48,12 +49,12 @@ func (r *rig) load(addr string, keep bool) *load {
 		wg.Wait()
 		return failures
 	}
-	r.t.Cleanup(func() { cancel(); wg.Wait() })
+	r.T.Cleanup(func() { cancel(); wg.Wait() })
 	return l
 }
 
 func once(client *http.Client, addr string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr, nil)
 	if err != nil {
@@ -77,19 +78,19 @@ func once(client *http.Client, addr string) error {
 // who keeps connections and tries again where one has ended.
 func TestNothingIsLostAcrossReloads(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
-	one := r.backend("one", named(t, "one"))
-	rule := r.route("http", "/", &ir.Rule{Backends: to(one)})
-	r.must()
+	addr := r.Listen("http")
+	one := r.Backend("one", rig.Named(t, "one"))
+	rule := r.Route("http", "/", &ir.Rule{Backends: rig.To(one)})
+	r.Must()
 	loads := map[string]*load{"new connections": r.load(addr, false), "kept connections": r.load(addr, true)}
-	names := []string{named(t, "a"), named(t, "b")}
+	names := []string{rig.Named(t, "a"), rig.Named(t, "b")}
 	for i := range 100 {
 		next := *rule
 		next.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-Round", Value: fmt.Sprint(i)}}}}}
-		r.unit.Proxy.Routes[0] = withRule(r.unit.Proxy.Routes[0], &next)
-		r.must()
-		r.endpoints(one.EndpointsKey, names[i%2])
-		r.must()
+		r.Unit.Proxy.Routes[0] = rig.WithRule(r.Unit.Proxy.Routes[0], &next)
+		r.Must()
+		r.Endpoints(one.EndpointsKey, names[i%2])
+		r.Must()
 	}
 	for what, l := range loads {
 		before := l.asked.Load()
@@ -104,29 +105,29 @@ func TestNothingIsLostAcrossReloads(t *testing.T) {
 // with their last.
 func TestReloadsWhileWorkersAreBusy(t *testing.T) {
 	r := newRig(t, dataplanes.Options{})
-	addr := r.listen("http")
+	addr := r.Listen("http")
 	finish := make(chan bool)
-	slow := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	slow := rig.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		<-finish
 		_, _ = fmt.Fprint(w, "late")
 	})
-	r.unit.Proxy.Settings.Timeouts.Drain = 0
-	r.route("http", "/slow", &ir.Rule{Backends: to(r.backend("slow", slow))})
-	rule := r.route("http", "/", &ir.Rule{Backends: to(r.backend("one", named(t, "one")))})
-	r.must()
+	r.Unit.Proxy.Settings.Timeouts.Drain = 0
+	r.Route("http", "/slow", &ir.Rule{Backends: rig.To(r.Backend("slow", slow))})
+	rule := r.Route("http", "/", &ir.Rule{Backends: rig.To(r.Backend("one", rig.Named(t, "one")))})
+	r.Must()
 	var answers sync.WaitGroup
 	for i := range 12 {
 		answers.Go(func() {
-			if status, body, err := try(t, addr+"/slow"); err != nil || body != "late" {
+			if status, body, err := rig.Try(t, addr+"/slow"); err != nil || body != "late" {
 				t.Errorf("%d %q %v", status, body, err)
 			}
 		})
 		wait.For(t, "the request is under way", func() bool { return r.busy() })
 		next := *rule
 		next.Filters = []ir.Filter{{ResponseHeaders: &ir.HeaderEdit{Set: []ir.Header{{Name: "X-Round", Value: fmt.Sprint(i)}}}}}
-		r.unit.Proxy.Routes[1] = withRule(r.unit.Proxy.Routes[1], &next)
-		r.must()
-		wantAnswer(t, addr, 200, "one")
+		r.Unit.Proxy.Routes[1] = rig.WithRule(r.Unit.Proxy.Routes[1], &next)
+		r.Must()
+		rig.WantAnswer(t, addr, 200, "one")
 	}
 	close(finish)
 	answers.Wait()
@@ -138,10 +139,10 @@ func TestReloadsWhileWorkersAreBusy(t *testing.T) {
 }
 
 // busy reports whether the worker has a request under way beside the question.
-func (r *rig) busy() bool {
+func (r *plane) busy() bool {
 	said, err := r.child().Admin.Ask(context.Background(), "show stat")
 	if err != nil {
-		r.t.Fatal(err)
+		r.T.Fatal(err)
 	}
 	for line := range strings.Lines(said) {
 		cells := strings.Split(line, ",")

@@ -3,6 +3,8 @@ package haproxy
 import (
 	"regexp"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/dataplanes/agent/verdict"
 )
 
 var (
@@ -10,15 +12,7 @@ var (
 	alert = regexp.MustCompile(`^\[ALERT\]\s*(?:\(\d+\)\s*)?:\s*(?:config\s*:\s*)?`)
 	// place is where in the files something is.
 	place = regexp.MustCompile(`(?:parsing )?\[[^\]\s]*:\d+\](?:\s*:)?\s*`)
-	// pemBlock is a block of PEM, which may hold a key, or what is left of one.
-	pemBlock = regexp.MustCompile(`-----BEGIN [^-]*-----(?s:.*?)(-----END [^-]*-----|$)`)
-	// coded is a run of what looks like a key in BASE64.
-	coded = regexp.MustCompile(`[A-Za-z0-9+/=_-]{64,}`)
-	space = regexp.MustCompile(`\s+`)
 )
-
-// longestWords bounds what of HAProxy's words goes into a status.
-const longestWords = 400
 
 // alerts are what HAProxy says is wrong, without the lines that only count them.
 func alerts(said string) []string {
@@ -39,17 +33,7 @@ func alerts(said string) []string {
 // clean returns HAProxy's words for people: without secrets, and without where in
 // files that nobody sees.
 func clean(message string) string {
-	message = pemBlock.ReplaceAllString(message, "[redacted]")
-	message = coded.ReplaceAllString(message, "[redacted]")
-	message = place.ReplaceAllString(message, "")
-	message = strings.Trim(space.ReplaceAllString(message, " "), " ,.:")
-	if message == "" {
-		return "it gives no reason"
-	}
-	if len(message) > longestWords {
-		message = strings.ToValidUTF8(message[:longestWords], "") + "..."
-	}
-	return message
+	return verdict.Brief(place.ReplaceAllString(verdict.Redact(message), ""), "it gives no reason")
 }
 
 // objection is what is said of an element that HAProxy refuses.

@@ -27,16 +27,12 @@ func TestAlerts(t *testing.T) {
 
 func TestWordsHoldNoSecret(t *testing.T) {
 	for said, want := range map[string]string{
-		"bad key -----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY----- there": "bad key [redacted] there",
-		"bad key " + strings.Repeat("aB3/", 20):                                     "bad key [redacted]",
-		"  ":                                                                        "it gives no reason",
+		"bad key " + strings.Repeat("aB3/", 20): "bad key [redacted]",
+		"  ":                                    "it gives no reason",
 	} {
 		if got := clean(said); got != want {
 			t.Errorf("%q: got %q, want %q", said, got, want)
 		}
-	}
-	if got := clean(strings.Repeat("ä ", 400)); len(got) > longestWords+3 {
-		t.Errorf("%d bytes", len(got))
 	}
 }
 

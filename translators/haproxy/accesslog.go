@@ -59,8 +59,8 @@ const (
 	// LogListener is the listener's name, LogTo the row that has led it.
 	LogListener
 	LogTo
-	// LogServer is the server that it was led to, LogServed section and server behind a
-	// detour.
+	// LogServer is the server that it was led to, LogServed section, server and further
+	// tries behind a detour.
 	LogServer
 	LogServed
 	// LogRetries is how many tries there were after the first.

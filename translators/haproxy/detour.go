@@ -76,7 +76,8 @@ const (
 	DetourNext = DetourPrefix + "next"
 	// DetourFlag is why the agent itself answered, in its response.
 	DetourFlag = DetourPrefix + "flag"
-	// DetourServed is which server answered, in the response of HAProxy's return.
+	// DetourServed is which server answered, and after how many others, in the response
+	// of HAProxy's return.
 	DetourServed = DetourPrefix + "served"
 )
 
@@ -91,7 +92,8 @@ var carried = []string{varTo, varHost, varPath, varGRPC, varPeer}
 const (
 	// varPeer is the client as far as trusted hops tell.
 	varPeer = "txn.peer"
-	// varServed is the section and the server that have answered behind a detour.
+	// varServed is DetourServed's: the section and the server that have answered behind
+	// a detour, and how many tries there were after the first.
 	varServed = "txn.served"
 	// varNext is the section that goes on behind one.
 	varNext = "txn.next"
@@ -236,7 +238,7 @@ func (c *Config) comeBack() []*Section {
 		"http-request del-header "+DetourPrefix+" -m beg",
 		"http-after-response del-header "+DetourPrefix+" -m beg",
 		"http-after-response set-header "+DetourFlag+" %[var("+varFlag+")] if { var("+varFlag+") -m found }",
-		"http-after-response set-header "+DetourServed+" %[be_name]|%[srv_name]",
+		"http-after-response set-header "+DetourServed+" %[be_name]|%[srv_name]|%[txn.conn_retries]",
 	)
 	lines = append(lines, statusesOfGRPC()...)
 	return []*Section{

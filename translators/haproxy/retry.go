@@ -53,17 +53,40 @@ func reconnects() []string {
 // what a small request costs altogether.
 const frequent = 1000
 
+const (
+	// RollingTable holds the names of sections whose endpoints have changed a moment
+	// ago. Whoever changes the servers of a section, and whoever has HAProxy start
+	// anew meanwhile, writes it there.
+	RollingTable = "rolling"
+	// RollingFor is for how long a name stays: an endpoint that is there again is often
+	// the first word of another one's end, which may take as long as Kubernetes gives
+	// to a pod by default (30 s), and longer.
+	RollingFor = time.Minute
+	// longestSection takes every name of a section.
+	longestSection = 256
+	// mostRolling bounds the table. The oldest make room.
+	mostRolling = 1 << 16
+)
+
+// rolling is the table of sections whose endpoints change.
+func rolling() *Section {
+	return &Section{Kind: "backend", Name: RollingTable, Lines: []string{fmt.Sprintf(
+		"stick-table type string len %d size %d expire %s store gpt0", longestSection, mostRolling, milliseconds(RollingFor))}}
+}
+
 // retries are what a rule says of all else. Where it says nothing, there is this: a
 // backend may close an idle connection while a request is on its way, and what may be
 // made twice, and has no content, is then made again. Where requests are frequent,
-// connections are idle for a moment only, and it happens when a backend ends. Those
-// that are not the first of their connection are left to the client there, which is
+// connections are idle for a moment only, and it happens when a backend ends, which is
+// when endpoints come and go: all requests are kept for a while then. Else, those
+// that are not the first of their connection are left to the client, which is
 // told to make them again: HAProxy resets their stream with REFUSED_STREAM, or closes
 // a connection of HTTP/1.1 on which it has said nothing (RFC 9112, section 9.3.1).
 func (c *Config) retries(rule *ir.Rule) []string {
 	if rule.Retry == nil {
 		return []string{fmt.Sprintf(
-			"http-request disable-l7-retry if !METH_GET !METH_OPTIONS || { be_sess_rate gt %d } !{ http_first_req }", frequent)}
+			"http-request disable-l7-retry if !METH_GET !METH_OPTIONS || { be_sess_rate gt %d } !{ http_first_req } !{ be_name,in_table(%s) -m bool }",
+			frequent, RollingTable)}
 	}
 	lines := []string{
 		"retries " + strconv.Itoa(c.attempts(rule)),

@@ -34,7 +34,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	c.Blocks = append(c.Blocks, c.texts()...)
 	c.Sections = append(c.Sections, c.comeBack()...)
 	backends := c.backends()
-	c.Sections = append(c.Sections, backends...)
+	c.Sections = append(append(c.Sections, rolling()), backends...)
 	c.Blocks = append(c.Blocks, c.ejections(backends)...)
 	c.Detours = c.detours()
 	c.Files = c.files()

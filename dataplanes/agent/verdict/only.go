@@ -37,6 +37,15 @@ func onlyRules(routes []*ir.Route, keep map[any]bool) []*ir.Route {
 	return out
 }
 
+// Elements are the listeners or the rules that a verdict can be on.
+func Elements[T ir.Listener | ir.Rule](all []*T) []any {
+	out := make([]any, 0, len(all))
+	for _, e := range all {
+		out = append(out, e)
+	}
+	return out
+}
+
 // OriginOf is how problems name a listener.
 func OriginOf(l *ir.Listener) ir.Origin {
 	return ir.Origin{Object: l.Key.Owner, Section: l.Key.Section}

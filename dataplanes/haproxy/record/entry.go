@@ -52,12 +52,14 @@ func (l *line) began() time.Time {
 // readServer fills in where the request went. Behind a detour it is what came back
 // from there.
 func (e *event) readServer(l *line) {
-	server := l[haproxy.LogServer]
+	server, again := l[haproxy.LogServer], l.retries()
 	if section, served, detoured := strings.Cut(l[haproxy.LogServed], "|"); detoured {
-		e.entry.Backend, server = haproxy.ParseSection(section), served
+		var tries string
+		server, tries, _ = strings.Cut(served, "|")
+		e.entry.Backend, again = haproxy.ParseSection(section), int(number(tries))
 	}
 	e.entry.Endpoint = e.endpoints.of(server, endpoint)
-	if again := l.retries(); e.entry.Endpoint != "" || again > 0 {
+	if e.entry.Endpoint != "" || again > 0 {
 		e.entry.Tries = 1 + again
 	}
 }

@@ -71,6 +71,33 @@ func TestEndpointsAreReadOffTheirServers(t *testing.T) {
 	}
 }
 
+// TestTries is how many endpoints a request was sent to, and not how often the agent.
+func TestTries(t *testing.T) {
+	for _, c := range []struct {
+		want                    int
+		server, retries, served string
+	}{
+		{0, "", "0", ""},
+		{1, "10.0.0.1_80", "0", ""},
+		{3, "10.0.0.1_80", "+2", ""},
+		{4, "", "+3", ""},
+		{0, "agent", "0", ""},
+		{0, "agent", "0", "answer_500||0"},
+		{1, "agent", "0", "n_s_80_http1_x|10.0.0.1_80|0"},
+		{3, "agent", "0", "n_s_80_http1_x|10.0.0.1_80|2"},
+		{1, "agent", "+1", "n_s_80_http1_x|10.0.0.1_80|0"},
+	} {
+		var l line
+		if !l.parse(written(map[haproxy.LogField]string{haproxy.LogServer: c.server, haproxy.LogRetries: c.retries, haproxy.LogServed: c.served})) {
+			t.Fatal("it is not taken for a line")
+		}
+		e := newEvent()
+		if e.read(&l, &known{}); e.entry.Tries != c.want {
+			t.Errorf("%+v: %d tries", c, e.entry.Tries)
+		}
+	}
+}
+
 func TestFlags(t *testing.T) {
 	for _, c := range []struct {
 		want string

@@ -9,10 +9,22 @@ const haproxyConfig = `global
   ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256
   tune.ssl.default-dh-param 2048
   log stdout format raw local0
+{{- if .Alike}}
+  expose-experimental-directives
+  tune.bufsize 92160
+  tune.maxrewrite 24576
+{{- end}}
 defaults
   mode http
   log global
+{{- if .Alike}}
+  log-format "%{+json}o %(time)[request_date(us)] %(client)[src] %(method)[method] %(host)[var(txn.host)] %(path)[var(txn.path)] %(protocol)HV %(status)ST %(bytes)B %(duration_ms)Ta %(listener)f %(backend)b %(endpoint)s %(tries)rc %(request_id)[var(txn.id)] %(user_agent)[var(txn.agent)] %(flags)ts"
+  option redispatch 1
+  retry-on conn-failure empty-response
+  default-server check inter 1h fastinter 10s downinter 10s observe layer4 error-limit 3 on-error mark-down
+{{- else}}
   option httplog
+{{- end}}
   option http-keep-alive
   http-reuse always
   timeout client 600s
@@ -20,22 +32,35 @@ defaults
   timeout connect 5s
   timeout http-request 10s
   timeout http-keep-alive 600s
-{{define "headers"}}  option forwardfor
+{{define "headers"}}
+{{- if .Alike}}  http-request return status 414 if { pathq,length gt 8192 }
+  http-request return status 431 if { req.hdrs,length gt 65536 } || { req.fhdr_cnt gt 100 }
+  http-request normalize-uri percent-to-uppercase
+  http-request normalize-uri path-strip-dot
+  http-request normalize-uri path-strip-dotdot
+  http-request normalize-uri path-merge-slashes
+  http-request set-var(txn.host) req.hdr(host),host_only
+  http-request set-var(txn.path) path
+  http-request set-var(txn.agent) req.fhdr(user-agent)
+  http-request set-var(txn.id) uuid()
+{{end}}  option forwardfor
   http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Forwarded-Port %[dst_port]
-  http-request set-header X-Request-Id %[uuid()]
+  http-request set-header X-Request-Id %[{{if .Alike}}var(txn.id){{else}}uuid(){{end}}]
+{{end}}
+{{define "way"}}  use_backend %[{{if .Alike}}var(txn.host),concat(,txn.path){{else}}path{{end}},map_beg({{.Map}})]
 {{end}}
 frontend plain
   bind 127.0.0.1:{{.P.Plain}}
   bind 127.0.0.1:{{.P.TLS}} ssl crt {{.S.Both}} alpn h2,http/1.1 ssl-min-ver TLSv1.3
-{{template "headers"}}  default_backend app
+{{template "headers" .}}{{if .Alike}}{{template "way" .}}{{end}}  default_backend app
 frontend routes
   bind 127.0.0.1:{{.P.Routes}}
-{{template "headers"}}  use_backend %[path,map_beg({{.Map}})]
+{{template "headers" .}}{{template "way" .}}
 frontend grpc
   bind 127.0.0.1:{{.P.GRPC}} proto h2
-{{template "headers"}}  default_backend calls
+{{template "headers" .}}  default_backend calls
 frontend tcp
   mode tcp
   option tcplog
@@ -54,6 +79,9 @@ frontend metrics
   bind 127.0.0.1:{{.P.Admin}}
   http-request use-service prometheus-exporter if { path /metrics }
 backend app
+{{- if .Alike}}
+  http-request disable-l7-retry if !METH_GET || { be_sess_rate gt 1000 } !{ http_first_req }
+{{- end}}
   server s 127.0.0.1:{{.B.HTTP}}
 backend calls
   server s 127.0.0.1:{{.B.GRPC}} proto h2
@@ -68,12 +96,19 @@ backend secure
 `
 
 // haproxy has its routes in a map, which it looks up as a tree.
-func haproxy(s Setup) (Launch, error) {
-	routes, err := s.write("routes.map", "{{range .Routes}}/{{.}}/ app\n{{end}}", nil)
+func haproxy(s Setup) (Launch, error) { return s.haproxyByHand(false) }
+
+// haproxyAlike does by hand what Sluice has HAProxy do beside that: it takes heads of 64
+// KiB, turns odd ones away, normalises paths, finds routes by host and path, tries
+// again, leaves out endpoints that fail, and logs the same fields as JSON.
+func haproxyAlike(s Setup) (Launch, error) { return s.haproxyByHand(true) }
+
+func (s Setup) haproxyByHand(alike bool) (Launch, error) {
+	routes, err := s.write("routes.map", "localhost/ app\n{{range .Routes}}localhost/{{.}}/ app\n/{{.}}/ app\n{{end}}", nil)
 	if err != nil {
 		return Launch{}, err
 	}
-	conf, err := s.write("haproxy.cfg", haproxyConfig, map[string]any{"Map": routes})
+	conf, err := s.write("haproxy.cfg", haproxyConfig, map[string]any{"Map": routes, "Alike": alike})
 	if err != nil {
 		return Launch{}, err
 	}

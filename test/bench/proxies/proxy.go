@@ -67,7 +67,7 @@ func All() []Proxy {
 	return []Proxy{
 		{"haproxy", haproxy}, {"sluice", sluice}, {"nginx", nginx},
 		{"nethttp", reverseProxy}, {"caddy", caddy}, {"envoy", envoy}, {"sluice-envoy", sluiceEnvoy},
-		{"sluice-haproxy", sluiceHAProxy},
+		{"haproxy-alike", haproxyAlike}, {"sluice-haproxy", sluiceHAProxy},
 	}
 }
 

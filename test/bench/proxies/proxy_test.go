@@ -32,11 +32,12 @@ var files = map[string]struct {
 	file string
 	has  []string
 }{
-	"haproxy": {"haproxy.cfg", []string{":1001", ":1002 ssl", ":1003", ":1004 proto h2", ":1005", ":1006", ":1008", ":2001", ":2002", ":2003", "X-Request-Id", "forwardfor", "log stdout"}},
-	"nginx":   {"nginx.conf", []string{":1001", ":1002 ssl http2", ":1003", ":1004 http2", ":1008", ":2001", ":2003", "X-Request-Id", "/r0002/", "access_log"}},
-	"caddy":   {"Caddyfile", []string{":1001", ":1002", ":1003", ":1004", ":1008", ":2001", ":2003", "X-Request-Id", "/r0002/*", "output file"}},
-	"envoy":   {"envoy.yaml", []string{"1001", "1002", "1003", "1004", "1005", "1006", "1008", "2001", "2002", "2003", "/r0002/", "access_log", "x-forwarded-host"}},
-	"sluice":  {"bench.yaml", []string{"1001", "1002", "1003", "1004", "1005", "1006", "1007", "2001", "2002", "2003", "2004", "/r0002"}},
+	"haproxy":       {"haproxy.cfg", []string{":1001", ":1002 ssl", ":1003", ":1004 proto h2", ":1005", ":1006", ":1008", ":2001", ":2002", ":2003", "X-Request-Id", "forwardfor", "log stdout"}},
+	"haproxy-alike": {"haproxy.cfg", []string{":1001", ":1002 ssl", ":1003", ":1004 proto h2", ":1005", ":1006", ":1008", ":2001", ":2002", ":2003", "X-Request-Id", "forwardfor", "log stdout", "%{+json}o", "retry-on", "observe layer4", "var(txn.host),concat"}},
+	"nginx":         {"nginx.conf", []string{":1001", ":1002 ssl http2", ":1003", ":1004 http2", ":1008", ":2001", ":2003", "X-Request-Id", "/r0002/", "access_log"}},
+	"caddy":         {"Caddyfile", []string{":1001", ":1002", ":1003", ":1004", ":1008", ":2001", ":2003", "X-Request-Id", "/r0002/*", "output file"}},
+	"envoy":         {"envoy.yaml", []string{"1001", "1002", "1003", "1004", "1005", "1006", "1008", "2001", "2002", "2003", "/r0002/", "access_log", "x-forwarded-host"}},
+	"sluice":        {"bench.yaml", []string{"1001", "1002", "1003", "1004", "1005", "1006", "1007", "2001", "2002", "2003", "2004", "/r0002"}},
 }
 
 func TestEachProxyGetsTheSame(t *testing.T) {
