@@ -193,7 +193,6 @@ func overTLS(ctx context.Context, addr string) (net.Conn, error) {
 func newStreams(c *client, conn net.Conn) *streams {
 	s := &streams{client: c, framer: http2.NewFramer(conn, conn), open: map[uint32]string{}, next: 1}
 	s.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	// What cannot be written is noticed by reading.
 	_, _ = io.WriteString(conn, http2.ClientPreface)
 	_ = s.framer.WriteSettings()
 	return s
@@ -218,6 +217,8 @@ func (s *streams) step() error {
 	return s.read()
 }
 
+// read reads a frame. What cannot be written is noticed so, too: behind what the other
+// side has said last.
 func (s *streams) read() error {
 	frame, err := s.framer.ReadFrame()
 	if err != nil {
@@ -226,7 +227,7 @@ func (s *streams) read() error {
 	switch f := frame.(type) {
 	case *http2.SettingsFrame:
 		if !f.IsAck() {
-			return s.framer.WriteSettingsAck()
+			_ = s.framer.WriteSettingsAck()
 		}
 	case *http2.MetaHeadersFrame:
 		if status := f.PseudoValue("status"); status != "200" {
@@ -236,7 +237,7 @@ func (s *streams) read() error {
 	case *http2.DataFrame:
 		s.end(f.StreamID, f.StreamEnded())
 		if n := f.Length; n > 0 {
-			return s.framer.WriteWindowUpdate(0, n)
+			_ = s.framer.WriteWindowUpdate(0, n)
 		}
 	case *http2.RSTStreamFrame:
 		if f.ErrCode != http2.ErrCodeRefusedStream {

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
@@ -30,6 +28,8 @@ type process struct {
 	written map[string]string
 	// runs is what the worker runs; nil where that is not known for sure.
 	runs *layout
+	// crowded is true where workers may be there from before.
+	crowded bool
 	// leaving are servers that are to be deleted once their connections have ended.
 	leaving map[serverKey]translator.Server
 	rolled  rolled
@@ -120,13 +120,7 @@ func (p *process) worker(ctx context.Context) int {
 	if err != nil {
 		return 0
 	}
-	for line := range strings.Lines(said) {
-		if number, ok := strings.CutPrefix(line, "Pid: "); ok {
-			pid, _ := strconv.Atoi(strings.TrimSpace(number))
-			return pid
-		}
-	}
-	return 0
+	return numberOf(said, "Pid")
 }
 
 // write puts files in place, and takes those away that are not among them.
@@ -254,6 +248,7 @@ func (p *process) begin(ctx context.Context) error {
 	p.room(ctx)
 	starts, _ := p.child.Starts()
 	p.said.Forget()
+	p.crowded = true
 	err := p.reload(ctx)
 	if err == nil || errors.As(err, &refusal{}) {
 		return err
@@ -290,13 +285,6 @@ func (p *process) old(ctx context.Context) int {
 	}
 	_, old, _ := strings.Cut(said, "# old workers")
 	return strings.Count(old, " worker ")
-}
-
-// drain has workers take no new connection, and end with their last.
-func (p *process) drain(ctx context.Context) {
-	if p.child != nil {
-		p.child.Release(ctx, syscall.SIGUSR1)
-	}
 }
 
 // stop ends HAProxy at once, and takes away what it needed.

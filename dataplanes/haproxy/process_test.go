@@ -11,9 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
@@ -48,6 +50,43 @@ func TestHAProxyEndsByItself(t *testing.T) {
 		r.Until("that it serves again", func(o dataplanes.Outcome) bool { return len(o.Problems) == 0 && o.Version == "2" && !o.Down })
 		rig.WantAnswer(t, addr, 200, "two")
 	}
+}
+
+// Looking for endpoints that are left out does not keep HAProxy from its end: each look
+// is a connection of its own, and of several backends one is always under way.
+func TestStopWhileEndpointsAreLookedFor(t *testing.T) {
+	r := newRig(t, dataplanes.Options{})
+	addr := r.Listen("http")
+	r.Unit.Proxy.Settings.Timeouts.Drain = ir.Duration(time.Hour)
+	var paths []string
+	for i := range 8 {
+		name := fmt.Sprint("gone", i)
+		gone := r.Backend(name, rig.Refusing(t))
+		r.Unit.Proxy.Backends[i].Ejection = &ir.Ejection{Failures: 1, BaseTime: ir.Duration(time.Hour), MaxTime: ir.Duration(time.Hour), MaxPercent: 100}
+		r.Route("http", "/"+name, &ir.Rule{Backends: rig.To(gone)})
+		paths = append(paths, "/"+name)
+	}
+	r.Must()
+	var asked sync.WaitGroup
+	for _, path := range paths {
+		asked.Go(func() {
+			if status, _, err := rig.Try(t, addr+path); err != nil || status != 503 {
+				t.Errorf("%s: %d, %v; want 503", path, status, err)
+			}
+		})
+	}
+	asked.Wait()
+	worker := r.worker()
+	defer func() {
+		if t.Failed() {
+			kill(t, worker)
+		}
+	}()
+	r.Stop()
+	wait.For(t, "the worker has ended", func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/%d", worker))
+		return err != nil
+	})
 }
 
 // The end of all closes Outcomes, and leaves neither process nor directory.

@@ -72,6 +72,7 @@ func (u *unit) Serves(ctx context.Context) bool { return u.process.serves(ctx) }
 func (u *unit) Tend(ctx context.Context) {
 	if u.process != nil {
 		u.process.dismiss(ctx)
+		u.process.crowded = u.process.crowded && u.process.release(ctx)
 	}
 	switch {
 	case u.Assigned == nil:

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/dataplanes/internal/wait"
@@ -19,6 +20,25 @@ import (
 func Named(t testing.TB, name string) string {
 	t.Helper()
 	return Serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
+}
+
+// Refusing is an endpoint that nobody can be connected to: its port is taken, so that no
+// other test gets it, and nobody listens there.
+func Refusing(t testing.TB) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: Loopback.As4()}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s:%d", Loopback, at.(*syscall.SockaddrInet4).Port)
 }
 
 // Serve starts a backend and returns its address.

@@ -1,6 +1,7 @@
 package editing
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,5 +65,54 @@ func TestPath(t *testing.T) {
 	}
 	if _, err := ReadPath(&ir.PathEdit{}); err == nil {
 		t.Error("an edit of nothing is taken")
+	}
+}
+
+func TestOrder(t *testing.T) {
+	got := Order([]ir.Filter{{Redirect: &ir.Redirect{}}, {CORS: &ir.CORS{}}, {Rewrite: &ir.Rewrite{}}, {CORS: &ir.CORS{}}})
+	if want := []int{1, 3, 0, 2}; !slices.Equal(got, want) {
+		t.Errorf("have %v, want %v", got, want)
+	}
+}
+
+func TestOriginOfARedirect(t *testing.T) {
+	for _, c := range []struct {
+		to      ir.Redirect
+		scheme  string
+		reached uint16
+		want    string
+	}{
+		{ir.Redirect{}, "http", 80, "http"},
+		{ir.Redirect{}, "http", 8080, "http:8080"},
+		{ir.Redirect{}, "https", 443, "https"},
+		{ir.Redirect{}, "http", 443, "http:443"},
+		{ir.Redirect{Scheme: "https"}, "http", 8080, "https"},
+		{ir.Redirect{Scheme: "https", Port: 80}, "http", 8080, "https:80"},
+		{ir.Redirect{Port: 80}, "http", 8080, "http"},
+		{ir.Redirect{Port: 81}, "https", 443, "https:81"},
+	} {
+		to, err := ReadRedirect(&c.to)
+		if err != nil || to.Status != 302 {
+			t.Fatal(to, err)
+		}
+		if scheme, port := to.Origin(c.scheme, c.reached); scheme+port != c.want {
+			t.Errorf("%+v from %s at %d: %s%s, want %s", c.to, c.scheme, c.reached, scheme, port, c.want)
+		}
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	for text, want := range map[string]Origin{
+		"https://A.example": {"https", "a.example", "443"}, "http://*": {"http", "*", "80"}, "http://*.a:8080": {"http", "*.a", "8080"},
+		"http://[::1]": {"http", "[::1]", "80"},
+	} {
+		if got, ok := ReadOrigin(text); !ok || got != want {
+			t.Errorf("%q: have %v, %v", text, got, ok)
+		}
+	}
+	for _, text := range []string{"", "null", "a.example", "ftp://a", "http://", "http://a:", "http://a:0", "http://a/b", "http://a.*"} {
+		if got, ok := ReadOrigin(text); ok {
+			t.Errorf("%q is taken for %v", text, got)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package place
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/sluice-gateway/sluice/ir"
@@ -76,4 +77,21 @@ func (p Preference) Tier(e *ir.Endpoint) Tier {
 		return Near
 	}
 	return Far
+}
+
+// Tiers returns where endpoints are, by their tier. An address that is none is left
+// out: it cannot be reached, and proxies would refuse all of them.
+func (p Place) Tiers(endpoints []ir.Endpoint) [Tiers][]netip.AddrPort {
+	var all [Tiers][]netip.AddrPort
+	meant := p.Preference(endpoints)
+	for i := range endpoints {
+		one := &endpoints[i]
+		ip, err := netip.ParseAddr(one.Address)
+		if err != nil || ip.Zone() != "" || one.Port == 0 {
+			continue
+		}
+		tier := meant.Tier(one)
+		all[tier] = append(all[tier], netip.AddrPortFrom(ip.Unmap(), one.Port))
+	}
+	return all
 }

@@ -46,8 +46,9 @@ type sent struct {
 // line, or of the line of one name.
 var ownFields = map[string]map[string][]string{"haproxy": {
 	"": {"bytes"},
-	// It waits between tries, and the client has gone meanwhile.
-	"stream without a connection": {"flags", "tries", "bytes_in"},
+	// It waits between tries. Where the client has gone meanwhile, it may say so; where
+	// not, the endpoint is left out in the end, and no server is the last.
+	"stream without a connection": {"flags", "tries", "bytes_in", "endpoint"},
 }}
 
 // ownSeries are the beginnings of series that differ for one dataplane.

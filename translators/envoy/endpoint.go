@@ -37,21 +37,9 @@ func (c *Config) endpoints(e *ir.Endpoints) *Resource {
 	return &Resource{Name: name, Message: m}
 }
 
-// tiers sorts endpoints by how near to being chosen they are. An address that is
-// none is left out: it cannot be reached, and Envoy would refuse all of them.
+// tiers sorts endpoints by how near to being chosen they are.
 func (c *Config) tiers(e *ir.Endpoints) [place.Tiers][]netip.AddrPort {
-	var all [place.Tiers][]netip.AddrPort
-	meant := place.Place{Zone: c.target.Zone, Node: c.target.Node}.Preference(e.Endpoints)
-	for i := range e.Endpoints {
-		one := &e.Endpoints[i]
-		ip, err := netip.ParseAddr(one.Address)
-		if err != nil || ip.Zone() != "" || one.Port == 0 {
-			continue
-		}
-		tier := meant.Tier(one)
-		all[tier] = append(all[tier], netip.AddrPortFrom(ip.Unmap(), one.Port))
-	}
-	return all
+	return place.Place{Zone: c.target.Zone, Node: c.target.Node}.Tiers(e.Endpoints)
 }
 
 func endpointAt(at netip.AddrPort, protocol corev3.SocketAddress_Protocol) *endpointv3.LbEndpoint {

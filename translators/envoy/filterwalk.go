@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/sluice-gateway/sluice/ir/editing"
-
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/editing"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
@@ -43,16 +42,9 @@ type walk struct {
 // run adds filters, after those that were added before. An error says which of
 // them cannot be served, and why.
 func (w *walk) run(filters []ir.Filter) error {
-	for _, first := range []bool{true, false} {
-		for i := range filters {
-			// A browser's preflight request carries no credentials: an authorization
-			// or a redirect before CORS would refuse every other origin.
-			if (filters[i].CORS != nil) != first {
-				continue
-			}
-			if err := w.add(&filters[i]); err != nil {
-				return fmt.Errorf("filters[%d].%w", i, err)
-			}
+	for _, i := range editing.Order(filters) {
+		if err := w.add(&filters[i]); err != nil {
+			return fmt.Errorf("filters[%d].%w", i, err)
 		}
 	}
 	return nil
@@ -96,18 +88,15 @@ func (w *walk) addResponseHeaders(edit *ir.HeaderEdit) error {
 }
 
 func (w *walk) addRewrite(rewrite *ir.Rewrite) error {
-	path, err := editing.ReadPath(rewrite.Path)
+	to, err := editing.ReadRewrite(rewrite)
 	if err != nil {
-		return fmt.Errorf("rewrite.%w", err)
+		return err
 	}
-	if rewrite.Hostname != "" && !editing.ValidHost(rewrite.Hostname) {
-		return fmt.Errorf("rewrite.hostname: %q is not a hostname", rewrite.Hostname)
+	if to.Host != "" {
+		w.host = to.Host
 	}
-	if rewrite.Hostname != "" {
-		w.host = rewrite.Hostname
-	}
-	if path != nil {
-		w.path = path
+	if to.Path != nil {
+		w.path = to.Path
 	}
 	return nil
 }

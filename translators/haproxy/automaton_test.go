@@ -148,7 +148,9 @@ func TestRandomExpressionsMeanWhatGoSays(t *testing.T) {
 		var compiled []*regexp.Regexp
 		for range 10 {
 			pattern := drawPattern(t, 4)
-			if one, err := order.Regexp(pattern); err == nil {
+			one, err := order.Regexp(pattern)
+			// Classes of characters that are repeated often enough are refused.
+			if _, large := automaton(pattern); err == nil && large == nil {
 				all, compiled = append(all, pattern), append(compiled, one)
 			}
 		}

@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -10,28 +9,13 @@ import (
 	"github.com/sluice-gateway/sluice/ir/editing"
 )
 
-// wildcard allows everything, wherever CORS takes a list.
-const wildcard = "*"
-
 // addCORS answers preflight requests and marks answers (the Fetch standard).
 func (w *walk) addCORS(spec *ir.CORS) error {
-	for _, text := range slices.Concat(spec.AllowMethods, spec.AllowHeaders, spec.ExposeHeaders) {
-		if !editing.ValidName(text) {
-			return fmt.Errorf("cors: %q is neither a name nor %q", text, wildcard)
-		}
+	read, err := editing.ReadCORS(spec)
+	if err != nil {
+		return err
 	}
-	c := cors{CORS: spec, any: slices.Contains(spec.AllowOrigins, wildcard)}
-	for _, text := range spec.AllowOrigins {
-		if text == wildcard {
-			continue
-		}
-		pattern, ok := originPattern(text)
-		if !ok {
-			return fmt.Errorf(`cors.allowOrigins: %q is not of the form "https://host" or "https://host:port"`, text)
-		}
-		c.patterns = append(c.patterns, pattern)
-	}
-	c.origin, c.allowed = fmt.Sprintf("txn.origin%d", w.marks), fmt.Sprintf("txn.allowed%d", w.marks)
+	c := cors{CORS: read, origin: fmt.Sprintf("txn.origin%d", w.marks), allowed: fmt.Sprintf("txn.allowed%d", w.marks)}
 	w.marks++
 	w.down(c.preflight()...)
 	w.up(c.mark()...)
@@ -40,10 +24,7 @@ func (w *walk) addCORS(spec *ir.CORS) error {
 
 // cors is a filter on its way into directives.
 type cors struct {
-	*ir.CORS
-	any bool
-	// patterns are regular expressions of origins in lower case.
-	patterns []string
+	editing.CORS
 	// origin and allowed are the variables of the request's origin, and of one that
 	// is allowed.
 	origin, allowed string
@@ -61,9 +42,9 @@ func (c *cors) preflight() []string {
 	return append(lines,
 		"http-request set-var("+varFlag+") str(filter) if "+foreign,
 		"http-request return status 200"+
-			c.permit("access-control-allow-methods", c.AllowMethods, "req.fhdr(access-control-request-method,1)")+
-			c.permit("access-control-allow-headers", c.AllowHeaders, "req.fhdr(access-control-request-headers,1)")+
-			" hdr access-control-max-age "+strconv.Itoa(c.MaxAge)+
+			c.permit("access-control-allow-methods", c.Methods, "req.fhdr(access-control-request-method,1)")+
+			c.permit("access-control-allow-headers", c.Headers, "req.fhdr(access-control-request-headers,1)")+
+			" hdr access-control-max-age "+c.MaxAge+
 			" if "+foreign+" { var("+c.allowed+") -m found }",
 		"http-request return status 200 if "+foreign,
 	)
@@ -72,24 +53,27 @@ func (c *cors) preflight() []string {
 // condition says which origins are allowed; empty where none is.
 func (c *cors) condition() string {
 	switch {
-	case c.any:
+	case c.Any:
 		return "{ var(" + c.origin + ") -m len gt 0 }"
-	case len(c.patterns) == 0:
+	case len(c.Origins) == 0:
 		return ""
-	default:
-		return "{ var(" + c.origin + "),lower -m reg " + quote("^(?:"+strings.Join(c.patterns, "|")+")$") + " }"
 	}
+	var patterns []string
+	for _, o := range c.Origins {
+		patterns = append(patterns, pattern(o))
+	}
+	return "{ var(" + c.origin + "),lower -m reg " + quote("^(?:"+strings.Join(patterns, "|")+")$") + " }"
 }
 
 // permit writes a list; with credentials, "*" would be a name like any other to a
 // browser, so what the request asked for is written in its place. HAProxy leaves
 // out a field without a value.
-func (c *cors) permit(name string, list []string, asked string) string {
-	value := format(joined(list))
+func (c *cors) permit(name, list, asked string) string {
+	value := format(list)
 	switch {
-	case len(list) == 0:
+	case list == "":
 		return ""
-	case c.AllowCredentials && slices.Contains(list, wildcard):
+	case c.Credentials && list == editing.Wildcard:
 		value = formatted("", asked)
 	}
 	return " hdr " + name + " " + value
@@ -102,62 +86,41 @@ func (c *cors) mark() []string {
 	const after = "http-after-response "
 	foreign, allowed := " if { var("+c.origin+") -m found }", " if { var("+c.allowed+") -m found }"
 	var lines []string
-	if !c.any || c.AllowCredentials {
+	if !c.Any || c.Credentials {
 		lines = append(lines, after+"add-header vary Origin unless { res.hdr(vary) -m str -i origin * }")
 	}
 	for _, name := range []string{"access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers"} {
 		lines = append(lines, after+"del-header "+name+foreign)
 	}
 	origin := formatted("", "var("+c.allowed+")")
-	if c.any && !c.AllowCredentials {
-		origin = format(wildcard)
+	if c.Any && !c.Credentials {
+		origin = format(editing.Wildcard)
 	}
 	lines = append(lines, after+"add-header access-control-allow-origin "+origin+allowed)
-	if c.AllowCredentials {
+	if c.Credentials {
 		lines = append(lines, after+"add-header access-control-allow-credentials true"+allowed)
 	}
-	if exposed := joined(c.ExposeHeaders); exposed != "" && (exposed != wildcard || !c.AllowCredentials) {
-		lines = append(lines, after+"add-header access-control-expose-headers "+format(exposed)+allowed)
+	if c.Exposed != "" && (c.Exposed != editing.Wildcard || !c.Credentials) {
+		lines = append(lines, after+"add-header access-control-expose-headers "+format(c.Exposed)+allowed)
 	}
 	return lines
 }
 
-// joined lists names; one "*" among them makes all others superfluous.
-func joined(names []string) string {
-	if slices.Contains(names, wildcard) {
-		return wildcard
-	}
-	return strings.Join(names, ", ")
-}
-
-// originPattern is a regular expression of the origins that a rule's text allows.
-// "*" stands for at least one character of a host, dots included. Whatever else a
-// host may hold, which the text has been held to, is written so that it stands for
-// itself.
-func originPattern(text string) (string, bool) {
-	scheme, rest, ok := strings.Cut(strings.ToLower(text), "://")
-	if !ok || scheme != "http" && scheme != "https" {
-		return "", false
-	}
-	host, port := rest, strconv.Itoa(int(wellKnown(scheme)))
-	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, ']') {
-		host, port = rest[:i], rest[i+1:]
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return "", false
-		}
-	}
-	end := ":" + port
-	if port == strconv.Itoa(int(wellKnown(scheme))) {
+// pattern is a regular expression of the origins that one stands for. Whatever else
+// than "*" a host may hold is written so that it stands for itself.
+func pattern(o editing.Origin) string {
+	end := ":" + o.Port
+	if o.Port == strconv.Itoa(int(editing.WellKnown(o.Scheme))) {
 		end = "(?:" + end + ")?"
 	}
-	name, wild := strings.CutPrefix(host, wildcard)
+	name, wild := strings.CutPrefix(o.Host, editing.Wildcard)
 	switch {
 	case wild && name == "":
-		return scheme + `://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])` + end, true
+		return o.Scheme + `://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])` + end
 	case wild:
-		return scheme + "://[a-z0-9._-]+" + itself(name) + end, editing.ValidHost(name)
+		return o.Scheme + "://[a-z0-9._-]+" + itself(name) + end
 	default:
-		return scheme + "://" + itself(name) + end, editing.ValidHost(name)
+		return o.Scheme + "://" + itself(name) + end
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/editing"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
@@ -39,16 +40,9 @@ func (c *Config) newWalk(p *order.Port) *walk {
 // run adds filters, after those that were added before. An error says which of
 // them cannot be served, and why.
 func (w *walk) run(filters []ir.Filter) error {
-	for _, first := range []bool{true, false} {
-		for i := range filters {
-			// A browser's preflight request carries no credentials: an authorization
-			// or a redirect before CORS would refuse every other origin.
-			if (filters[i].CORS != nil) != first {
-				continue
-			}
-			if err := w.add(&filters[i]); err != nil {
-				return fmt.Errorf("filters[%d].%w", i, err)
-			}
+	for _, i := range editing.Order(filters) {
+		if err := w.add(&filters[i]); err != nil {
+			return fmt.Errorf("filters[%d].%w", i, err)
 		}
 	}
 	return nil

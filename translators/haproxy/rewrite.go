@@ -1,26 +1,21 @@
 package haproxy
 
 import (
-	"fmt"
-
 	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/editing"
 )
 
 func (w *walk) addRewrite(rewrite *ir.Rewrite) error {
-	path, err := editing.ReadPath(rewrite.Path)
+	to, err := editing.ReadRewrite(rewrite)
 	if err != nil {
-		return fmt.Errorf("rewrite.%w", err)
+		return err
 	}
-	if rewrite.Hostname != "" && !editing.ValidHost(rewrite.Hostname) {
-		return fmt.Errorf("rewrite.hostname: %q is not a hostname", rewrite.Hostname)
+	if to.Host != "" {
+		w.host = to.Host
+		w.down("http-request set-header host " + format(to.Host))
 	}
-	if rewrite.Hostname != "" {
-		w.host = rewrite.Hostname
-		w.down("http-request set-header host " + format(rewrite.Hostname))
-	}
-	if path != nil {
-		w.down(edited(path, "http-request set-path")...)
+	if to.Path != nil {
+		w.down(edited(to.Path, "http-request set-path")...)
 	}
 	return nil
 }

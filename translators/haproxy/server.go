@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +27,7 @@ func (c *Config) servers(e *ir.Endpoints, weight int) []Server {
 	}
 	all := make([]Server, 0, len(e.Endpoints))
 	rank := 0
-	for _, tier := range c.tiers(e) {
+	for _, tier := range (place.Place{Zone: c.target.Zone, Node: c.target.Node}).Tiers(e.Endpoints) {
 		if len(tier) == 0 {
 			continue
 		}
@@ -45,23 +44,6 @@ func (c *Config) servers(e *ir.Endpoints, weight int) []Server {
 		rank++
 	}
 	slices.SortFunc(all, func(a, b Server) int { return strings.Compare(a.Name, b.Name) })
-	return all
-}
-
-// tiers sorts endpoints by how near to being chosen they are. An address that is none
-// is left out: it cannot be reached, and HAProxy would refuse all of them.
-func (c *Config) tiers(e *ir.Endpoints) [place.Tiers][]netip.AddrPort {
-	var all [place.Tiers][]netip.AddrPort
-	meant := place.Place{Zone: c.target.Zone, Node: c.target.Node}.Preference(e.Endpoints)
-	for i := range e.Endpoints {
-		one := &e.Endpoints[i]
-		ip, err := netip.ParseAddr(one.Address)
-		if err != nil || ip.Zone() != "" || one.Port == 0 {
-			continue
-		}
-		tier := meant.Tier(one)
-		all[tier] = append(all[tier], netip.AddrPortFrom(ip.Unmap(), one.Port))
-	}
 	return all
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/editing"
 )
 
 // Chain is a compiled list of filters. It is immutable, and safe for any number
@@ -34,31 +34,14 @@ func Compile(filters []ir.Filter) (*Chain, error) {
 		return empty, nil
 	}
 	chain := &Chain{steps: make([]step, 0, len(filters))}
-	for i, f := range filters {
-		s, err := compile(f)
+	for _, i := range editing.Order(filters) {
+		s, err := compile(filters[i])
 		if err != nil {
 			return nil, fmt.Errorf("filters[%d].%w", i, err)
 		}
 		chain.steps = append(chain.steps, s)
 	}
-	slices.SortStableFunc(chain.steps, corsFirst)
 	return chain, nil
-}
-
-// corsFirst puts CORS before all others: a browser's preflight request carries
-// no credentials, so an authorization or a redirect in front of it would refuse
-// every request from another origin.
-func corsFirst(a, b step) int {
-	_, first := a.(*cors)
-	_, second := b.(*cors)
-	switch {
-	case first && !second:
-		return -1
-	case second && !first:
-		return 1
-	default:
-		return 0
-	}
 }
 
 // compile makes the step of one filter.

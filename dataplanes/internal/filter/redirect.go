@@ -2,47 +2,21 @@ package filter
 
 import (
 	"context"
-	"fmt"
-	"strconv"
 	"strings"
-
-	"github.com/sluice-gateway/sluice/ir/editing"
 
 	"github.com/sluice-gateway/sluice/dataplanes/internal/exchange"
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/editing"
 )
 
 // redirect answers with a Location (HTTPRequestRedirectFilter).
-type redirect struct {
-	scheme   string
-	hostname string
-	port     uint16
-	status   int
-	path     *editing.Path
-}
+type redirect struct{ editing.Redirect }
 
 var _ step = (*redirect)(nil)
 
-// compileRedirect fills in the default status, 302.
 func compileRedirect(spec *ir.Redirect) (step, error) {
-	path, err := editing.ReadPath(spec.Path)
-	if err != nil {
-		return nil, fmt.Errorf("redirect.%w", err)
-	}
-	if spec.Scheme != "" && spec.Scheme != "http" && spec.Scheme != "https" {
-		return nil, fmt.Errorf("redirect.scheme: %q is neither http nor https", spec.Scheme)
-	}
-	if spec.Hostname != "" && !editing.ValidHost(spec.Hostname) {
-		return nil, fmt.Errorf("redirect.hostname: %q is not a hostname", spec.Hostname)
-	}
-	status := spec.Status
-	if status == 0 {
-		status = 302
-	}
-	if status < 300 || status > 399 {
-		return nil, fmt.Errorf("redirect.status: %d is not a redirect", status)
-	}
-	return &redirect{scheme: spec.Scheme, hostname: spec.Hostname, port: spec.Port, status: status, path: path}, nil
+	to, err := editing.ReadRedirect(spec)
+	return &redirect{to}, err
 }
 
 func (d *redirect) request(_ context.Context, x *Exchange) *exchange.Response {
@@ -50,7 +24,7 @@ func (d *redirect) request(_ context.Context, x *Exchange) *exchange.Response {
 	if !ok {
 		return Answer(400, "The request's host cannot be redirected.", x.GRPC)
 	}
-	return &exchange.Response{Status: d.status, Header: exchange.Header{{Name: "Location", Value: location}}}
+	return &exchange.Response{Status: d.Status, Header: exchange.Header{{Name: "Location", Value: location}}}
 }
 
 func (d *redirect) response(*Exchange, *exchange.Response) {}
@@ -60,10 +34,10 @@ func (d *redirect) response(*Exchange, *exchange.Response) {}
 func (d *redirect) location(x *Exchange) (string, bool) {
 	r := x.Request
 	path := x.path
-	if d.path != nil {
-		path = d.path.Apply(path, x.Prefix)
+	if d.Path != nil {
+		path = d.Path.Apply(path, x.Prefix)
 	}
-	host := d.hostname
+	host := d.Host
 	if host == "" {
 		host = bracketed(r.Host)
 	}
@@ -72,7 +46,11 @@ func (d *redirect) location(x *Exchange) (string, bool) {
 		if !editing.ValidHost(host) {
 			return "", false
 		}
-		d.writeOrigin(&b, r, host)
+		scheme, port := d.Origin(r.Scheme, r.Port)
+		b.WriteString(scheme)
+		b.WriteString("://")
+		b.WriteString(host)
+		b.WriteString(port)
 	}
 	writeSafe(&b, path)
 	if r.HasQuery {
@@ -80,35 +58,6 @@ func (d *redirect) location(x *Exchange) (string, bool) {
 		writeSafe(&b, r.Query)
 	}
 	return b.String(), true
-}
-
-// writeOrigin writes scheme, host and port. The port of a Location is the
-// filter's; without one, that of the scheme that the filter names; without that,
-// the listener's. A well-known port is left out.
-func (d *redirect) writeOrigin(b *strings.Builder, r *exchange.Request, host string) {
-	scheme, port := d.scheme, d.port
-	if scheme == "" {
-		scheme = r.Scheme
-	}
-	if port == 0 {
-		if port = r.Port; d.scheme != "" {
-			port = wellKnown(scheme)
-		}
-	}
-	b.WriteString(scheme)
-	b.WriteString("://")
-	b.WriteString(host)
-	if port != 0 && port != wellKnown(scheme) {
-		b.WriteByte(':')
-		b.WriteString(strconv.Itoa(int(port)))
-	}
-}
-
-func wellKnown(scheme string) uint16 {
-	if scheme == "https" {
-		return 443
-	}
-	return 80
 }
 
 // bracketed writes an IPv6 address as a URI does.

@@ -70,14 +70,23 @@ local function reached(server)
   return ok
 end
 
+-- Whether the process takes no connections any more. It ends with its last one, and
+-- each that is made from here is one: HAProxy's own checks are left to look then.
+local function is_ending()
+  return core.get_info()["Stopping"] ~= 0
+end
+
 -- Takes those servers back that can be connected to, and reports whether there are
--- none yet.
+-- none yet, and somebody is to look again.
 local function take_back(section)
   local backend = core.backends[section]
   if not backend or not all_out(count(backend)) then
     return false
   end
   for _, server in pairs(backend.servers) do
+    if is_ending() then
+      return false
+    end
     if is_out(server) and reached(server) then
       server:check_force_up()
     end
