@@ -1,10 +1,7 @@
 package envoy
 
 import (
-	"cmp"
-	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -18,7 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/folder"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/record"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/roots"
 	translator "github.com/sluice-gateway/sluice/translators/envoy"
@@ -27,40 +24,13 @@ import (
 // agentCluster is where Envoy finds this program.
 const agentCluster = "sluice-agent"
 
-// files are a process's files, all in a directory of its own.
-type files struct{ dir string }
+// files are a process's files, all in a folder of its own.
+type files struct{ *folder.Folder }
 
-// longestDir leaves room for a socket's name: the path of a socket may have 107
-// bytes.
-const longestDir = 107 - len("/admin")
-
-// newFiles makes a directory that only this user can enter, in a folder (that of
-// temporary files, where none is given), or in /tmp where that path is too long for
-// a socket.
-func newFiles(in string) (files, error) {
-	remedy := "; set TMPDIR to a folder that can be written"
-	if in != "" {
-		remedy = ""
-	}
-	for _, parent := range []string{cmp.Or(in, os.TempDir()), "/tmp"} {
-		sweep(parent)
-		dir, err := os.MkdirTemp(parent, filesName)
-		if err != nil {
-			return files{}, fmt.Errorf("no private directory for Envoy can be made in %s (%w)%s", parent, agent.Cause(err), remedy)
-		}
-		if len(dir) <= longestDir {
-			return files{dir}, nil
-		}
-		_ = os.Remove(dir)
-	}
-	return files{}, fmt.Errorf("no directory for Envoy has a path of at most %d bytes: set TMPDIR to a shorter one", longestDir)
-}
-
-func (f files) ads() string       { return filepath.Join(f.dir, "ads") }
-func (f files) admin() string     { return filepath.Join(f.dir, "admin") }
-func (f files) bootstrap() string { return filepath.Join(f.dir, "bootstrap.json") }
-func (f files) systemCAs() string { return filepath.Join(f.dir, "system-cas.pem") }
-func (f files) remove()           { _ = os.RemoveAll(f.dir) }
+func (f files) ads() string       { return f.Path("ads") }
+func (f files) admin() string     { return f.Path("admin") }
+func (f files) bootstrap() string { return f.Path("bootstrap.json") }
+func (f files) systemCAs() string { return f.Path("system-cas.pem") }
 
 // write writes what Envoy reads when it starts.
 func (f files) write(l launch) error {

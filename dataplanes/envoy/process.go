@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/folder"
 	"github.com/sluice-gateway/sluice/dataplanes/envoy/ads"
 	"github.com/sluice-gateway/sluice/ir"
 )
@@ -52,12 +53,12 @@ type launch struct {
 func startProcess(l launch) (*process, error) {
 	p := &process{server: ads.NewServer(), said: &agent.Tail{}}
 	var err error
-	if p.files, err = newFiles(l.dir); err != nil {
+	if p.files.Folder, err = folder.Make(folder.Input{In: l.dir, Program: wanted.Name, Socket: "admin"}); err != nil {
 		return nil, err
 	}
 	listener, err := p.prepare(l)
 	if err != nil {
-		p.files.remove()
+		p.files.Remove()
 		return nil, err
 	}
 	p.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(64<<20), grpc.MaxSendMsgSize(math.MaxInt32))
@@ -108,5 +109,5 @@ func (p *process) stop() {
 	p.child.Stop()
 	p.grpc.Stop()
 	p.admin.close()
-	p.files.remove()
+	p.files.Remove()
 }

@@ -91,11 +91,11 @@ func (u *unit) prepare() error {
 	if err != nil {
 		return err
 	}
-	if u.agent, err = u.detours.start(p.folder.dir); err != nil {
+	if u.agent, err = u.detours.start(p.folder.Dir); err != nil {
 		p.stop()
 		return err
 	}
-	if p.record, err = record.Listen(p.folder.dir, u.Records); err != nil {
+	if p.record, err = record.Listen(p.folder.Dir, u.Records); err != nil {
 		u.agent.Close()
 		p.stop()
 		return err

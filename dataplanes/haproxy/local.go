@@ -42,7 +42,7 @@ func (l local) Children() []Child {
 	var all []Child
 	for _, u := range l.Units() {
 		if p := u.running.Load(); p != nil {
-			all = append(all, Child{Owner: u.Owner, PID: p.child.PID(), Dir: p.folder.dir, Admin: p.admin, Master: p.master})
+			all = append(all, Child{Owner: u.Owner, PID: p.child.PID(), Dir: p.folder.Dir, Admin: p.admin, Master: p.master})
 		}
 	}
 	return all

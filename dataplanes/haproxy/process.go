@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dataplanes/agent"
+	"github.com/sluice-gateway/sluice/dataplanes/agent/folder"
 	"github.com/sluice-gateway/sluice/dataplanes/haproxy/record"
 	translator "github.com/sluice-gateway/sluice/translators/haproxy"
 )
@@ -17,7 +18,7 @@ import (
 // process is one HAProxy: a master and its workers.
 type process struct {
 	program string
-	folder  *folder
+	folder  *folder.Folder
 	child   *agent.Child
 	said    *agent.Tail
 	// record reads what it writes of requests.
@@ -35,15 +36,19 @@ type process struct {
 	rolled  rolled
 }
 
+// longestSocket is the name under which HAProxy makes a socket, which has another one
+// once others are to reach it.
+const longestSocket = "master.sock.4194304.tmp"
+
 // prepare makes a process's folder.
 func prepare(program, in string) (*process, error) {
-	f, err := newFolder(in)
+	f, err := folder.Make(folder.Input{In: in, Program: wanted.Name, Socket: longestSocket})
 	if err != nil {
 		return nil, err
 	}
 	return &process{
 		program: program, folder: f, said: &agent.Tail{}, written: map[string]string{}, leaving: map[serverKey]translator.Server{}, rolled: rolled{},
-		admin: &Socket{f.path(translator.AdminSocket), workerTime}, master: &Socket{f.path(translator.MasterSocket), masterTime},
+		admin: &Socket{f.Path(translator.AdminSocket), workerTime}, master: &Socket{f.Path(translator.MasterSocket), masterTime},
 	}, nil
 }
 
@@ -55,7 +60,7 @@ var reads = []string{"-f", configName, "-f", backendsName, "-f", processName}
 func (p *process) launch() {
 	p.child = agent.Keep(agent.Program{
 		Path: p.program, Env: os.Environ(), Said: p.said,
-		Args: append([]string{"-W", "-S", "unix@" + translator.MasterSocket + ",mode,600", "-C", p.folder.dir}, reads...),
+		Args: append([]string{"-W", "-S", "unix@" + translator.MasterSocket + ",mode,600", "-C", p.folder.Dir}, reads...),
 	})
 }
 
@@ -129,14 +134,14 @@ func (p *process) write(files map[string]string) error {
 		if have, there := p.written[name]; there && have == content {
 			continue
 		}
-		if err := p.folder.write(name, content); err != nil {
+		if err := p.folder.Write(name, content); err != nil {
 			return fmt.Errorf("the files of HAProxy cannot be written: %w", err)
 		}
 		p.written[name] = content
 	}
 	for name := range p.written {
 		if _, named := files[name]; !named {
-			_ = os.Remove(p.folder.path(name))
+			_ = os.Remove(p.folder.Path(name))
 			delete(p.written, name)
 		}
 	}
@@ -295,5 +300,5 @@ func (p *process) stop() {
 	if p.record != nil {
 		p.record.Close()
 	}
-	p.folder.remove()
+	p.folder.Remove()
 }

@@ -23,7 +23,9 @@ func (u *unit) processText() string {
 		"mworker-max-reloads " + strconv.Itoa(mostReloads),
 		// A worker that ends closes idle connections at once, among them those whose
 		// next request is on its way: one in each reload, where clients are busy. In a
-		// second, most of them have been told to go with an answer.
+		// second, most of them have been told to go with an answer. Over HTTP/2, those
+		// that have not are told which request was the last to be looked at; else they
+		// are told that all are, and closed.
 		"close-spread-time 1s",
 	}
 	lines = append(lines, bounded(allowance.Descriptors())...)

@@ -42,7 +42,9 @@ func New(t testing.TB, plane dataplanes.Dataplane, opts dataplanes.Options) *Rig
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Rig{T: t, Stop: cancel, Outcomes: make(chan dataplanes.Outcome, 1000), Unit: NewUnit(Gateway)}
-	opts.AccessLog = io.Discard
+	if opts.AccessLog == nil {
+		opts.AccessLog = io.Discard
+	}
 	var err error
 	if r.Local, err = plane.Start(ctx, opts); err != nil {
 		t.Fatal(err)

@@ -106,6 +106,10 @@ func (r *Request) transport(l *link) (client http.RoundTripper, closing func(), 
 		ExpectContinueTimeout: patience,
 		MaxIdleConnsPerHost:   64,
 	}
+	if l.tls == nil {
+		// A scheme is claimed that is not spoken.
+		overTCP.DialTLSContext = overTCP.DialContext
+	}
 	return overTCP, overTCP.CloseIdleConnections, nil
 }
 
@@ -177,7 +181,7 @@ func (p *play) httpRequest(ctx context.Context, id string, r *Request) (*http.Re
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		// An opaque path goes out as it is written, and a connection is kept
 		// under the address alone.
-		URL: &url.URL{Scheme: r.Scheme, Host: address, Opaque: r.Path},
+		URL: &url.URL{Scheme: or(r.Claims, r.Scheme), Host: address, Opaque: r.Path},
 	}).WithContext(ctx)
 	request.Header["User-Agent"] = []string{"parity"}
 	request.Header["X-Parity-Id"] = []string{id}

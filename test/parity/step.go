@@ -59,6 +59,8 @@ type Request struct {
 	Method string `json:"method,omitempty"`
 	// Scheme is "http" or "https". Default: http.
 	Scheme string `json:"scheme,omitempty"`
+	// Claims is the scheme that a request of h2c names, where it is another one.
+	Claims string `json:"claims,omitempty"`
 	// Host is the authority. Default: a.example.
 	Host string `json:"host,omitempty"`
 	// Path is sent as it is written. Default: "/".

@@ -2,19 +2,16 @@ package envoy
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/openssl"
 )
 
 // tlsSocket ends the TLS of a listener's clients; nil for a listener that must
@@ -44,10 +41,8 @@ func (c *Config) objectToTLS(l *ir.Listener) error {
 	case len(l.TLS.Certificates) == 0:
 		return errors.New("the listener has no certificate")
 	}
-	for _, name := range c.unit.Proxy.Settings.TLS.Ciphers {
-		if opensslNames[name] == "" && !slices.Contains(fixedSuites, name) {
-			return fmt.Errorf("cipher suite %q is not one that this proxy offers for TLS 1.2", name)
-		}
+	if err := openssl.CheckSuites(c.unit.Proxy.Settings.TLS.Ciphers); err != nil {
+		return err
 	}
 	for _, key := range l.TLS.Certificates {
 		if !c.certified[key] {
@@ -116,7 +111,7 @@ func tlsParameters(s *ir.TLSSettings) *tlsv3.TlsParameters {
 	p := &tlsv3.TlsParameters{
 		TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2,
 		TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3,
-		CipherSuites:              cipherSuites(s.Ciphers),
+		CipherSuites:              openssl.Suites(s.Ciphers),
 		EcdhCurves:                []string{"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"},
 	}
 	if s.MinVersion == ir.TLS13 {
@@ -125,60 +120,17 @@ func tlsParameters(s *ir.TLSSettings) *tlsv3.TlsParameters {
 	return p
 }
 
-// opensslNames are what BoringSSL calls the suites of TLS 1.2 that are offered.
-var opensslNames = map[string]string{
-	"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256":       "ECDHE-ECDSA-AES128-GCM-SHA256",
-	"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256":         "ECDHE-RSA-AES128-GCM-SHA256",
-	"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384":       "ECDHE-ECDSA-AES256-GCM-SHA384",
-	"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384":         "ECDHE-RSA-AES256-GCM-SHA384",
-	"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
-	"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256":   "ECDHE-RSA-CHACHA20-POLY1305",
-	"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA":          "ECDHE-ECDSA-AES128-SHA",
-	"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA":            "ECDHE-RSA-AES128-SHA",
-	"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA":          "ECDHE-ECDSA-AES256-SHA",
-	"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA":            "ECDHE-RSA-AES256-SHA",
-}
-
-// fixedSuites are those of TLS 1.3, which are not configurable.
-var fixedSuites = []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
-
-// cipherSuites turns IANA's names into BoringSSL's.
-func cipherSuites(names []string) []string {
-	var all []string
-	for _, name := range names {
-		if known := opensslNames[name]; known != "" {
-			all = append(all, known)
-		}
-	}
-	return all
-}
-
 // trustAnchors returns the certificates of a text. Reading them takes long, so what
 // was read for the last translation is taken over.
 func (c *Config) trustAnchors(text string) string {
 	read, known := c.anchorsOf[text]
 	if !known {
 		if read, known = c.last.anchorsOf[text]; !known {
-			read = certificates(text)
+			read = openssl.Certificates(text)
 		}
 		c.anchorsOf[text] = read
 	}
 	return read
-}
-
-// certificates returns the certificates of a text in PEM, without what else is
-// there, which Envoy would refuse all of it for; empty where there are none.
-func certificates(text string) string {
-	var all strings.Builder
-	for rest := []byte(text); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return all.String()
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
-			all.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
-		}
-	}
 }
 
 // digest names something by its content.

@@ -46,7 +46,8 @@ const (
 	LogMethod
 	LogHost
 	LogPath
-	// LogProtocol is "HTTP/2.0".
+	// LogProtocol is "2" for HTTP/2: what the connection speaks, and not what a request
+	// of HTTP/1 says of itself, which may be any number.
 	LogProtocol
 	LogStatus
 	// LogBytes were sent to the client, the header of a response included;
@@ -98,7 +99,7 @@ func logExpressions(kind string) [LogFields]string {
 	all := [LogFields]string{
 		LogKind: "[str(" + kind + ")]", LogTime: "[request_date(us)]", LogDoor: "ft",
 		LogPeer: "[var(" + varPeer + ")]", LogClient: "[src]", LogMethod: "[method]", LogHost: "[var(" + varHost + ")]",
-		LogPath: "[var(" + varPath + "),bytes(0," + longestPath + ")]", LogProtocol: "HV", LogStatus: "ST", LogBytes: "B", LogBytesIn: "U", LogMillis: "Ta",
+		LogPath: "[var(" + varPath + "),bytes(0," + longestPath + ")]", LogProtocol: "[fc_http_major]", LogStatus: "ST", LogBytes: "B", LogBytesIn: "U", LogMillis: "Ta",
 		LogListener: "[" + varListener + "]", LogTo: "[var(" + varTo + ")]", LogServer: "[srv_name]", LogServed: "[var(" + varServed + ")]",
 		LogRetries: "rc", LogEnd: "ts", LogFlag: "[var(" + varFlag + ")]", LogTLS: "[ssl_bc_err]",
 		LogRequestID: "[var(" + varRequestID + ")]", LogUserAgent: "[var(" + varUserAgent + ")]",

@@ -1,11 +1,8 @@
 package haproxy
 
 import (
-	"crypto/x509"
-	"encoding/pem"
-	"strings"
-
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/openssl"
 )
 
 // systemCAs are the authorities that the system trusts, in HAProxy's words.
@@ -52,31 +49,13 @@ func (u *upstream) anchors(t *ir.BackendTLS) string {
 	if t.CAs == "" && t.SystemCAs {
 		return systemCAs
 	}
-	content := certificates(t.CAs)
+	content := openssl.Certificates(t.CAs)
 	if content == "" {
 		return ""
 	}
 	f := &File{Name: "trusted/" + digest([]string{content}) + ".pem", Kind: Authorities, Content: content}
 	u.files = append(u.files, f)
 	return f.Name
-}
-
-// certificates returns the certificates of a text in PEM. What is none is left out:
-// HAProxy would refuse the whole of it.
-func certificates(text string) string {
-	var all strings.Builder
-	for rest := []byte(text); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return all.String()
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); err == nil {
-			all.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
-		}
-	}
 }
 
 // isHostname says whether a text is a name of DNS and nothing else, so that it can

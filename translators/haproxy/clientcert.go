@@ -4,6 +4,7 @@ import (
 	"github.com/haproxytech/client-native/v5/models"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/openssl"
 )
 
 // demands returns the trust anchors that clients of a listener must have a
@@ -77,7 +78,7 @@ func (c *Config) trustAnchors(text string) string {
 	read, known := c.made.anchors[text]
 	if !known {
 		if read, known = c.kept.anchors[text]; !known {
-			read = certificates(text)
+			read = openssl.Certificates(text)
 		}
 		c.made.anchors[text] = read
 	}

@@ -15,6 +15,8 @@ type expression struct {
 	// text is what lua/automaton.lua reads; empty where err says why there is none.
 	text string
 	err  error
+	// size is how long the text is. One that is not served has nothing else.
+	size int
 	// prefix is what every path begins with that it fits, and fits is false where no
 	// path can be fitted.
 	prefix string
@@ -48,7 +50,7 @@ func newExpression(pattern string) *expression {
 	if begun, err := regexp.Compile(strings.TrimPrefix(pattern, "^")); err == nil {
 		e.prefix, _ = begun.LiteralPrefix()
 	}
-	e.fits = keyed(e.prefix)
+	e.size, e.fits = len(e.text), keyed(e.prefix)
 	return e
 }
 
@@ -60,6 +62,9 @@ func keyed(text string) bool {
 
 // expression returns the name of a pattern's automaton, and has it stand in the map.
 func (w *question) expression(pattern string) (name string, ok bool) {
+	if w.config.made.excess[w.rule] != nil {
+		return "", false
+	}
 	e := w.config.read(pattern)
 	if e.err != nil {
 		return "", false
@@ -67,34 +72,14 @@ func (w *question) expression(pattern string) (name string, ok bool) {
 	return w.name(e.text), true
 }
 
-// unreadable is the first expression of a rule that cannot be read or is too large; nil
-// where there is none.
-func (c *Config) unreadable(rule *ir.Rule) error {
-	for i := range rule.Matches {
-		m := &rule.Matches[i]
-		path := ir.ValueMatch{Kind: m.Path.Kind, Value: m.Path.Value}
-		if err := c.readable(path); err != nil {
-			return fmt.Errorf("matches[%d].path: %w", i, err)
-		}
-		for _, h := range m.Headers {
-			if err := c.readable(h); err != nil {
-				return fmt.Errorf("matches[%d].headers[%s]: %w", i, h.Name, err)
-			}
-		}
-		for _, q := range m.Query {
-			if err := c.readable(q); err != nil {
-				return fmt.Errorf("matches[%d].queryParams[%s]: %w", i, q.Name, err)
-			}
-		}
+// begins returns what every path begins with that a rule's expression fits; false where
+// it fits none. Of one that is not served it is what it surely meant.
+func (c *Config) begins(rule *ir.Rule, pattern string) (prefix string, fits bool) {
+	if c.made.excess[rule] != nil {
+		return order.Claims(pattern)
 	}
-	return nil
-}
-
-func (c *Config) readable(want ir.ValueMatch) error {
-	if want.Kind != ir.Regex {
-		return nil
-	}
-	return c.read(want.Value).err
+	e := c.read(pattern)
+	return e.prefix, e.fits
 }
 
 // underPrefixes sorts entries with path expressions by what paths begin with that they
@@ -108,8 +93,8 @@ func (c *Config) underPrefixes(entries []order.Entry) map[string][]order.Entry {
 	places := map[string][]int{}
 	fitting := entries[:0:0]
 	for _, e := range entries {
-		if x := c.read(e.Match().Path.Value); x.fits {
-			places[x.prefix] = append(places[x.prefix], len(fitting))
+		if prefix, fits := c.begins(e.Rule, e.Match().Path.Value); fits {
+			places[prefix] = append(places[prefix], len(fitting))
 			fitting = append(fitting, e)
 		}
 	}

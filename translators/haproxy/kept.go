@@ -44,7 +44,7 @@ func (c *Config) upstreamOf(use *ir.BackendUse) *upstream {
 // that it was made of. Its sections stand again, with the servers of now.
 func (c *Config) takeOver(p *order.Port, rule *ir.Rule) []share {
 	last := c.kept.bases[ruleKey{rule, p.Port}]
-	if last == nil || !c.sameSettings || last.protocol != p.Protocol || last.http3 != p.HTTP3 {
+	if last == nil || c.made.excess[rule] != nil || !c.sameSettings || last.protocol != p.Protocol || last.http3 != p.HTTP3 {
 		return nil
 	}
 	for i := range rule.Backends {
@@ -69,8 +69,6 @@ func (c *Config) takeOver(p *order.Port, rule *ir.Rule) []share {
 		c.standAgain(s.section, nil, rule.Origin)
 	}
 	c.made.bases[ruleKey{rule, p.Port}] = last
-	// What is read of expressions is kept as long as any rule has them.
-	_ = c.unreadable(rule)
 	return last.shares
 }
 

@@ -16,6 +16,8 @@ type question struct {
 	config *Config
 	// texts are what the row names.
 	texts []text
+	// rule is the one whose alternative is written.
+	rule *ir.Rule
 	// ended is true after an alternative that wants nothing.
 	ended bool
 }
@@ -25,6 +27,7 @@ func (w *question) add(e order.Entry, to string) {
 	if w.ended {
 		return
 	}
+	w.rule = e.Rule
 	m := e.Match()
 	var wanted []string
 	if m.Method != "" {

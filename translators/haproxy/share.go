@@ -37,9 +37,13 @@ func (c *Config) leadsOf(p *order.Port, route *ir.Route) *leads {
 	return l
 }
 
-// leadsStill reports whether the shares of all rules are still the same.
+// leadsStill reports whether the shares of all rules are still the same, and whether
+// their expressions are asked.
 func (c *Config) leadsStill(p *order.Port, l *leads) bool {
 	for i, rule := range l.route.Rules {
+		if (c.made.excess[rule] == nil) != (c.kept.excess[rule] == nil) {
+			return false
+		}
 		if len(rule.Matches) > 0 && !slices.Equal(l.shares[i], c.shares(p, order.Entry{Route: l.route, Rule: rule, RuleIndex: i})) {
 			return false
 		}

@@ -3,12 +3,12 @@ package haproxy
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/haproxytech/client-native/v5/models"
 
 	"github.com/sluice-gateway/sluice/ir"
+	"github.com/sluice-gateway/sluice/ir/openssl"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
@@ -55,10 +55,8 @@ func (c *Config) objectToTLS(l *ir.Listener) error {
 	case len(l.TLS.Certificates) == 0:
 		return errors.New("the listener has no certificate")
 	}
-	for _, name := range c.unit.Proxy.Settings.TLS.Ciphers {
-		if opensslNames[name] == "" && !slices.Contains(fixedSuites, name) {
-			return fmt.Errorf("cipher suite %q is not one that this proxy offers for TLS 1.2", name)
-		}
+	if err := openssl.CheckSuites(c.unit.Proxy.Settings.TLS.Ciphers); err != nil {
+		return err
 	}
 	for _, key := range l.TLS.Certificates {
 		switch leaf := c.made.leaves[key]; {
@@ -90,7 +88,7 @@ func (c *Config) tlsParams(list *list) models.BindParams {
 	suites, old := cipherSuites(s.Ciphers)
 	with := models.BindParams{
 		Ssl: true, CrtList: list.file, StrictSni: list.strict,
-		SslMinVer: models.BindParamsSslMinVerTLSv1Dot2, Ciphers: suites, Ciphersuites: strings.Join(fixedSuites, ":"),
+		SslMinVer: models.BindParamsSslMinVerTLSv1Dot2, Ciphers: suites, Ciphersuites: strings.Join(openssl.Suites13, ":"),
 		Alpn: strings.Join(s.ALPN, ","), NoAlpn: len(s.ALPN) == 0,
 		// A session that was made with one listener is resumed with any other of the
 		// socket, and passes by what that one demands.
@@ -103,45 +101,12 @@ func (c *Config) tlsParams(list *list) models.BindParams {
 	return with
 }
 
-// opensslNames are what OpenSSL calls the suites of TLS 1.2 that are offered.
-var opensslNames = map[string]string{
-	"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256":       "ECDHE-ECDSA-AES128-GCM-SHA256",
-	"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256":         "ECDHE-RSA-AES128-GCM-SHA256",
-	"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384":       "ECDHE-ECDSA-AES256-GCM-SHA384",
-	"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384":         "ECDHE-RSA-AES256-GCM-SHA384",
-	"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
-	"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256":   "ECDHE-RSA-CHACHA20-POLY1305",
-	"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA":          "ECDHE-ECDSA-AES128-SHA",
-	"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA":            "ECDHE-RSA-AES128-SHA",
-	"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA":          "ECDHE-ECDSA-AES256-SHA",
-	"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA":            "ECDHE-RSA-AES256-SHA",
-}
-
-// usualSuites are offered where nobody has chosen: those that keep secrets after a
-// key is lost.
-var usualSuites = []string{
-	"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-	"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-	"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-	"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
-	"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
-}
-
-// fixedSuites are those of TLS 1.3, which are not configurable, in the order in which
-// they are preferred: OpenSSL would begin with the costlier one.
-var fixedSuites = []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
-
 // cipherSuites turns IANA's names into OpenSSL's. It is false where none is of TLS
 // 1.2, which is then not spoken.
 func cipherSuites(names []string) (suites string, old bool) {
+	all := openssl.Suites(names)
 	if len(names) == 0 {
-		names = usualSuites
-	}
-	var all []string
-	for _, name := range names {
-		if known := opensslNames[name]; known != "" {
-			all = append(all, known)
-		}
+		all = openssl.Usual()
 	}
 	return strings.Join(all, ":"), len(all) > 0
 }

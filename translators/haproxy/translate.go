@@ -22,6 +22,7 @@ func Translate(unit *ir.Unit, to Target, last *Config) *Config {
 	c.sameSettings = c.alikeSettings(last)
 	c.made = c.newParts(&last.made)
 	c.made.leaves = c.readLeaves()
+	c.weigh()
 	c.objectToDoors()
 	c.Sections = append(c.Sections, c.global(), c.defaults(), ring())
 	for _, p := range c.ports {

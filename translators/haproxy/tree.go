@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/sluice-gateway/sluice/ir"
 	"github.com/sluice-gateway/sluice/ir/order"
 )
 
@@ -16,7 +17,9 @@ type tree struct {
 	// expressions are by pattern, texts by name.
 	expressions map[string]*expression
 	texts       map[string]*Block
-	singles     map[Row]*Block
+	// excess are the rules whose expressions are too much, and why.
+	excess  map[*ir.Rule]error
+	singles map[Row]*Block
 }
 
 // newTree has room for what the last translation had.
@@ -25,6 +28,7 @@ func newTree(last *tree) tree {
 		leads:       make(map[leadsKey]*leads, len(last.leads)),
 		hostings:    make(map[*order.Host]*hosting, len(last.hostings)),
 		expressions: make(map[string]*expression, len(last.expressions)),
+		excess:      map[*ir.Rule]error{},
 		texts:       make(map[string]*Block, len(last.texts)),
 		singles:     make(map[Row]*Block, len(last.singles)),
 	}

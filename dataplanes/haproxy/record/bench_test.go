@@ -18,7 +18,7 @@ func BenchmarkLine(b *testing.B) {
 	u.Use(haproxy.Translate(&ir.Unit{Proxy: &ir.Proxy{Settings: ir.Settings{AccessLog: ir.AccessLog{Enabled: true}}}}, haproxy.Target{}, nil))
 	text := written(map[haproxy.LogField]string{
 		haproxy.LogKind: haproxy.LogOfRequest, haproxy.LogTime: "1763683200123456", haproxy.LogDoor: "tcp_80", haproxy.LogClient: "10.1.2.3",
-		haproxy.LogMethod: "GET", haproxy.LogHost: "shop.example", haproxy.LogPath: "/cart/items/17", haproxy.LogProtocol: "HTTP/1.1",
+		haproxy.LogMethod: "GET", haproxy.LogHost: "shop.example", haproxy.LogPath: "/cart/items/17", haproxy.LogProtocol: "1",
 		haproxy.LogStatus: "200", haproxy.LogBytes: "5120", haproxy.LogBytesIn: "312", haproxy.LogMillis: "3", haproxy.LogListener: "infra/gw/http",
 		haproxy.LogTo: "shop_cart_80_http1_jk7r552vanv4lr2estz3hinx|HTTPRoute/shop/cart/2|5", haproxy.LogServer: "10.0.0.1_8080", haproxy.LogRetries: "0",
 		haproxy.LogEnd: "--", haproxy.LogTLS: "0", haproxy.LogRequestID: "5b0a9c3e-7c1f-4b8e-9d53-2f0b8a6a4a11", haproxy.LogUserAgent: "curl/8.14.1",

@@ -101,13 +101,16 @@ func (e *event) readRequest(l *line) {
 	}
 }
 
-// protocol is "HTTP/1" of "HTTP/1.1".
+// protocol is "HTTP/2" of "2".
 func protocol(version string) string {
-	name, _, _ := strings.Cut(version, ".")
-	if !strings.HasPrefix(name, "HTTP/") {
+	switch version {
+	case "2":
+		return "HTTP/2"
+	case "3":
+		return "HTTP/3"
+	default:
 		return "HTTP/1"
 	}
-	return name
 }
 
 // request is what is counted of an event.

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -54,6 +55,9 @@ func Listen(dir string, r *records.Records) (*Unit, error) {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, listener.Close())
 	}
 	u := newUnit(r)
 	u.listener = listener

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -207,5 +208,46 @@ func TestWorkersWriteBesideEachOther(t *testing.T) {
 	}
 	if one["backend"] != "shop/cart:80" || one["route"] != "HTTPRoute/shop/cart" || one["rule"] != float64(2) || one["endpoint"] != "10.0.0.1:80" {
 		t.Errorf("have %v", one)
+	}
+}
+
+// Only HAProxy may say what is in the log.
+func TestTheSocketIsNobodyElses(t *testing.T) {
+	dir, all := t.TempDir(), records.New(dataplanes.Options{})
+	defer all.Close()
+	u, err := Listen(dir, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	info, err := os.Stat(filepath.Join(dir, haproxy.LogSocket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode != 0o600 {
+		t.Errorf("its mode is %o", mode)
+	}
+}
+
+// A worker that neither writes nor ends does not hold up who ends.
+func TestAWorkerThatNeverEndsHoldsNobodyUp(t *testing.T) {
+	dir, all := t.TempDir(), records.New(dataplanes.Options{})
+	defer all.Close()
+	u, err := Listen(dir, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.DialTimeout("unix", filepath.Join(dir, haproxy.LogSocket), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = fmt.Fprint(conn, "half a line")
+	closed := make(chan struct{})
+	go func() { u.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(time.Minute):
+		t.Fatal("it waits for the worker")
 	}
 }

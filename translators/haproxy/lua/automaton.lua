@@ -21,26 +21,49 @@ local BEGIN_LINE, END_LINE, BEGIN_TEXT, END_TEXT, WORD, NO_WORD = 1, 2, 4, 8, 16
 -- MOST_KEPT bounds what one expression keeps: the steps of its states, and their
 -- transitions.
 local MOST_KEPT = 20000
--- MOST_WORK bounds how many steps one request takes to make states.
-local MOST_WORK = 1000000
+-- MOST_OF_ALL bounds the same of all expressions together.
+local MOST_OF_ALL = 500000
+-- MOST_WORK bounds the work of one request, which is counted in steps that are gone to
+-- make states: some 0.1 s. STATE is what a state costs beside them, COMPARISON a
+-- comparison, and OCTETS are compared for one.
+local MOST_WORK = 300000
+local STATE, COMPARISON, OCTETS = 12, 4, 5
 
 local byte, find, sub = string.byte, string.find, string.sub
 
--- automaton.kept is what all expressions keep, those included that are forgotten.
-automaton = { kept = 0 }
+automaton = {}
 
-local function steps(written)
-  local all, count = {}, 0
-  for one in string.gmatch(written, "[^;]+") do
-    local s = { op = sub(one, 1, 1), args = {} }
-    for n in string.gmatch(sub(one, 2), "%x+") do s.args[#s.args + 1] = tonumber(n, 16) end
-    if s.op == "r" then
-      s.classes = {}
-      for i = 2, #s.args do s.classes[s.args[i]] = true end
+-- kept is what the states of all expressions keep, and grown are those that have any.
+local kept, grown = 0, {}
+
+-- automaton.spend counts work of a request, and ends it where that is too much.
+function automaton.spend(meter, work)
+  meter.work = meter.work + work
+  if meter.work > MOST_WORK then error("what the request is compared with takes too long") end
+end
+
+local EITHER, PLACE, RUNE, MATCH = byte("a"), byte("e"), byte("r"), byte("m")
+
+-- steps reads the program: of each step its kind, where it goes on, and where else or
+-- in which places. The classes of steps that want the same are one table.
+local function steps(e, written)
+  local ops, outs, others, wants, sets, count = {}, {}, {}, {}, {}, 0
+  for op, out, other in string.gmatch(written, "(%a)(%x*),?([^;]*)") do
+    ops[count], outs[count] = byte(op), tonumber(out, 16)
+    if ops[count] == RUNE then
+      local set = sets[other]
+      if set == nil then
+        set = {}
+        for n in string.gmatch(other, "%x+") do set[tonumber(n, 16)] = true end
+        sets[other] = set
+      end
+      wants[count] = set
+    else
+      others[count] = tonumber(other, 16)
     end
-    all[count], count = s, count + 1
+    count = count + 1
   end
-  return all, count
+  e.ops, e.outs, e.others, e.wants = ops, outs, others, wants
 end
 
 -- classes reads the first runes of ranges and what class each is of, and a table for
@@ -70,17 +93,27 @@ function automaton.read(written)
   local at = find(written, ";", 1, true)
   local e = setmetatable({}, M)
   classes(e, sub(written, 1, at - 1))
-  local count
-  e.steps, count = steps(sub(written, at + 1))
-  automaton.kept = automaton.kept + count + #e.firsts + 128
+  steps(e, sub(written, at + 1))
   e:forget()
   return e
 end
 
 -- forget lets go of all states.
 function M:forget()
+  kept = math.max(0, kept - (self.kept or 0))
   self.states, self.kept = {}, 0
-  self.start = self:state({ 0 }, "t")
+  self.start = { set = { 0 }, kind = "t" }
+end
+
+-- forget_all lets go of those of all expressions.
+local function forget_all()
+  local all = grown
+  grown = {}
+  for _, e in ipairs(all) do
+    e.grown = false
+    e:forget()
+  end
+  kept = 0
 end
 
 -- state returns that of some steps after a rune of a kind: "t" is before the first,
@@ -91,8 +124,11 @@ function M:state(set, kind)
   if s == nil then
     s = { set = set, kind = kind, ends = nil }
     self.states[name] = s
-    self.kept = self.kept + 1 + #set
-    automaton.kept = automaton.kept + 1 + #set
+    self.kept, kept = self.kept + 1 + #set, kept + 1 + #set
+    if not self.grown then
+      self.grown = true
+      grown[#grown + 1] = self
+    end
   end
   return s
 end
@@ -117,52 +153,54 @@ end
 -- reach returns the steps of one rune that can be reached from a state where a rune
 -- of a kind follows, and whether the end can be.
 function M:reach(s, after, meter)
-  local holds = place(s.kind, after)
-  local seen, todo, runes, ends = {}, {}, {}, false
-  for i = #s.set, 1, -1 do todo[#todo + 1] = s.set[i] end
-  while #todo > 0 do
-    local i = todo[#todo]
-    todo[#todo] = nil
+  local ops, outs, others = self.ops, self.outs, self.others
+  local holds, seen, todo, runes = place(s.kind, after), {}, table.move(s.set, 1, #s.set, 1, {}), {}
+  local left, found, work, ends = #todo, 0, STATE, false
+  while left > 0 do
+    local i = todo[left]
+    left = left - 1
     if not seen[i] then
       seen[i] = true
-      local step = self.steps[i]
-      meter.work = meter.work + 1
-      if step.op == "r" then
-        runes[#runes + 1] = step
-      elseif step.op == "m" then
+      work = work + 1
+      local op = ops[i]
+      if op == RUNE then
+        found = found + 1
+        runes[found] = i
+      elseif op == EITHER then
+        todo[left + 1], todo[left + 2] = others[i], outs[i]
+        left = left + 2
+      elseif op == MATCH then
         ends = true
-      elseif step.op == "a" then
-        todo[#todo + 1] = step.args[1]
-        todo[#todo + 1] = step.args[2]
-      elseif step.op == "e" and step.args[2] & ~holds == 0 then
-        todo[#todo + 1] = step.args[1]
+      elseif op == PLACE and others[i] & ~holds == 0 then
+        left = left + 1
+        todo[left] = outs[i]
       end
     end
   end
+  automaton.spend(meter, work)
   return runes, ends
 end
 
 -- follow makes the state that comes after another by a class.
 function M:follow(s, class, meter)
-  local kind = self.kinds[class]
-  local runes = self:reach(s, kind, meter)
-  local set, seen = {}, {}
-  for _, step in ipairs(runes) do
-    local out = step.args[1]
-    if step.classes[class] and not seen[out] then
+  local kind, outs, wants = self.kinds[class], self.outs, self.wants
+  local set, seen, count = {}, {}, 0
+  for _, i in ipairs((self:reach(s, kind, meter))) do
+    local out = outs[i]
+    if wants[i][class] and not seen[out] then
       seen[out] = true
-      set[#set + 1] = out
+      count = count + 1
+      set[count] = out
     end
   end
   table.sort(set)
-  if meter.work > MOST_WORK then error("expressions take too long") end
-  if self.kept >= MOST_KEPT then
-    self:forget()
+  if self.kept >= MOST_KEPT or kept >= MOST_OF_ALL then
+    if self.kept >= MOST_KEPT then self:forget() else forget_all() end
     s = self:state(s.set, s.kind)
   end
   local following = self:state(set, kind)
   s[class] = following
-  self.kept, automaton.kept = self.kept + 1, automaton.kept + 1
+  self.kept, kept = self.kept + 1, kept + 1
   return following
 end
 
@@ -191,7 +229,7 @@ end
 
 -- matches reports whether the expression fits the whole of a text. Meter counts the
 -- work of all comparisons of one request; another request may run wherever this one
--- calls a function, so that nothing of a comparison is kept but in locals.
+-- is, so that nothing of a comparison is kept but in locals.
 function M:matches(s, meter)
   local state, ascii, i, n = self.start, self.ascii, 1, #s
   while i <= n do
@@ -203,12 +241,13 @@ function M:matches(s, meter)
       class = self:class(class)
     end
     state = state[class] or self:follow(state, class, meter)
-    if #state.set == 0 then return false end
+    if #state.set == 0 then break end
   end
+  automaton.spend(meter, COMPARISON + i // OCTETS)
+  if #state.set == 0 then return false end
   if state.ends == nil then
     local _, ends = self:reach(state, "t", meter)
     state.ends = ends
   end
   return state.ends
 end
-

@@ -42,11 +42,10 @@ local function cache(most)
   return c
 end
 
-local MOST_TEXT = 1000000
-local values, programs, expressions = cache(MOST_TEXT), cache(MOST_TEXT), cache(MOST_TEXT)
-
--- MOST_EXPRESSIONS bounds what expressions keep, in steps and transitions.
-local MOST_EXPRESSIONS = 1000000
+-- MOST_EXPRESSIONS is more than the expressions of a unit have together, so that none
+-- is read for each request anew.
+local MOST_TEXT, MOST_EXPRESSIONS = 1000000, 12000000
+local values, programs, expressions = cache(MOST_TEXT), cache(MOST_TEXT), cache(MOST_EXPRESSIONS)
 
 -- text returns what stands under a name, in one row or in several.
 local function text(name)
@@ -66,9 +65,6 @@ local function expression(name)
   if found == nil then
     local written = text(name)
     if written == nil then return nil end
-    if automaton.kept > MOST_EXPRESSIONS then
-      expressions, automaton.kept = cache(MOST_TEXT), 0
-    end
     found = automaton.read(written)
     found.size = #written
     expressions.put(name, found)
@@ -219,11 +215,15 @@ local function unform(s)
   return unescape((string.gsub(s, "%+", " ")))
 end
 
+-- What it costs to read a parameter and to look for a row, as expressions count it.
+local PAIR, ROW = 2, 8
+
 -- parameters are the first values of a query's parameters, by name.
 local function parameters(r)
   if r.query == nil then
     r.query = {}
     for pair in string.gmatch(r.txn.sf:query(), "[^&]+") do
+      automaton.spend(r, PAIR)
       local name, raw = string.match(pair, "^([^=]*)=?(.*)$")
       name = unform(name)
       if r.query[name] == nil then r.query[name] = unform(raw) end
@@ -240,6 +240,7 @@ end
 local GONE = {}
 
 local function fits(r, c)
+  automaton.spend(r, 1)
   if c.kind == "m" then
     r.method = r.method or r.txn.sf:method()
     return r.method == c.value
@@ -332,6 +333,7 @@ end
 -- gone.
 local function follow(r, row)
   while row ~= nil and string.byte(row) == QUESTION do
+    automaton.spend(r, ROW)
     local v = value(row)
     local p = program(v)
     if p == nil then return nil end

@@ -101,7 +101,8 @@ local function named(s)
 end
 
 -- fragment adds the next record to what is known of a hello: it returns false where
--- this is no hello, and nothing where the record is not complete.
+-- this is no hello, and nothing where the record is not complete. Records may be of one
+-- byte each: they are joined once.
 local function fragment(hello, s, at)
   if string.byte(s, at) ~= 22 then return false end
   local major = string.byte(s, at + 1)
@@ -109,21 +110,25 @@ local function fragment(hello, s, at)
   if #s < at + 4 then return nil end
   local size = string.unpack(">I2", s, at + 3)
   if size == 0 or size > 16384 then return false end
-  if #s < at + 4 + size then return nil end
-  hello.message = hello.message .. string.sub(s, at + 5, at + 4 + size)
+  if #s < at + 4 + size then
+    hello.needs = 5 + size
+    return nil
+  end
+  hello.parts[#hello.parts + 1] = string.sub(s, at + 5, at + 4 + size)
+  hello.size, hello.needs = hello.size + size, 0
   return at + 5 + size
 end
 
 -- body returns the body of the hello once all of it is there; false where it is none.
 local function body(hello)
-  local message = hello.message
-  if message == "" then return nil end
-  if string.byte(message) ~= 1 then return false end
-  if #message < 4 then return nil end
-  local size = string.unpack(">I3", message, 2)
-  if size > MOST_BYTES then return false end
-  if #message < 4 + size then return nil end
-  return string.sub(message, 5, 4 + size)
+  if not hello.whole then
+    if string.byte(hello.parts[1]) ~= 1 then return false end
+    if hello.size < 4 then return nil end
+    hello.whole = 4 + string.unpack(">I3", table.concat(hello.parts), 2)
+    if hello.whole > 4 + MOST_BYTES then return false end
+  end
+  if hello.size < hello.whole then return nil end
+  return string.sub(table.concat(hello.parts), 5, hello.whole)
 end
 
 -- asked returns the server name that a client asks for, as far as it has come: false
@@ -132,10 +137,11 @@ end
 local function asked(txn)
   local hello = txn:get_priv()
   if not hello then
-    hello = { read = 0, message = "" }
+    hello = { read = 0, needs = 0, size = 0, parts = {} }
     txn:set_priv(hello)
   end
-  if txn.req:input() <= hello.read then return nil end
+  local come = txn.req:input() - hello.read
+  if come <= 0 or come < hello.needs then return nil end
   local s, at = txn.req:data(hello.read), 1
   while at <= #s do
     local after = fragment(hello, s, at)

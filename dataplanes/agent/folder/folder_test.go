@@ -1,4 +1,4 @@
-package haproxy
+package folder
 
 import (
 	"os"
@@ -12,27 +12,27 @@ import (
 // made, stay.
 func TestSweep(t *testing.T) {
 	parent := t.TempDir()
-	living, err := newFolder(parent)
+	living, err := Make(Input{In: parent, Program: "Proxy"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer living.remove()
-	killed, err := newFolder(parent)
+	defer living.Remove()
+	killed, err := Make(Input{In: parent, Program: "Proxy"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// As where the program is killed: nobody holds the lock.
 	_ = killed.lock.Close()
-	begun := filepath.Join(parent, folderName+"1")
+	begun := filepath.Join(parent, "sluice-proxy1")
 	if err := os.Mkdir(begun, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	next, err := newFolder(parent)
+	next, err := Make(Input{In: parent, Program: "Proxy"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer next.remove()
-	for dir, stays := range map[string]bool{living.dir: true, begun: true, killed.dir: false} {
+	defer next.Remove()
+	for dir, stays := range map[string]bool{living.Dir: true, begun: true, killed.Dir: false} {
 		if _, err := os.Stat(dir); (err == nil) != stays {
 			t.Errorf("%s: there is %v, want it to stay: %v", dir, err, stays)
 		}
@@ -44,8 +44,8 @@ func TestSweep(t *testing.T) {
 func TestAFolderThatCannotBeWrittenIsNamed(t *testing.T) {
 	for _, parent := range []string{"/proc", "/proc/none"} {
 		t.Setenv("TMPDIR", parent)
-		_, err := newFolder("")
-		_, again := newFolder("")
+		_, err := Make(Input{Program: "Proxy"})
+		_, again := Make(Input{Program: "Proxy"})
 		if err == nil || !strings.Contains(err.Error(), "in "+parent+" (") || !strings.HasSuffix(err.Error(), "set TMPDIR to a folder that can be written") {
 			t.Fatalf("got %v", err)
 		}
@@ -62,18 +62,18 @@ func TestFoldersThatAreMadeAtOnce(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 50 {
-				made, err := newFolder(parent)
+				made, err := Make(Input{In: parent, Program: "Proxy"})
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				if err := made.write("file", ""); err != nil {
+				if err := made.Write("file", ""); err != nil {
 					t.Error(err)
 				}
-				if _, err := os.Stat(made.path(lockName)); err != nil {
+				if _, err := os.Stat(made.Path(lockName)); err != nil {
 					t.Error(err)
 				}
-				made.remove()
+				made.Remove()
 			}
 		})
 	}
