@@ -2,6 +2,8 @@ package records
 
 import (
 	"context"
+	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -36,4 +38,33 @@ func (r *Records) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	r.Log.Close(ctx)
+}
+
+// Labelled has the names of listeners and routes by which metrics count.
+type Labelled interface {
+	Labels() (listeners, routes map[string]bool)
+}
+
+// Forget takes away the metrics of what is in one configuration and not in the next.
+func Forget(metrics *admin.Metrics, last, next Labelled) {
+	oldListeners, oldRoutes := last.Labels()
+	listeners, routes := next.Labels()
+	for name := range oldListeners {
+		if !listeners[name] {
+			metrics.Forget(name, "")
+		}
+	}
+	for name := range oldRoutes {
+		if !routes[name] {
+			metrics.Forget("", name)
+		}
+	}
+}
+
+// Survive is deferred by who takes a line. What clients wrote must not end the program
+// that all units of this machine depend on, whatever is wrong with this code.
+func Survive() {
+	if r := recover(); r != nil {
+		slog.Error("a line about a request was lost, because of a fault of this program: please report it", "fault", r, "stack", string(debug.Stack()))
+	}
 }

@@ -3,13 +3,12 @@ package record
 import (
 	"bytes"
 	"io"
-	"log/slog"
 	"maps"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/sluice-gateway/sluice/dataplanes/agent/records"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/accesslog"
 	"github.com/sluice-gateway/sluice/dataplanes/internal/admin"
 	envoy "github.com/sluice-gateway/sluice/translators/envoy"
@@ -62,20 +61,8 @@ func (u *Unit) Use(config *envoy.Config) {
 	defer u.mu.Unlock()
 	last := u.config
 	u.config = config
-	if last == nil || last == config {
-		return
-	}
-	listeners, routes := config.Labels()
-	oldListeners, oldRoutes := last.Labels()
-	for name := range oldListeners {
-		if !listeners[name] {
-			u.metrics.Forget(name, "")
-		}
-	}
-	for name := range oldRoutes {
-		if !routes[name] {
-			u.metrics.Forget("", name)
-		}
+	if last != nil && last != config {
+		records.Forget(u.metrics, last, config)
 	}
 }
 
@@ -117,24 +104,14 @@ func (u *Unit) lines(text string) {
 		case u.skipping:
 			u.skipping = false
 		case u.line.parse(one):
-			u.survive(&u.line)
+			u.take(&u.line)
 		}
 	}
 }
 
-// survive takes a line. What clients wrote must not end the program that all units
-// of this machine depend on, whatever is wrong with this code.
-func (u *Unit) survive(l *line) {
-	defer func() {
-		if r := recover(); r != nil {
-			slog.Error("a line about a request was lost, because of a fault of this program: please report it", "fault", r, "stack", string(debug.Stack()))
-		}
-	}()
-	u.take(l)
-}
-
 // take counts and logs a line.
 func (u *Unit) take(l *line) {
+	defer records.Survive()
 	of := u.whose(l)
 	if l[envoy.LogKind] == "TcpUpstreamConnected" {
 		u.active[of.Listener]++

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -94,20 +93,8 @@ func (u *Unit) Use(config *haproxy.Config) {
 	defer u.mu.Unlock()
 	last := u.config
 	u.config = config
-	if last == nil || last == config {
-		return
-	}
-	listeners, routes := config.Labels()
-	oldListeners, oldRoutes := last.Labels()
-	for name := range oldListeners {
-		if !listeners[name] {
-			u.records.Metrics.Forget(name, "")
-		}
-	}
-	for name := range oldRoutes {
-		if !routes[name] {
-			u.records.Metrics.Forget("", name)
-		}
+	if last != nil && last != config {
+		records.Forget(u.records.Metrics, last, config)
 	}
 }
 
@@ -145,26 +132,16 @@ func (u *Unit) scan(from io.Reader) {
 	for lines.Scan() {
 		text := inPlace(lines.Bytes())
 		if l.parse(text) {
-			u.survive(&l)
+			u.take(&l)
 		} else if n := lost(text); n > 0 {
 			u.records.Lost.Add(uint64(n)) //nolint:gosec // It is positive.
 		}
 	}
 }
 
-// survive takes a line. What clients wrote must not end the program that all units of
-// this machine depend on, whatever is wrong with this code.
-func (u *Unit) survive(l *line) {
-	defer func() {
-		if r := recover(); r != nil {
-			slog.Error("a line about a request was lost, because of a fault of this program: please report it", "fault", r, "stack", string(debug.Stack()))
-		}
-	}()
-	u.take(l)
-}
-
 // take counts and logs a line.
 func (u *Unit) take(l *line) {
+	defer records.Survive()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	of := u.whose(l)
