@@ -20,10 +20,16 @@ import (
 // the answer has a KiB for each. Handshakes of one moment are fewer.
 const mostStranded = 1000
 
+// glance bounds all that is asked of workers from before. One that ends just then may
+// never answer, and changes wait meanwhile.
+const glance = 500 * time.Millisecond
+
 // release ends workers that have nothing left but stranded connections. The next thing
 // that such a client sends reaches the worker that serves, which answers that nobody
 // knows the connection. It reports whether workers may be there from before.
 func (p *process) release(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
 	all := p.workers(ctx)
 	for _, pid := range all {
 		if p.strands(ctx, pid) {
