@@ -151,7 +151,7 @@ func (p *play) try(ctx context.Context, id string, s *Step) error {
 		}
 		return p.judge(id, s, answers, len(answers))
 	case s.Datagram != nil:
-		answers, err := p.datagrams(ctx, s.Datagram)
+		answers, err := p.datagrams(ctx, s)
 		if err != nil {
 			return p.explain(id, err, fmt.Sprintf("datagram %+v", *s.Datagram))
 		}

@@ -183,7 +183,11 @@ func (c *wireConn) finish() error {
 }
 
 // datagrams sends each client's datagrams.
-func (p *play) datagrams(ctx context.Context, d *Datagram) ([]*answer, error) {
+func (p *play) datagrams(ctx context.Context, s *Step) ([]*answer, error) {
+	d, wait := s.Datagram, patience
+	if s.Eventually || s.Expect.Error != "" {
+		wait = unanswered
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var answers []*answer
@@ -193,7 +197,7 @@ func (p *play) datagrams(ctx context.Context, d *Datagram) ([]*answer, error) {
 			return nil, err
 		}
 		for _, text := range orOne(d.Send) {
-			answers = append(answers, conn.ask(text))
+			answers = append(answers, conn.ask(text, wait))
 		}
 		switch {
 		case d.Open != "":
@@ -227,13 +231,13 @@ func (p *play) datagramConn(ctx context.Context, d *Datagram) (*wireConn, error)
 	return &wireConn{Conn: conn}, err
 }
 
-// unanswered is how long a datagram is waited for: one that is lost on loopback
-// was dropped by the proxy.
+// unanswered is how long an answer is waited for that is not to come, or is asked for
+// again: one that is lost on loopback was dropped by the proxy.
 const unanswered = 2 * time.Second
 
-func (c *wireConn) ask(text string) *answer {
+func (c *wireConn) ask(text string, wait time.Duration) *answer {
 	a := &answer{}
-	_ = c.SetDeadline(time.Now().Add(unanswered))
+	_ = c.SetDeadline(time.Now().Add(wait))
 	if _, a.err = io.WriteString(c.Conn, text); a.err != nil {
 		return a
 	}
