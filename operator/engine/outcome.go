@@ -56,6 +56,8 @@ func (u *Unit) programmed() status.Programmed {
 		p.Message = fmt.Sprintf("The proxy has not answered within %v of being given version %s", overdue, short(u.Version))
 	case u.Outcome == nil:
 		p.Message = "The proxy has not answered yet"
+	case u.Outcome.Down:
+		p.Message, p.Problems = "The proxy serves nothing now; the listeners' conditions say why", u.Outcome.Problems
 	case u.Outcome.Version == u.Version:
 		p.Active, p.Problems = true, u.Outcome.Problems
 	case u.Refused:

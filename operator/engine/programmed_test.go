@@ -166,3 +166,23 @@ func TestALateAnswerIsNoRefusal(t *testing.T) {
 	plane.outcomes <- dataplanes.Outcome{Owner: owner, Version: second.Version}
 	r.untilCondition("Gateway default/demo http Programmed=True")
 }
+
+// TestAProxyThatServesNothing is one whose program has ended: that the version was in
+// force before is no comfort.
+func TestAProxyThatServesNothing(t *testing.T) {
+	plane := newHeld()
+	r := start(t, map[string]string{"class.yaml": class, "gateway.yaml": gateway("demo", 80)}, func(o *engine.Options) {
+		o.Dataplanes = map[gatewayv1.GatewayController]dataplanes.Dataplane{controller: plane}
+	})
+	a := <-plane.applied
+	out := dataplanes.Outcome{Owner: a.Unit.Proxy.Owner, Version: a.Version}
+	plane.outcomes <- out
+	r.untilCondition("Gateway default/demo  Programmed=True")
+	down := out
+	down.Down, down.Problems = true, []ir.Problem{{Origin: ir.Origin{Object: out.Owner, Section: "http"}, Message: "it has ended"}}
+	plane.outcomes <- down
+	r.untilCondition("Gateway default/demo  Programmed=False Pending: The proxy serves nothing now; the listeners' conditions say why")
+	r.untilCondition("Gateway default/demo http Programmed=False Invalid: it has ended")
+	plane.outcomes <- out
+	r.untilCondition("Gateway default/demo  Programmed=True")
+}
