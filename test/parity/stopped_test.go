@@ -15,6 +15,7 @@ var needAgent = map[string]string{
 	"auth/":                            "it asks authorization servers",
 	"mirror/":                          "it sends the copies",
 	"grpc/mirror":                      "it sends the copies",
+	"retry/behind-a-mirror":            "it sends the copies",
 	"backend/filters-on-backend":       "a backend has a mirror and an authorization server",
 	"cors/order-and-errors":            "a rule has an authorization server",
 	"l4/udp":                           "it carries datagrams",
