@@ -78,13 +78,13 @@ frontend pass
 frontend metrics
   bind 127.0.0.1:{{.P.Admin}}
   http-request use-service prometheus-exporter if { path /metrics }
+{{define "again"}}
+{{- if .Alike}}  http-request disable-l7-retry if !METH_GET || { be_sess_rate gt 1000 } !{ http_first_req }
+{{end}}{{end}}
 backend app
-{{- if .Alike}}
-  http-request disable-l7-retry if !METH_GET || { be_sess_rate gt 1000 } !{ http_first_req }
-{{- end}}
-  server s 127.0.0.1:{{.B.HTTP}}
+{{template "again" .}}  server s 127.0.0.1:{{.B.HTTP}}
 backend calls
-  server s 127.0.0.1:{{.B.GRPC}} proto h2
+{{template "again" .}}  server s 127.0.0.1:{{.B.GRPC}} proto h2
 backend raw
   mode tcp
   option splice-auto
