@@ -30,9 +30,7 @@ func (c *Config) boundedRequests() []string {
 const mostTarget = 8 << 10
 
 // boundedHeads refuses requests whose targets or heads are longer than they may be, or
-// have too many fields; and bodies that say of themselves that they are too long. To
-// write a head out costs as much as the rest of admission, and is done where it may be
-// too long.
+// have too many fields; and bodies that say of themselves that they are too long.
 func (c *Config) boundedHeads() []string {
 	limits := &c.unit.Proxy.Settings.Limits
 	lines := []string{fmt.Sprintf("http-request lua.refuse 414 long-target if { pathq,length gt %d }", mostTarget)}

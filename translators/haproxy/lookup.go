@@ -41,6 +41,7 @@ func (c *Config) lookup(p *order.Port) []string {
 	)
 	lines = append(lines, c.stay(p)...)
 	return append(lines,
+		rolls(),
 		"use_backend %[var(txn.to),field(1,|)]",
 		"default_backend "+answer,
 	)

@@ -33,7 +33,7 @@ func startRig(t testing.TB, ports ...uint16) *rig {
 	r := &rig{dir: t.TempDir(), at: map[uint16]netip.AddrPort{}}
 	config := Translate(&ir.Unit{Proxy: &ir.Proxy{}}, somewhere(), nil)
 	text := "global\n  stats socket unix@admin.sock mode 600 level admin\n  lua-load-per-thread " + decideScript + "\n  nbthread 2\n  tune.bufsize 131072\n" +
-		"defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
+		"defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n" + rolling().Text()
 	for _, port := range ports {
 		r.at[port] = loopback(t)
 		wild := &order.Port{Port: port, Listeners: []*order.Listener{{Listener: &ir.Listener{Hostname: "*.a"}}}}

@@ -39,8 +39,8 @@ func newFeed(conn *net.UnixConn) (*feed, error) {
 	var copied int
 	var failed error
 	err = raw.Control(func(fd uintptr) {
-		if copied, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); failed == nil {
-			failed = unix.SetNonblock(copied, false)
+		if failed = unix.SetNonblock(int(fd), false); failed == nil { //nolint:gosec // It is a descriptor.
+			copied, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
 		}
 	})
 	if err = errors.Join(err, failed); err != nil {
